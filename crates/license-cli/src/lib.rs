@@ -1,0 +1,1 @@
+//! The command line of the license engine: installs, retains, releases, reports and validates.

@@ -1,0 +1,1 @@
+//! Retains and releases licenses durably: the runtime around the ledger, with its log backends.

@@ -1,0 +1,1 @@
+//! Judges any JSON against the license schemas: a typed value or every violation, with its place.

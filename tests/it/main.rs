@@ -1,0 +1,1 @@
+//! Whole-system and conformance tests, one module a theme.

@@ -1,0 +1,1 @@
+//! Whole-system and conformance tests live in `it`.

@@ -1,0 +1,31 @@
+//! The project's chores, run as `cargo xtask …`: pages to schemas, schemas to types.
+
+mod codegen;
+mod pages;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Compare documented pages with the schemas, or derive a schema from one.
+    Pages(pages::Arguments),
+    /// Write what is generated from the schemas: types, observed schemas, reference pages.
+    Codegen(codegen::Arguments),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().chore {
+        Chore::Pages(arguments) => pages::run(&arguments),
+        Chore::Codegen(arguments) => codegen::run(&arguments),
+    }
+}
