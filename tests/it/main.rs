@@ -1,1 +1,3 @@
 //! Whole-system and conformance tests, one module a theme.
+
+mod layers;
