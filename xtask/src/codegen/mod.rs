@@ -1,12 +1,67 @@
-//! The chore `codegen`.
+//! The chore `codegen`: schemas → types, bundles, observed schemas, reference pages.
+//!
+//! [`load`] reads the files and applies the marks of a profile, [`model`] says what a schema can
+//! be, [`read`] turns one into the other or refuses, and what is written comes from [`emit`]
+//! (Rust), [`bundle`] (self-contained schemas) and [`reference`] (pages for people). Rendering is
+//! pure; only [`tree`] touches files. The chore depends on nothing that it generates, so it works
+//! when that is broken.
 
+mod bundle;
+mod emit;
+mod load;
+mod model;
+mod names;
+mod read;
+mod reference;
+mod tree;
+mod union;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use load::{Profile, Sources};
+use model::Model;
+use tree::Tree;
 
 /// What the chore is asked to do.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// Write nothing; fail if anything is stale.
+    #[arg(long)]
+    check: bool,
+}
 
 /// Runs the chore.
-pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = root();
+    let tree = render(&Sources::load(&root.join("schemas"))?)?;
+    if !arguments.check {
+        tree.write(&root)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(drift) = tree.drift(&root)? else { return Ok(ExitCode::SUCCESS) };
+    Err(anyhow::anyhow!(drift))
+}
+
+/// Every generated file, from the schemas alone.
+fn render(sources: &Sources) -> anyhow::Result<Tree> {
+    let documented = Model::of(sources, Profile::Documented)?;
+    let observed = Model::of(sources, Profile::Observed)?;
+    let documented = union::agree_on_telling(documented, &observed);
+    let mut tree = Tree::default();
+    emit::render(&documented, &observed, &mut tree).context("cannot write the types")?;
+    bundle::render(sources, &documented, &observed, &mut tree)?;
+    reference::render(&documented, &observed, &mut tree);
+    Ok(tree)
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().expect("xtask lies in the workspace").to_owned()
 }

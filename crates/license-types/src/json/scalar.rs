@@ -1,0 +1,71 @@
+//! Integers and text, read as JSON Schema reads them.
+
+use std::sync::OnceLock;
+
+use regex_lite::Regex;
+use serde_json::Value;
+
+use super::{Invalid, ParseError, Pointer, Rule};
+
+/// Reads an integer: any number without a fraction, so `15.0` and `1e2` too.
+pub(crate) fn integer<N: TryFrom<i64>, T>(
+    value: &Value,
+    at: &Pointer<'_>,
+    rule: &'static Rule,
+    new: fn(N) -> Result<T, Invalid>,
+) -> Result<T, ParseError> {
+    let Value::Number(number) = value else {
+        return Err(ParseError::expected(rule.expected, value, at));
+    };
+    number
+        .as_i64()
+        .or_else(|| number.as_f64().and_then(integral))
+        .and_then(|integer| N::try_from(integer).ok())
+        .ok_or_else(|| rule.refuse(number))
+        .and_then(new)
+        .map_err(|invalid| ParseError::invalid(&invalid, at))
+}
+
+/// Every integer up to here has a float of its own, and no bound of a schema lies beyond.
+const EXACT: f64 = 9_007_199_254_740_991.0;
+
+fn integral(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53 is exact")]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
+/// Reads text, of which the type then judges what it says.
+pub(crate) fn text(
+    value: Value,
+    at: &Pointer<'_>,
+    rule: &'static Rule,
+) -> Result<String, ParseError> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(ParseError::expected(rule.expected, &other, at)),
+    }
+}
+
+/// Whether a text has as many characters as its type allows; counted in code points.
+pub(crate) fn length_within(text: &str, minimum: usize, maximum: usize) -> bool {
+    // A text of n bytes has n/4 to n characters: most need no counting.
+    let count = if text.is_ascii() { text.len() } else { text.chars().count() };
+    (minimum..=maximum).contains(&count)
+}
+
+/// A regular expression, compiled at its first use.
+pub(crate) struct Pattern {
+    text: &'static str,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, compiled: OnceLock::new() }
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let compile = || Regex::new(self.text).expect("the generator lets only plain ones through");
+        self.compiled.get_or_init(compile).is_match(text)
+    }
+}
