@@ -1,0 +1,278 @@
+//! Applies entries: the only way a ledger changes. Each entry is checked in full before anything is
+//! touched, in O(1) for what it concerns, so that a fault leaves the ledger as it was. The checks do
+//! not trust `decide`: they are its pair, and hold for entries that were read back as well.
+
+use std::{
+    collections::{BTreeMap, btree_map, hash_map},
+    sync::Arc,
+};
+
+use license_types::{ServerName, SessionId};
+
+use crate::{
+    Breach, Entry, Event, Fault, Head, Identity, Installed, Ledger, Record, Released, Retained,
+    ledger::{Product, Session, day_of},
+    rights::Allowance,
+};
+
+impl Ledger {
+    /// Applies an entry of this ledger's own turn, or one whose chain value was
+    /// [verified](Self::verify). Never panics, whatever the entry says.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the entry does not follow from the ledger; the ledger is then unchanged.
+    ///
+    /// ```
+    /// use license_core::{Breach, Event, Ledger, Stamp};
+    ///
+    /// let now = "2026-01-05T10:00:00Z".parse()?;
+    /// let mut ledger = Ledger::new();
+    /// let entry = ledger.seal(Event::ClockCorrected, &Stamp::local(), now);
+    /// ledger.apply(&entry)?;
+    /// let fault = ledger.apply(&entry).unwrap_err();
+    /// assert_eq!(fault.sequence, 1);
+    /// assert_eq!(fault.breach, Breach::Sequence { expected: 2 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Fault> {
+        self.follow(entry).map_err(|breach| Fault::new(entry.sequence, breach))?;
+        self.head = Head { sequence: entry.sequence, chain: entry.chain };
+        self.time = entry.time;
+        Ok(())
+    }
+
+    fn follow(&mut self, entry: &Entry) -> Result<(), Breach> {
+        let expected = self.head.sequence + 1;
+        if entry.sequence != expected {
+            return Err(Breach::Sequence { expected });
+        }
+        if entry.time < self.time && entry.event != Event::ClockCorrected {
+            return Err(Breach::Time);
+        }
+        match &entry.event {
+            Event::Installed(installed) => self.installed(installed),
+            Event::Retained(retained) => self.retained(entry, retained),
+            Event::Released(released) => self.released(released),
+            Event::StateChanged { session, state } => {
+                self.holder(session)?.state = Some(*state);
+                Ok(())
+            }
+            Event::Described { session, identity } => {
+                self.holder(session)?.describe(identity);
+                Ok(())
+            }
+            Event::Moved { sessions } => self.moved(sessions, &entry.stamp.server),
+            Event::Adopted { from_server, .. } => self.adopted(from_server, &entry.stamp.server),
+            Event::Refused(_) | Event::ClockCorrected => Ok(()),
+        }
+    }
+
+    fn installed(&mut self, installed: &Installed) -> Result<(), Breach> {
+        let license = &installed.license;
+        let replaces = |number: &Arc<str>| self.bears(number);
+        let continues = self.license.is_none()
+            || self.bears(license.number())
+            || installed.replaced_number.as_ref().is_some_and(replaces);
+        if !continues {
+            return Err(Breach::Number { number: license.number().to_owned() });
+        }
+        let mut before = std::mem::take(&mut self.products);
+        let order = std::mem::take(&mut self.order);
+        for grant in &license.grants {
+            let (used, used_by) = match before.remove(&grant.product) {
+                Some(product) => (product.used, product.used_by),
+                None => (0, BTreeMap::new()),
+            };
+            let (name, rights) = (grant.name.clone(), Some(grant.rights.clone()));
+            self.products.insert(grant.product, Product { name, rights, used, used_by });
+            self.order.push(grant.product);
+        }
+        for id in order {
+            if let Some(gone) = before.remove(&id).filter(|product| product.used > 0) {
+                self.products.insert(id, Product { rights: None, ..gone });
+                self.order.push(id);
+            }
+        }
+        self.numbers.retain(|number| **number != *license.number());
+        self.numbers.push(license.number().into());
+        self.license = Some(license.clone());
+        Ok(())
+    }
+
+    fn retained(&mut self, entry: &Entry, retained: &Retained) -> Result<(), Breach> {
+        let server = &entry.stamp.server;
+        let expected = self.last_token + 1;
+        if retained.token.get() != expected {
+            return Err(Breach::Token { token: retained.token, expected });
+        }
+        let id = retained.product;
+        let listed = self.products.get_mut(&id).filter(|product| product.rights.is_some());
+        let (Some(product), Some(license)) = (listed, &self.license) else {
+            return Err(Breach::UnknownProduct { product: id });
+        };
+        let rights = product.rights.as_deref().unwrap_or_default();
+        let allowance = Allowance::of(rights, license.expires, day_of(entry.time));
+        if !allowance.grants(product.used) {
+            let (used, allowed) = (product.used, allowance.count());
+            return Err(Breach::Oversold { product: id, used, allowed });
+        }
+        let used = product.used + 1;
+        let used_here = product.used_by.get(server).copied().unwrap_or(0) + 1;
+        let property = if retained.product_name != product.name {
+            Some("productName")
+        } else if retained.used_count != used_here {
+            Some("productUsedCount")
+        } else if retained.balance != allowance.balance(used) {
+            Some("productBalance")
+        } else if retained.global_used_count != used {
+            Some("globalProductUsedCount")
+        } else {
+            None
+        };
+        if let Some(property) = property {
+            return Err(Breach::Record { property });
+        }
+        let session = match self.sessions.entry(retained.session.clone()) {
+            hash_map::Entry::Vacant(vacant) => vacant.insert(Session::new(server.clone())),
+            hash_map::Entry::Occupied(occupied) => {
+                if occupied.get().server != *server {
+                    return Err(Breach::Server);
+                }
+                if occupied.get().token_of(id).is_some() {
+                    return Err(Breach::AlreadyHeld { product: id });
+                }
+                occupied.into_mut()
+            }
+        };
+        // After this point the entry must apply.
+        session.held.push((id, retained.token));
+        session.describe(&retained.identity);
+        if session.state.is_none() {
+            session.state = retained.identity.kept().and_then(|kept| kept.session().state());
+        }
+        if session.principal.is_none() {
+            session.principal = entry.stamp.principal.clone();
+        }
+        product.used = used;
+        product.used_by.insert(server.clone(), used_here);
+        if let Some(principal) = &entry.stamp.principal {
+            *self.seats.entry(principal.clone()).or_default() += 1;
+        }
+        self.last_token = expected;
+        self.retentions.insert(retained.token, Arc::new(Record::new(entry, retained)));
+        Ok(())
+    }
+
+    fn released(&mut self, released: &Released) -> Result<(), Breach> {
+        let not_held = Breach::NotHeld { token: released.token };
+        let btree_map::Entry::Occupied(retention) = self.retentions.entry(released.token) else {
+            return Err(not_held);
+        };
+        let record = retention.get();
+        if record.session != released.session || record.product != released.product {
+            return Err(not_held);
+        }
+        let hash_map::Entry::Occupied(mut session) = self.sessions.entry(record.session.clone())
+        else {
+            return Err(not_held);
+        };
+        let Some(product) = self.products.get_mut(&released.product) else { return Err(not_held) };
+        let Some(used_here) = product.used_by.get_mut(&session.get().server) else {
+            return Err(Breach::Recount { what: "the counts of its server" });
+        };
+        // After this point the entry must apply.
+        product.used = product.used.saturating_sub(1);
+        *used_here = used_here.saturating_sub(1);
+        if *used_here == 0 {
+            product.used_by.remove(&session.get().server);
+        }
+        if product.used == 0 && product.rights.is_none() {
+            self.products.remove(&released.product);
+            self.order.retain(|id| *id != released.product);
+        }
+        session.get_mut().held.retain(|(_, token)| *token != released.token);
+        if session.get().held.is_empty() {
+            session.remove();
+        }
+        if let Some(principal) = &record.principal
+            && let Some(seats) = self.seats.get_mut(principal)
+        {
+            *seats = seats.saturating_sub(1);
+            if *seats == 0 {
+                self.seats.remove(principal);
+            }
+        }
+        retention.remove();
+        Ok(())
+    }
+
+    fn moved(&mut self, sessions: &[Arc<SessionId>], to: &Arc<ServerName>) -> Result<(), Breach> {
+        for id in sessions {
+            self.holder(id)?;
+        }
+        for id in sessions {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            let from = std::mem::replace(&mut session.server, to.clone());
+            for (id, _) in &session.held {
+                if let Some(product) = self.products.get_mut(id) {
+                    product.hand_over(&from, to, 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn adopted(&mut self, from: &Arc<ServerName>, to: &Arc<ServerName>) -> Result<(), Breach> {
+        for product in self.products.values_mut() {
+            let served = product.used_by.get(from).copied().unwrap_or(0);
+            product.hand_over(from, to, served);
+        }
+        for record in self.retentions.values() {
+            if let Some(session) = self.sessions.get_mut(&record.session)
+                && session.server == *from
+            {
+                session.server = to.clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn holder(&mut self, id: &Arc<SessionId>) -> Result<&mut Session, Breach> {
+        self.sessions
+            .get_mut(id)
+            .ok_or_else(|| Breach::NothingHeld { session: id.as_str().to_owned() })
+    }
+}
+
+impl Session {
+    fn new(server: Arc<ServerName>) -> Session {
+        Session {
+            server,
+            principal: None,
+            state: None,
+            held: Vec::with_capacity(1),
+            described: Vec::with_capacity(1),
+        }
+    }
+
+    fn describe(&mut self, identity: &Identity) {
+        if !self.described.contains(&identity.digest()) {
+            self.described.push(identity.digest());
+        }
+    }
+}
+
+impl Product {
+    fn hand_over(&mut self, from: &Arc<ServerName>, to: &Arc<ServerName>, moved: u64) {
+        if moved == 0 || from == to {
+            return;
+        }
+        let left = self.used_by.get(from).copied().unwrap_or(0).saturating_sub(moved);
+        if left == 0 {
+            self.used_by.remove(from);
+        } else {
+            self.used_by.insert(from.clone(), left);
+        }
+        *self.used_by.entry(to.clone()).or_default() += moved;
+    }
+}

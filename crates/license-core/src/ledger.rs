@@ -1,0 +1,196 @@
+//! The ledger: what one customer's log adds up to.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "`sessions` is a hash index: looked up by id, never iterated, so its order shows nowhere"
+)]
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use license_types::{Principal, ProductId, ServerName, SessionId, SessionState, Token};
+
+use crate::{
+    Digest, Entry, Event, License, Record, Stamp,
+    rights::{Allowance, Right},
+};
+
+/// The state of one customer's license: products and rights, sessions, live retentions, counters.
+///
+/// It changes by [`apply`](Self::apply) alone. A clone is a ledger of its own, as a trial needs it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(crate) head: Head,
+    pub(crate) time: Timestamp,
+    pub(crate) license: Option<Arc<License>>,
+    /// Every number that the license bore; the last one is in force.
+    pub(crate) numbers: Vec<Arc<str>>,
+    /// What the license lists, and what it no longer lists but is held.
+    pub(crate) products: BTreeMap<ProductId, Product>,
+    /// The products in installed order; what is gone from the license comes last.
+    pub(crate) order: Vec<ProductId>,
+    pub(crate) sessions: HashMap<Arc<SessionId>, Session>,
+    pub(crate) retentions: BTreeMap<Token, Arc<Record>>,
+    pub(crate) last_token: u64,
+    /// Licenses held by each principal.
+    pub(crate) seats: BTreeMap<Arc<Principal>, u64>,
+}
+
+/// Where a log ends: what is appended next must follow it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Sequence of the last entry; 0 in an empty log.
+    pub sequence: u64,
+    /// Chain value of the last entry; zeros in an empty log.
+    pub chain: Digest,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    pub(crate) name: Arc<str>,
+    /// `None` once the license no longer lists the product.
+    pub(crate) rights: Option<Arc<[Right]>>,
+    pub(crate) used: u64,
+    /// The same count for each server that serves any; its sum is `used`.
+    pub(crate) used_by: BTreeMap<Arc<ServerName>, u64>,
+}
+
+/// A session that holds something.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// The server that serves it.
+    pub(crate) server: Arc<ServerName>,
+    /// The first principal that retained for it.
+    pub(crate) principal: Option<Arc<Principal>>,
+    /// What its client shape said first, then what it told.
+    pub(crate) state: Option<SessionState>,
+    /// In the order of the tokens. No session holds more products than a license lists, so a
+    /// search through them costs little.
+    pub(crate) held: Vec<(ProductId, Token)>,
+    /// The digests of its descriptions that the log has already.
+    pub(crate) described: Vec<Digest>,
+}
+
+impl Ledger {
+    /// The ledger of an empty log.
+    pub fn new() -> Ledger {
+        Ledger {
+            head: Head::default(),
+            time: Timestamp::MIN,
+            license: None,
+            numbers: Vec::new(),
+            products: BTreeMap::new(),
+            order: Vec::new(),
+            sessions: HashMap::new(),
+            retentions: BTreeMap::new(),
+            last_token: 0,
+            seats: BTreeMap::new(),
+        }
+    }
+
+    /// Where the log ends.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The license that is in force.
+    pub fn license(&self) -> Option<&Arc<License>> {
+        self.license.as_ref()
+    }
+
+    /// Every number that points to this ledger; the last one is in force.
+    pub fn license_numbers(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.numbers.iter().map(|number| &**number)
+    }
+
+    /// The instant that an entry bears which is decided at `now`: to the millisecond, and never
+    /// before the entry before, so that setting a clock back gains nothing.
+    pub fn instant(&self, now: Timestamp) -> Timestamp {
+        milliseconds(now).max(self.time)
+    }
+
+    /// Makes the entry that comes next, complete with its chain value.
+    pub fn seal(&self, event: Event, stamp: &Stamp, now: Timestamp) -> Entry {
+        let mut entry = self.draft(event, stamp, now);
+        entry.chain = entry.link(&self.head.chain);
+        entry
+    }
+
+    /// Makes the entry that comes next without its chain value, for trials and measurements that
+    /// append to no log.
+    pub fn draft(&self, event: Event, stamp: &Stamp, now: Timestamp) -> Entry {
+        let time = match event {
+            Event::ClockCorrected => milliseconds(now),
+            Event::Installed(_)
+            | Event::Retained(_)
+            | Event::Released(_)
+            | Event::Refused(_)
+            | Event::StateChanged { .. }
+            | Event::Described { .. }
+            | Event::Moved { .. }
+            | Event::Adopted { .. } => self.instant(now),
+        };
+        let sequence = self.head.sequence + 1;
+        Entry { sequence, time, stamp: stamp.clone(), event, chain: Digest::default() }
+    }
+
+    /// How many licenses a principal holds.
+    pub fn seats(&self, principal: &Principal) -> u64 {
+        self.seats.get(principal).copied().unwrap_or(0)
+    }
+
+    /// Licenses allowed and in use of a product; (0, 0) for an unknown one.
+    pub(crate) fn counts(&self, product: ProductId, now: Timestamp) -> (u64, u64) {
+        let today = day_of(self.instant(now));
+        match self.products.get(&product) {
+            Some(product) => (self.allowance(product, today).count(), product.used),
+            None => (0, 0),
+        }
+    }
+
+    /// Every product in installed order; what is gone from the license comes last.
+    pub(crate) fn listed_products(&self) -> impl Iterator<Item = (ProductId, &Product)> {
+        self.order.iter().filter_map(|id| Some((*id, self.products.get(id)?)))
+    }
+
+    pub(crate) fn next_token(&self) -> Token {
+        Token::new(self.last_token + 1).unwrap_or(Token::MAX)
+    }
+
+    pub(crate) fn allowance(&self, product: &Product, today: Date) -> Allowance {
+        let expires = self.license.as_ref().and_then(|license| license.expires);
+        match &product.rights {
+            Some(rights) => Allowance::of(rights, expires, today),
+            None => Allowance::Limited(0),
+        }
+    }
+
+    /// Whether this ledger is the one of a license that bears `number`.
+    pub(crate) fn bears(&self, number: &str) -> bool {
+        self.numbers.iter().any(|borne| &**borne == number)
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Ledger {
+        Ledger::new()
+    }
+}
+
+impl Session {
+    pub(crate) fn token_of(&self, product: ProductId) -> Option<Token> {
+        self.held.iter().find(|(held, _)| *held == product).map(|(_, token)| *token)
+    }
+}
+
+/// The day on which `time` falls, in UTC.
+pub(crate) fn day_of(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
+
+fn milliseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}

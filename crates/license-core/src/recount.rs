@@ -1,0 +1,52 @@
+//! Counts everything again from the retentions alone, as tests and a loaded snapshot do.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use license_types::{Principal, ProductId, ServerName, SessionId, Token};
+
+use crate::{Breach, Fault, Ledger};
+
+impl Ledger {
+    /// Recounts in full what [`apply`](Self::apply) keeps up entry by entry.
+    ///
+    /// # Errors
+    /// [`Breach::Recount`], with the sequence of the last entry, when a count is off.
+    pub fn recount(&self) -> Result<(), Fault> {
+        let breach = |what| Err(Fault::new(self.head.sequence, Breach::Recount { what }));
+        let mut used_by: BTreeMap<ProductId, BTreeMap<Arc<ServerName>, u64>> = BTreeMap::new();
+        let mut seats: BTreeMap<Arc<Principal>, u64> = BTreeMap::new();
+        let mut held: BTreeMap<&Arc<SessionId>, Vec<(ProductId, Token)>> = BTreeMap::new();
+        for (token, record) in &self.retentions {
+            let Some(session) = self.sessions.get(&record.session) else {
+                return breach("the sessions");
+            };
+            let servers = used_by.entry(record.product).or_default();
+            *servers.entry(session.server.clone()).or_default() += 1;
+            if let Some(principal) = &record.principal {
+                *seats.entry(principal.clone()).or_default() += 1;
+            }
+            held.entry(&record.session).or_default().push((record.product, *token));
+        }
+        if self.retentions.last_key_value().is_some_and(|(token, _)| token.get() > self.last_token)
+        {
+            return breach("the tokens");
+        }
+        let same = |(id, held)| self.sessions.get(id).is_some_and(|session| session.held == held);
+        if held.len() != self.sessions.len() || !held.into_iter().all(same) {
+            return breach("the sessions");
+        }
+        for (id, product) in &self.products {
+            let counted = used_by.remove(id).unwrap_or_default();
+            if product.used != counted.values().sum::<u64>() || product.used_by != counted {
+                return breach("the counts of a product");
+            }
+        }
+        if !used_by.is_empty() {
+            return breach("the products");
+        }
+        if seats != self.seats {
+            return breach("the seats of a principal");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Refusals: the rules said no. A refusal is a value, with the facts to explain it.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, civil::Date};
+use license_types::{ProblemCode, ProductId, RefusalCode, SessionId, Token};
+
+use crate::{Event, Identity, Ledger, Refused, Retain};
+
+/// Why a command was refused, in descending order of precedence.
+///
+/// Between [`NotRetained`](Self::NotRetained) and [`UnknownProduct`](Self::UnknownProduct) comes what
+/// is no refusal: a session that holds the product already is granted it again, whatever has expired
+/// since.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No license is installed, or not the one that was named.
+    #[error("{}", unknown_license(.number.as_deref()))]
+    UnknownLicense {
+        /// The number that was named.
+        number: Option<String>,
+    },
+    /// The session belongs to another principal.
+    #[error("session `{session}` belongs to another credential")]
+    NotPermitted {
+        /// The session.
+        session: Arc<SessionId>,
+    },
+    /// There is nothing to renew or release.
+    #[error("{}", not_retained(.session.as_deref(), *.product, *.token))]
+    NotRetained {
+        /// The session that was named.
+        session: Option<Arc<SessionId>>,
+        /// The product that was named.
+        product: Option<ProductId>,
+        /// The token that was named.
+        token: Option<Token>,
+    },
+    /// The license does not list the product.
+    #[error("the license has no product {}", .product.human())]
+    UnknownProduct {
+        /// The product.
+        product: ProductId,
+    },
+    /// The principal holds as many licenses as it may.
+    #[error("the credential holds {held} licenses and may hold {max_seats}")]
+    OverMaximum {
+        /// What it holds.
+        held: u64,
+        /// What it may hold.
+        max_seats: u64,
+    },
+    /// The license, or every right of the product, has expired.
+    #[error("the license for {} expired on {expired_on}", label(.name, *.product))]
+    LicenseExpired {
+        /// The product.
+        product: ProductId,
+        /// Its name.
+        name: Arc<str>,
+        /// The last day on which it was valid.
+        expired_on: Date,
+    },
+    /// Every license that is allowed is in use.
+    #[error("all {allowed_count} licenses of {} are in use", label(.name, *.product))]
+    NoLicenseLeft {
+        /// The product.
+        product: ProductId,
+        /// Its name.
+        name: Arc<str>,
+        /// Licenses allowed.
+        allowed_count: u64,
+        /// Licenses in use, over all servers.
+        used_count: u64,
+    },
+}
+
+impl Refusal {
+    /// The stable code that programs go by.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Refusal::UnknownLicense { .. } => ProblemCode::UnknownLicense,
+            Refusal::NotPermitted { .. } | Refusal::OverMaximum { .. } => ProblemCode::NotPermitted,
+            Refusal::NotRetained { .. } => ProblemCode::NotRetained,
+            Refusal::UnknownProduct { .. } => ProblemCode::UnknownProduct,
+            Refusal::LicenseExpired { .. } => ProblemCode::LicenseExpired,
+            Refusal::NoLicenseLeft { .. } => ProblemCode::NoLicenseLeft,
+        }
+    }
+
+    /// The code under which the log keeps the refusal of a retention; `None` for what concerns no
+    /// license of this ledger.
+    pub fn recorded_code(&self) -> Option<RefusalCode> {
+        match self {
+            Refusal::UnknownLicense { .. } | Refusal::NotRetained { .. } => None,
+            Refusal::NotPermitted { .. } | Refusal::OverMaximum { .. } => {
+                Some(RefusalCode::NotPermitted)
+            }
+            Refusal::UnknownProduct { .. } => Some(RefusalCode::UnknownProduct),
+            Refusal::LicenseExpired { .. } => Some(RefusalCode::LicenseExpired),
+            Refusal::NoLicenseLeft { .. } => Some(RefusalCode::NoLicenseLeft),
+        }
+    }
+
+    /// What the log keeps of this refusal of `retain`, decided on `ledger` as it is, at `now`.
+    pub fn event(&self, ledger: &Ledger, retain: &Retain, now: Timestamp) -> Option<Event> {
+        let code = self.recorded_code()?;
+        let (allowed_count, used_count) = ledger.counts(retain.product, now);
+        Some(Event::Refused(Refused {
+            session: retain.session.clone(),
+            product: retain.product,
+            code,
+            allowed_count,
+            used_count,
+            times: 1,
+            reason: retain.reason.clone(),
+            identity: Identity::Kept(retain.description.clone()),
+        }))
+    }
+}
+
+fn unknown_license(number: Option<&str>) -> String {
+    match number {
+        Some(number) => format!("license `{number}` is not installed"),
+        None => "no license is installed".to_owned(),
+    }
+}
+
+fn not_retained(
+    session: Option<&SessionId>,
+    product: Option<ProductId>,
+    token: Option<Token>,
+) -> String {
+    let mut text = match session {
+        Some(session) => format!("session `{session}` holds no license"),
+        None => "no session holds a license".to_owned(),
+    };
+    if let Some(product) = product {
+        text += &format!(" of product {}", product.human());
+    }
+    if let Some(token) = token {
+        text += &format!(" with token {token}");
+    }
+    text
+}
+
+/// A product as messages name it: `4D Client (0009)`.
+pub(crate) fn label(name: &str, product: ProductId) -> String {
+    match product.spelling() {
+        Some(spelling) => format!("{name} ({spelling})"),
+        None => format!("{name} ({product})"),
+    }
+}
