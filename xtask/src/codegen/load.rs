@@ -11,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 /// The mark of the observed profile: a JSON merge patch (RFC 7396) on the schema that holds it.
 const MARK: &str = "x-observed";
 
+/// The mark of a property that no documented table lists; it says something about pages alone.
+const UNDOCUMENTED: &str = "x-undocumented";
+
 /// Which reading of the schemas is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -126,8 +129,8 @@ fn check_form(name: &str, text: &str, value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies or removes the marks of the root and of each definition; marks deeper inside stay, and
-/// are refused as keywords that nobody knows.
+/// Applies or removes the marks of the root and of each definition; marks in other places stay,
+/// and are refused as keywords that nobody knows.
 fn resolve_marks(source: &mut Source, profile: Profile) -> anyhow::Result<()> {
     let Value::Object(root) = &mut source.value else {
         bail!("schemas/{}.schema.json is not an object", source.name)
@@ -148,6 +151,14 @@ fn resolve_mark(schema: &mut Map<String, Value>, profile: Profile) {
         // Whatever it is, it is no patch: the reader refuses it by name.
         (Some(other), Profile::Observed) => drop(schema.insert(MARK.to_owned(), other)),
         (_, Profile::Documented) | (None, Profile::Observed) => {}
+    }
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(Map::values_mut) {
+        if let Value::Object(property) = property
+            && property.get(UNDOCUMENTED) == Some(&Value::Bool(true))
+        {
+            property.shift_remove(UNDOCUMENTED);
+        }
     }
 }
 

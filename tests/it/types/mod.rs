@@ -1,0 +1,7 @@
+//! The generated types against the schemas that they come from.
+
+mod acceptance;
+mod bundles;
+mod catalog;
+mod mutants;
+mod reading;
