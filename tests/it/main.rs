@@ -1,4 +1,10 @@
 //! Whole-system and conformance tests, one module a theme.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and some print what they counted"
+)]
+
 mod layers;
 mod types;

@@ -58,8 +58,7 @@ where
 
 macro_rules! catalog {
     (shared: $($shared:ident),*; two: $($two:ident),*;) => {{
-        let mut all: Vec<Entry> = Vec::new();
-        $(all.push(shared::<documented::$shared>(stringify!($shared)));)*
+        let mut all = vec![$(shared::<documented::$shared>(stringify!($shared))),*];
         $(all.extend(two::<documented::$two, observed::$two>(stringify!($two)));)*
         all
     }};

@@ -57,7 +57,7 @@ impl<'a> Mutator<'a> {
 
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
-            Some(target) => self.resolve(&self.root.pointer(&target[1..]).unwrap()),
+            Some(target) => self.resolve(self.root.pointer(&target[1..]).unwrap()),
             None => schema,
         }
     }

@@ -82,8 +82,7 @@ fn an_error_names_the_nearest_shape_and_the_member_that_failed() {
     );
     check(
         |session| {
-            *session =
-                json!({"sessionID": "a", "isDatastore": true, "state": "active", "hostType": "mac"})
+            *session = json!({"sessionID": "a", "isDatastore": true, "state": "active", "hostType": "mac"});
         },
         ("/userName", "is missing", Some("RestSession")),
     );
@@ -98,10 +97,7 @@ fn both_profiles_find_the_same_nearest_shape() {
         json!({"userName": "x"}),
     ] {
         let members = members.as_object().unwrap();
-        assert_eq!(
-            documented::Session::nearest_shape(members),
-            observed::Session::nearest_shape(members)
-        );
+        assert_eq!(Session::nearest_shape(members), observed::Session::nearest_shape(members));
     }
 }
 
