@@ -1,4 +1,17 @@
 //! Judges any JSON against the license schemas: a typed value or every violation, with its place.
+//!
+//! - [`parse`] reads a document as a type, or says all that keeps it from being one.
+//! - [`Validator`] judges a document by a schema that is named.
+//! - [`Judge`] judges streams: a document or report of any length, NDJSON, values one after the
+//!   other; the schema is told by shape unless it is named. [`rules`] adds what no schema can say.
+//!
+//! The verdict is that of the `jsonschema` crate on the same embedded schema, formats asserted; of
+//! duplicated members the last wins. Each violation comes out once, at its own place: inside a
+//! union, as the branch that the value is nearest to would put it. Input that is not JSON is
+//! [`Malformed`], which is another thing than a violation.
+//!
+//! Limits, all told when they are met: brackets nest at most 127 deep; a record of a stream has at
+//! most [`RECORD_BYTES_MAX`] bytes, unless the judge is told otherwise.
 
 mod breach;
 mod compiled;

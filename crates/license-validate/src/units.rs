@@ -1,13 +1,17 @@
 //! What is judged on its own, cut from a stream: a document, the elements of a usage report, or
 //! the records of NDJSON. One unit is in memory at a time.
 
+mod broken;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read};
 
+use self::broken::Extent;
 use crate::{
     malformed::{Malformed, Problem},
     place::Place,
-    split::{Scanner, Step, begins_value},
-    text,
+    split::begins_value,
     window::{Window, is_space},
 };
 
@@ -68,15 +72,6 @@ enum State {
 }
 
 type Next = io::Result<Option<Result<Unit, Malformed>>>;
-
-/// How far the value reaches that the window begins with.
-enum Extent {
-    Whole(usize),
-    /// The byte at this index, or the end of the input there, breaks it.
-    Broken(usize),
-    TooDeep(usize),
-    TooLarge,
-}
 
 impl<R: Read> Units<R> {
     pub(crate) fn new(reader: R, cut: Cut) -> Units<R> {
@@ -246,31 +241,6 @@ impl<R: Read> Units<R> {
         }
     }
 
-    /// How far the value reaches that the window begins with, inside `around` brackets.
-    fn extent(&mut self, around: u8) -> io::Result<Extent> {
-        let mut scanner = Scanner::new(around);
-        let mut scanned = 0;
-        let extent = loop {
-            match scanner.scan(&self.window.bytes()[scanned..]) {
-                Step::End(end) => break Extent::Whole(scanned + end),
-                Step::Broken(at) => break Extent::Broken(scanned + at),
-                Step::TooDeep(at) => break Extent::TooDeep(scanned + at),
-                Step::More => scanned = self.window.bytes().len(),
-            }
-            if scanned > self.cut.limit {
-                break Extent::TooLarge;
-            }
-            if !self.window.fill()? {
-                let whole = scanner.may_end();
-                break if whole { Extent::Whole(scanned) } else { Extent::Broken(scanned) };
-            }
-        };
-        Ok(match extent {
-            Extent::Whole(length) if length > self.cut.limit => Extent::TooLarge,
-            extent => extent,
-        })
-    }
-
     /// Moves the first bytes of the window into `text`; the place where they began.
     fn take(&mut self, length: usize) -> Place {
         let place = self.window.place();
@@ -280,60 +250,7 @@ impl<R: Read> Units<R> {
         place
     }
 
-    /// Tells what breaks the value that the window begins with, and goes on behind it: at the next
-    /// line if that begins with a bracket, as in NDJSON; else, unless the value is the only one so
-    /// far, at the first line below that does.
-    fn recover(&mut self, extent: &Extent, first: bool) -> Next {
-        let seen = match extent {
-            Extent::Whole(at) | Extent::Broken(at) | Extent::TooDeep(at) => *at,
-            Extent::TooLarge => self.window.bytes().len(),
-        };
-        let seen = seen.min(self.window.bytes().len());
-        let line = self.window.bytes()[..seen].iter().position(|&byte| byte == b'\n');
-        if let Some(end) = line
-            && matches!(self.window.byte(end + 1)?, Some(b'{' | b'['))
-        {
-            let malformed = self.explain(extent, end)?;
-            self.window.consume(end + 1);
-            self.state = State::Values;
-            return Ok(Some(Err(malformed)));
-        }
-        let malformed = self.explain(extent, usize::MAX)?;
-        self.window.consume(seen);
-        self.state = State::Done;
-        while self.window.skip(|byte| byte != b'\n')?.is_some() {
-            self.window.consume(1);
-            if matches!(self.window.byte(0)?, Some(b'{' | b'[')) && !(first && line.is_some()) {
-                self.state = State::Values;
-                break;
-            }
-            if first {
-                break;
-            }
-        }
-        Ok(Some(Err(malformed)))
-    }
-
-    /// What breaks the value that the window begins with, as far as its first `end` bytes tell.
-    fn explain(&mut self, extent: &Extent, end: usize) -> io::Result<Malformed> {
-        let place = self.window.place();
-        Ok(match *extent {
-            Extent::TooLarge => self.too_large(),
-            Extent::TooDeep(at) if at < end => {
-                Problem::TooDeep.at(place.after(&self.window.bytes()[..at]))
-            }
-            Extent::Whole(at) | Extent::Broken(at) | Extent::TooDeep(at) => {
-                self.window.byte(at + 3)?; // whole characters only
-                let bytes = self.window.bytes();
-                let continues = |byte: &&u8| **byte & 0b1100_0000 == 0b1000_0000;
-                let more = bytes.iter().skip(at + 1).take_while(continues).count();
-                let bytes = &bytes[..(at + 1 + more).min(end).min(bytes.len())];
-                let unexpected = || Problem::Syntax("unexpected character".to_owned()).at(place);
-                text::parse(bytes, place).err().unwrap_or_else(unexpected)
-            }
-        })
-    }
-
+    /// The record that the window begins with is.
     fn too_large(&self) -> Malformed {
         Problem::TooLarge { limit: self.cut.limit }.at(self.window.place())
     }
@@ -348,6 +265,3 @@ impl<R: Read> Units<R> {
 fn trailing() -> Problem {
     Problem::Syntax("trailing characters".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::*;
+use crate::text;
 
 const DOCUMENT: Cut = Cut { lines: false, elements: true, limit: 1000 };
 const WHOLE: Cut = Cut { elements: false, ..DOCUMENT };
@@ -165,6 +166,7 @@ fn a_first_line_that_is_broken_leaves_the_others() {
 fn a_broken_document_is_told_once() {
     check(DOCUMENT, "{\n  \"a\": 1\n  \"b\": {}\n}\n", &["3:3 ! expected `,` or `}`"]);
     check(DOCUMENT, "{\n\"a\": 1\n\"b\":\n{}\n}\n", &["3:1 ! expected `,` or `}`"]);
+    check(DOCUMENT, "{\"a\": [\n{\"b\": 1}\n{\"b\": 2}\n]}", &["3:1 ! expected `,` or `]`"]);
     check(DOCUMENT, "{\n  \"a\": ", &["2:7 ! a value is cut off here"]);
     check(DOCUMENT, "{} }", &["1:4 ! trailing characters"]);
 }
