@@ -3,8 +3,11 @@
 
 use license_types::schemas::Profile;
 use license_types::{documented, observed};
+use schemars::JsonSchema;
+use schemars::generate::{Contract, SchemaSettings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A generated type.
 pub(crate) struct Entry {
@@ -13,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) profiles: &'static [Profile],
     /// Reads a text, and writes what was read.
     pub(crate) read: fn(&str) -> Result<String, String>,
+    /// The schema that is derived back from the type.
+    pub(crate) derive: fn(Contract) -> Value,
     /// Whether the type converts what it reads to the other profile without loss; none where both
     /// profiles share one type.
     pub(crate) convert: Option<fn(&str) -> bool>,
@@ -23,22 +28,36 @@ fn read<T: DeserializeOwned + Serialize>(text: &str) -> Result<String, String> {
     Ok(serde_json::to_string(&value).expect("what was read can be written"))
 }
 
+fn derive<T: JsonSchema>(contract: Contract) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|it| it.contract = contract);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// A type that needs no conversion.
+fn root<T: DeserializeOwned + Serialize + JsonSchema>(
+    name: &'static str,
+    profiles: &'static [Profile],
+) -> Entry {
+    Entry { name, profiles, read: read::<T>, derive: derive::<T>, convert: None }
+}
+
 /// The same type in both profiles.
-fn shared<T: DeserializeOwned + Serialize>(name: &'static str) -> Entry {
-    Entry { name, profiles: &Profile::ALL, read: read::<T>, convert: None }
+fn shared<T: DeserializeOwned + Serialize + JsonSchema>(name: &'static str) -> Entry {
+    root::<T>(name, &Profile::ALL)
 }
 
 /// A type of its own in each profile.
 fn two<D, O>(name: &'static str) -> Vec<Entry>
 where
-    D: DeserializeOwned + Serialize + Clone + PartialEq + TryFrom<O>,
-    O: DeserializeOwned + Serialize + Clone + PartialEq + From<D>,
+    D: DeserializeOwned + Serialize + JsonSchema + Clone + PartialEq + TryFrom<O>,
+    O: DeserializeOwned + Serialize + JsonSchema + Clone + PartialEq + From<D>,
 {
     vec![
         Entry {
             name,
             profiles: &[Profile::Documented],
             read: read::<D>,
+            derive: derive::<D>,
             convert: Some(|text| {
                 let value: D = serde_json::from_str(text).unwrap();
                 D::try_from(O::from(value.clone())).is_ok_and(|back| back == value)
@@ -48,6 +67,7 @@ where
             name,
             profiles: &[Profile::Observed],
             read: read::<O>,
+            derive: derive::<O>,
             convert: Some(|text| {
                 let value: O = serde_json::from_str(text).unwrap();
                 D::try_from(value.clone()).is_ok_and(|narrow| O::from(narrow) == value)
@@ -78,12 +98,11 @@ pub(crate) fn catalog() -> Vec<Entry> {
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
             Retention, Right, Session, SessionType, SqlSession;
     };
-    let mut list = |name, profiles, read: fn(&str) -> _| {
-        all.push(Entry { name, profiles, read, convert: None });
-    };
-    list("LicenseUsage", &[Profile::Documented], read::<documented::LicenseUsage>);
-    list("LicenseUsage", &[Profile::Observed], read::<observed::LicenseUsage>);
-    list("LicenseInfoDocument", &[Profile::Documented], read::<documented::LicenseInfoDocument>);
-    list("LicenseInfoDocument", &[Profile::Observed], read::<observed::LicenseInfoDocument>);
+    all.extend([
+        root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
+        root::<observed::LicenseUsage>("LicenseUsage", &[Profile::Observed]),
+        root::<documented::LicenseInfoDocument>("LicenseInfoDocument", &[Profile::Documented]),
+        root::<observed::LicenseInfoDocument>("LicenseInfoDocument", &[Profile::Observed]),
+    ]);
     all
 }

@@ -5,3 +5,4 @@ mod bundles;
 mod catalog;
 mod mutants;
 mod reading;
+mod round_trip;

@@ -6,12 +6,12 @@ mod error;
 mod members;
 mod pointer;
 pub(crate) mod scalar;
+#[cfg(feature = "schemars")]
+pub(crate) mod schema;
 pub(crate) mod shapes;
 mod traits;
 
 use serde::{Deserialize, Deserializer, de};
-#[cfg(feature = "schemars")]
-use serde_json::Map;
 use serde_json::Value;
 
 pub use error::{Invalid, ParseError};
@@ -56,18 +56,6 @@ pub trait FromJson: Sized {
     /// [`ParseError`] names the first place that does not fit.
     fn parse(value: Value) -> Result<Self, ParseError> {
         Self::from_json(value, &Pointer::ROOT)
-    }
-}
-
-/// Says in a derived schema that an open object must not have these members.
-#[cfg(feature = "schemars")]
-pub(crate) fn forbid(names: &'static [&'static str]) -> impl schemars::transform::Transform {
-    move |schema: &mut schemars::Schema| {
-        let properties =
-            schema.ensure_object().entry("properties").or_insert_with(|| Map::new().into());
-        for name in names {
-            properties[*name] = false.into();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::super::model::{Definition, Member, Model, Object};
+use super::super::model::{Definition, Kind, Member, Model, Object, Tag};
 use super::super::names;
 use super::kind;
 use super::source::{doc, inner_doc};
@@ -23,15 +23,24 @@ pub(crate) fn items(model: &Model, definition: &Definition, object: &Object) -> 
             pub unknown: Map<String, Value>,
         }
     });
-    let schema = match (object.open, object.forbidden.is_empty()) {
-        (false, _) => quote!(schemars(deny_unknown_fields)),
-        (true, true) => quote!(),
-        (true, false) => {
-            quote!(schemars(transform = crate::json::forbid(#name::FORBIDDEN)))
-        }
-    };
-    let schema =
-        (!schema.is_empty()).then(|| quote! { #[cfg_attr(feature = "schemars", #schema)] });
+    let mut schema = Vec::new();
+    if !object.open {
+        schema.push(quote!(deny_unknown_fields));
+    }
+    if !object.forbidden.is_empty() {
+        schema.push(quote!(transform = crate::json::schema::forbid(#name::FORBIDDEN)));
+    }
+    if let Some(Tag { name, value, .. }) = &object.tag {
+        let type_name = &definition.name;
+        schema.push(quote!(rename = #type_name));
+        schema.push(quote!(transform = crate::json::schema::tag(#name, #value)));
+    }
+    for member in object.members.iter().filter(|it| matches!(it.kind, Kind::OrNull(_))) {
+        let name = &member.name;
+        schema.push(quote!(transform = crate::json::schema::require(#name)));
+    }
+    let schema = (!schema.is_empty())
+        .then(|| quote! { #[cfg_attr(feature = "schemars", schemars(#(#schema),*))] });
     let declaration = quote! {
         #docs
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -77,7 +86,7 @@ fn field(model: &Model, member: &Member) -> TokenStream {
         #docs
         #rename
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schemars", schemars(with = #of))]
+        #[cfg_attr(feature = "schemars", schemars(default, with = #of))]
         pub #field: Option<#kind>,
     }
 }

@@ -29,7 +29,7 @@ pub struct Availability {
     pub product_balance: Count,
     /// Why a new session would be refused; absent where it would be granted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "RefusalCode"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "RefusalCode"))]
     pub code: Option<RefusalCode>,
 }
 

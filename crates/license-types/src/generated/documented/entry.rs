@@ -27,7 +27,7 @@ pub struct Entry {
     pub batch: Batch,
     /// Who asked, by the id of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Principal"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Principal"))]
     pub principal: Option<Principal>,
     /// What happened, told by `kind`.
     pub event: Event,
@@ -279,7 +279,14 @@ impl From<ClockCorrectedEvent> for Event {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "installed")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "InstalledEvent",
+        transform = crate::json::schema::tag("kind", "installed")
+    )
+)]
 pub struct InstalledEvent {
     /// Number of the license.
     #[serde(rename = "licenseNumber")]
@@ -287,7 +294,7 @@ pub struct InstalledEvent {
     /// Number that it replaces, where it differs.
     #[serde(rename = "replacedNumber")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "String"))]
     pub replaced_number: Option<String>,
     /// Whether a signature was verified.
     pub signed: bool,
@@ -318,7 +325,14 @@ impl FromJson for InstalledEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "retained")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "RetainedEvent",
+        transform = crate::json::schema::tag("kind", "retained")
+    )
+)]
 pub struct RetainedEvent {
     /// The caller's own name of a session, by which it renews and releases.
     #[serde(rename = "sessionId")]
@@ -347,7 +361,7 @@ pub struct RetainedEvent {
     /// Fixed for the life of the retention; absent where it has no lease.
     #[serde(rename = "leaseSeconds")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "LeaseSeconds"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "LeaseSeconds"))]
     pub lease_seconds: Option<LeaseSeconds>,
     /// SHA-256 of the session's description as it was written, in the chain instead of the
     /// description itself.
@@ -355,7 +369,7 @@ pub struct RetainedEvent {
     pub description_digest: Digest,
     /// The session's description; absent once it was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Session"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Session"))]
     pub description: Option<Session>,
 }
 
@@ -385,7 +399,14 @@ impl FromJson for RetainedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "released")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "ReleasedEvent",
+        transform = crate::json::schema::tag("kind", "released")
+    )
+)]
 pub struct ReleasedEvent {
     /// Identifies one retention of a ledger; the same number appears when it is released, and is
     /// never used twice.
@@ -402,7 +423,7 @@ pub struct ReleasedEvent {
     pub cause: ReleaseCause,
     /// What the administrator said who revoked it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "String"))]
     pub note: Option<String>,
 }
 
@@ -426,7 +447,14 @@ impl FromJson for ReleasedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "refused")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "RefusedEvent",
+        transform = crate::json::schema::tag("kind", "refused")
+    )
+)]
 pub struct RefusedEvent {
     /// The caller's own name of a session, by which it renews and releases.
     #[serde(rename = "sessionId")]
@@ -453,7 +481,7 @@ pub struct RefusedEvent {
     pub description_digest: Digest,
     /// The session's description; absent once it was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Session"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Session"))]
     pub description: Option<Session>,
 }
 
@@ -481,7 +509,14 @@ impl FromJson for RefusedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "state_changed")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "StateChangedEvent",
+        transform = crate::json::schema::tag("kind", "state_changed")
+    )
+)]
 pub struct StateChangedEvent {
     /// The caller's own name of a session, by which it renews and releases.
     #[serde(rename = "sessionId")]
@@ -507,7 +542,14 @@ impl FromJson for StateChangedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "described")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "DescribedEvent",
+        transform = crate::json::schema::tag("kind", "described")
+    )
+)]
 pub struct DescribedEvent {
     /// The caller's own name of a session, by which it renews and releases.
     #[serde(rename = "sessionId")]
@@ -518,7 +560,7 @@ pub struct DescribedEvent {
     pub description_digest: Digest,
     /// The session's description; absent once it was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Session"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Session"))]
     pub description: Option<Session>,
 }
 
@@ -540,7 +582,14 @@ impl FromJson for DescribedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "moved")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "MovedEvent",
+        transform = crate::json::schema::tag("kind", "moved")
+    )
+)]
 pub struct MovedEvent {
     /// The sessions that moved.
     #[serde(rename = "sessionIds")]
@@ -563,7 +612,14 @@ impl FromJson for MovedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "adopted")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "AdoptedEvent",
+        transform = crate::json::schema::tag("kind", "adopted")
+    )
+)]
 pub struct AdoptedEvent {
     /// The server whose sessions were adopted.
     #[serde(rename = "fromServer")]
@@ -590,7 +646,14 @@ impl FromJson for AdoptedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename = "clock_corrected")]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(
+        deny_unknown_fields,
+        rename = "ClockCorrectedEvent",
+        transform = crate::json::schema::tag("kind", "clock_corrected")
+    )
+)]
 pub struct ClockCorrectedEvent {}
 
 impl FromJson for ClockCorrectedEvent {

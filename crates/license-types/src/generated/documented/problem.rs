@@ -26,21 +26,21 @@ pub struct Problem {
     /// Licenses allowed, where none is left.
     #[serde(rename = "allowedCount")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Count"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Count"))]
     pub allowed_count: Option<Count>,
     /// Licenses in use, where none is left.
     #[serde(rename = "usedCount")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Count"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Count"))]
     pub used_count: Option<Count>,
     /// The installed licenses, where one of several must be named.
     #[serde(rename = "licenseNumbers")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Vec < String >"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Vec < String >"))]
     pub license_numbers: Option<Vec<String>>,
     /// Every violation, where the body does not conform to its schema.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Vec < Violation >"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Vec < Violation >"))]
     pub violations: Option<Vec<Violation>>,
 }
 

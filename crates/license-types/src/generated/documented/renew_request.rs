@@ -14,7 +14,7 @@ use super::SessionState;
 pub struct RenewRequest {
     /// What a session is doing; a postponed or sleeping one still holds its licenses.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "SessionState"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "SessionState"))]
     pub state: Option<SessionState>,
 }
 

@@ -10,7 +10,10 @@ use super::{DateTime, LeaseSeconds, Retention, Seconds};
 /// What a session holds after it retained or renewed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schemars", schemars(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "schemars",
+    schemars(deny_unknown_fields, transform = crate::json::schema::require("lease"))
+)]
 pub struct RetainReceipt {
     /// One license of one product, held by one session; its counters are frozen at the moment of
     /// retention.

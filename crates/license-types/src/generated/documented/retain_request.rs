@@ -14,14 +14,14 @@ use super::{LeaseSeconds, Reason, Session};
 pub struct RetainRequest {
     /// Who or what asks; `CLIENT` where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Reason"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Reason"))]
     pub reason: Option<Reason>,
     /// What the record is to say of the session.
     pub session: Session,
     /// How long a retention outlives its last renewal: 15 seconds to 24 hours.
     #[serde(rename = "leaseSeconds")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "LeaseSeconds"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "LeaseSeconds"))]
     pub lease_seconds: Option<LeaseSeconds>,
 }
 

@@ -222,7 +222,7 @@ pub struct ClientSession {
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
 }
 
@@ -267,7 +267,7 @@ pub struct SqlSession {
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
 }
 
@@ -306,7 +306,7 @@ pub struct RestSession {
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
 }
 

@@ -49,7 +49,7 @@ pub struct LedgerCheck {
     pub sound: bool,
     /// The first fault, naming the sequence; absent where the ledger is sound.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "String"))]
     pub fault: Option<String>,
 }
 

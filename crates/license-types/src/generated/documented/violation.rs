@@ -26,7 +26,7 @@ pub struct Violation {
     pub message: String,
     /// For a session: the shape that the record is nearest to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "String"))]
     pub shape: Option<String>,
 }
 

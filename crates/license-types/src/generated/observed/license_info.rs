@@ -16,7 +16,7 @@ pub struct LicenseInfo {
     pub name: String,
     /// Id of the product as installed on one machine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "LicenseKey"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "LicenseKey"))]
     pub key: Option<LicenseKey>,
     /// Number of the license.
     #[serde(rename = "licenseNumber")]
@@ -25,7 +25,7 @@ pub struct LicenseInfo {
     pub version: String,
     /// What kind of license it is, such as `application`, `OEM` or `evaluation`; an open set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Vec < String >"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Vec < String >"))]
     pub attributes: Option<Vec<String>>,
     /// Name of the store account.
     #[serde(rename = "userName")]
@@ -41,12 +41,12 @@ pub struct LicenseInfo {
     /// Last day on which the license is valid; absent where it does not expire.
     #[serde(rename = "expirationDate")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "LicenseDate"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "LicenseDate"))]
     pub expiration_date: Option<LicenseDate>,
     /// Automatic renewals that failed.
     #[serde(rename = "renewalFailureCount")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Count"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Count"))]
     pub renewal_failure_count: Option<Count>,
     /// What the license grants, one element for each product.
     pub products: Vec<LicensedProduct>,
@@ -115,7 +115,7 @@ pub struct Right {
     /// Last day on which the right is valid; absent where it does not expire.
     #[serde(rename = "expirationDate")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "LicenseDate"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "LicenseDate"))]
     pub expiration_date: Option<LicenseDate>,
     /// Members that the schema does not name, in their order.
     #[serde(flatten)]

@@ -31,7 +31,7 @@ pub struct Retention {
     /// at the moment of retention.
     #[serde(rename = "globalProductUsedCount")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Count"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Count"))]
     pub global_product_used_count: Option<Count>,
     /// Identifies one retention of a ledger; the same number appears when it is released, and is
     /// never used twice.

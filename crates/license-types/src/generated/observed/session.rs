@@ -158,7 +158,7 @@ impl SessionType {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schemars",
-    schemars(transform = crate::json::forbid(ClientSession::FORBIDDEN))
+    schemars(transform = crate::json::schema::forbid(ClientSession::FORBIDDEN))
 )]
 pub struct ClientSession {
     /// What kind of client a session of the client shape is.
@@ -173,7 +173,7 @@ pub struct ClientSession {
     /// Name of the account that is logged in on the remote machine.
     #[serde(rename = "systemUserName")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "String"))]
     pub system_user_name: Option<String>,
     /// Address of the remote machine; text without a format, since names such as `localhost`
     /// occur.
@@ -193,12 +193,12 @@ pub struct ClientSession {
     /// UUID of the session that outlives a reconnection.
     #[serde(rename = "persistentID")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Uuid"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Uuid"))]
     pub persistent_id: Option<Uuid>,
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
     /// Members that the schema does not name, in their order.
     #[serde(flatten)]
@@ -235,7 +235,7 @@ impl FromJson for ClientSession {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schemars",
-    schemars(transform = crate::json::forbid(SqlSession::FORBIDDEN))
+    schemars(transform = crate::json::schema::forbid(SqlSession::FORBIDDEN))
 )]
 pub struct SqlSession {
     /// Address of the session.
@@ -253,7 +253,7 @@ pub struct SqlSession {
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
     /// Members that the schema does not name, in their order.
     #[serde(flatten)]
@@ -284,7 +284,7 @@ impl FromJson for SqlSession {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schemars",
-    schemars(transform = crate::json::forbid(RestSession::FORBIDDEN))
+    schemars(transform = crate::json::schema::forbid(RestSession::FORBIDDEN))
 )]
 pub struct RestSession {
     /// Name of the user.
@@ -302,7 +302,7 @@ pub struct RestSession {
     /// Equal to the token of the retention; no table lists it, real outputs carry it.
     #[serde(rename = "licenseToken")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Token"))]
+    #[cfg_attr(feature = "schemars", schemars(default, with = "Token"))]
     pub license_token: Option<Token>,
     /// Members that the schema does not name, in their order.
     #[serde(flatten)]
