@@ -1,12 +1,168 @@
-//! The chore `pages`.
+//! The chore `pages`: holds the documented pages against the schemas.
+//!
+//! A page is read into tables (`page`, `editions`, `words`), each table is taken for the object
+//! it lists (`assign`), and that object is compared with what the schemas say of it (`expect`,
+//! `compare`), or written as a schema of its own (`derive`).
 
+mod assign;
+mod compare;
+mod derive;
+mod editions;
+mod expect;
+mod json_block;
+mod model;
+mod page;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use self::assign::Assigned;
+use self::compare::{Finding, Weight};
+use self::expect::Command;
+use self::page::Page;
 
 /// What the chore is asked to do.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Compare the tables on pages with the schemas
+    ///
+    /// Prints every difference on a line of its own: the file and line, the object and property,
+    /// what the page says and what the schema says. Values of an enum that differ on a page that
+    /// is not in English are warnings, since some translations translate them.
+    #[command(after_help = "\
+Pages come in any edition (Docusaurus Markdown, text flattened from HTML, doc-center text) and in
+English, French, Spanish, Portuguese or Japanese.
+
+Exit codes: 0 all agree, 1 a page and a schema differ, 2 a page cannot be read.")]
+    Check {
+        /// Pages of `License usage` or `License info`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the JSON Schema that the tables on a page describe
+    ///
+    /// It is the documented profile, in one self-contained document. What the tables do not say,
+    /// such as bounds and formats, is not in it.
+    Derive {
+        /// A page of `License usage` or `License info`
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// How a chore on pages ends.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Outcome {
+    Agrees = 0,
+    Drifts = 1,
+    Fails = 2,
+}
 
 /// Runs the chore.
-pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let (mut out, mut talk) = (io::stdout().lock(), io::stderr().lock());
+    let outcome = match run_task(&arguments.task, &mut out, &mut talk) {
+        Ok(outcome) => outcome,
+        // Not the code of drift: nothing was compared.
+        Err(error) => {
+            writeln!(talk, "error: {error:#}")?;
+            Outcome::Fails
+        }
+    };
+    Ok(ExitCode::from(outcome as u8))
+}
+
+fn run_task(task: &Task, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome> {
+    let commands = expect::commands(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas"))?;
+    Ok(match task {
+        Task::Check { files } => check(files, &commands, out, talk)?,
+        Task::Derive { file } => derive(file, &commands, out, talk)?,
+    })
+}
+
+/// Compares each page with the schemas; one that cannot be read does not hide the others.
+fn check(
+    files: &[PathBuf],
+    commands: &[Command],
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> io::Result<Outcome> {
+    let mut outcome = Outcome::Agrees;
+    for file in files {
+        let name = file.display();
+        match read(file).and_then(|text| examine(&text, commands)) {
+            Ok((_, findings)) => {
+                for finding in findings {
+                    match finding.weight {
+                        Weight::Drift => {
+                            outcome = outcome.max(Outcome::Drifts);
+                            writeln!(out, "{}", finding.in_file(&name))?;
+                        }
+                        Weight::Warning => writeln!(talk, "warning: {}", finding.in_file(&name))?,
+                    }
+                }
+            }
+            Err(error) => {
+                outcome = Outcome::Fails;
+                writeln!(talk, "error: {name}: {error:#}")?;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Prints the schema that a page describes; that it differs from the checked one is no failure.
+fn derive(
+    file: &Path,
+    commands: &[Command],
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> io::Result<Outcome> {
+    let name = file.display();
+    let derived = read(file).and_then(|text| {
+        let (page, findings) = examine(&text, commands)?;
+        Ok((derive::derive(&page)?, findings))
+    });
+    match derived {
+        Ok((schema, findings)) => {
+            for finding in findings {
+                writeln!(talk, "warning: {}", finding.in_file(&name))?;
+            }
+            writeln!(out, "{schema:#}")?;
+            Ok(Outcome::Agrees)
+        }
+        Err(error) => {
+            writeln!(talk, "error: {name}: {error:#}")?;
+            Ok(Outcome::Fails)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).context("it cannot be read; give the path of a page in UTF-8 text")
+}
+
+/// Reads a page and compares it with the schemas.
+fn examine<'a>(text: &str, commands: &'a [Command]) -> Result<(Assigned<'a>, Vec<Finding>)> {
+    let page = Page::read(text);
+    let assigned = assign::assign(page.tables, commands).context(
+        "it has no table that we know; give a page of `License usage` or `License info`, or, if \
+         its header words are new, add them to xtask/src/pages/words.rs",
+    )?;
+    let findings = compare::compare(&assigned, page.block.as_ref());
+    Ok((assigned, findings))
 }
