@@ -93,6 +93,10 @@ impl Explain<'_> {
         message: String,
         shape: Option<&str>,
     ) {
+        let is_told = |last: &Breach| last.at == at && last.message == message;
+        if self.breaches.last().is_some_and(is_told) {
+            return; // a format and a pattern that say together what a text is
+        }
         let rule = error.schema_path().as_str().to_owned();
         self.breaches.push(Breach { at, rule, message, shape: shape.map(str::to_owned) });
     }

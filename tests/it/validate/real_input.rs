@@ -17,7 +17,7 @@ fn the_published_element_is_observed_and_not_documented() {
         lines,
         [
             "2:3 /0 /$defs/Retention/required: \"globalProductUsedCount\" is missing",
-            "17:27 /0/session/creationDateTime /$defs/DateTime/format: \"2021-12-01T15:36+01:00\" \
+            "17:27 /0/session/creationDateTime /$defs/DateTime/pattern: \"2021-12-01T15:36+01:00\" \
              is no Date and time: An instant with its offset (RFC 3339); the observed profile also \
              reads one without seconds [ClientSession]",
         ]
