@@ -1,1 +1,59 @@
 //! Retains and releases licenses durably: the runtime around the ledger, with its log backends.
+//!
+//! A [`Pool`] takes commands from any number of threads and tasks, decides them by the pure ledger of
+//! `license-core` and answers once the [`Log`] made them durable. Everything that waits shares one
+//! commit. Nothing here speaks HTTP, validates foreign JSON or needs an async runtime.
+//!
+//! ```
+//! use license_pool::{Error, Pool, Refusal, SAMPLE_LICENSE, Session};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let url = format!("sqlite:{}", directory.path().join("license.db").display());
+//! # let url = url.as_str(); /*
+//! let url = "sqlite:license.db";
+//! # */
+//! let pool = Pool::open(url)?;
+//! pool.install(SAMPLE_LICENSE.as_bytes())?;
+//!
+//! let ann = Session::rest("ann", "job-7", "127.0.0.1");
+//! let seat = pool.retain("0025", "job-7", ann)?; // the only SQL connection of the sample
+//! assert_eq!(seat.record().product_balance.get(), 0);
+//!
+//! let eve = Session::rest("eve", "job-8", "127.0.0.1");
+//! let refused = pool.retain("0025", "job-8", eve.clone()).unwrap_err();
+//! assert!(matches!(refused, Error::Refused(Refusal::NoLicenseLeft { .. })));
+//!
+//! drop(seat); // releases
+//! pool.retain("0025", "job-8", eve)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod check;
+mod clock;
+mod error;
+mod history;
+mod ledgers;
+pub mod log;
+mod options;
+mod pending;
+mod pool;
+mod request;
+mod seat;
+mod shared;
+mod turn;
+mod url;
+mod verify;
+mod writer;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::Error;
+pub use history::History;
+pub use license_core::{InstallError, Refusal, Release, Retain, SAMPLE_LICENSE, Target};
+pub use license_types::*;
+pub use log::{Log, LogError, OpenError, TurnError};
+pub use options::{LOCAL, Options};
+pub use pending::Pending;
+pub use pool::{InstallOptions, IntoProductId, Pool};
+pub use seat::Seat;
+pub use url::{InvalidStoreUrl, StoreUrl};
+pub use verify::{AcceptUnsigned, Verified, Verifier, VerifyError};

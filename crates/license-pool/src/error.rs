@@ -1,0 +1,98 @@
+//! Why a request was not answered with what it asked for: the rules said no, the request cannot be
+//! understood, or the store failed.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use license_core::{Fault, InstallError, Refusal};
+use license_types::Invalid;
+
+use crate::{LogError, VerifyError};
+
+/// Why the pool did not do what it was asked.
+///
+/// One failure of the store answers everyone who waited for it, hence the shared sources.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules say no. Nothing is broken, and asking again later may succeed.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// An id or another value in the request is malformed.
+    #[error("{0}")]
+    Input(Invalid),
+    /// The document is no license that could be installed.
+    #[error("the license document was not accepted")]
+    Document(#[source] InstallError),
+    /// The signature of the document was not accepted.
+    #[error("the license document was not believed")]
+    Signature(#[source] VerifyError),
+    /// Several licenses are installed, and the request named none of them.
+    #[error("several licenses are installed ({}): name one of them", numbers.join(", "))]
+    AmbiguousLicense {
+        /// The numbers in force.
+        numbers: Vec<String>,
+    },
+    /// The license is installed beside the one that it was to replace.
+    #[error("license `{number}` is installed on its own and cannot replace `{replaces}`")]
+    NumberTaken {
+        /// The number of the document.
+        number: String,
+        /// The number that it was to replace.
+        replaces: String,
+    },
+    /// One license's log holds an entry that cannot be right. Other licenses go on, and its history
+    /// stays readable.
+    #[error("the license cannot be used: entry {sequence} of its log is wrong")]
+    LedgerFaulted {
+        /// The entry's place in the log.
+        sequence: u64,
+        /// What is wrong with it.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// The store failed; nothing of the request was done.
+    #[error("the store is not available")]
+    StoreUnavailable(#[source] Arc<LogError>),
+    /// The store failed in the middle, and nobody knows whether the request was done. Asking again
+    /// is safe.
+    #[error("the store did not say whether the request was done")]
+    OutcomeUnknown(#[source] Arc<LogError>),
+    /// Another process took the name of this pool's server, so this pool may not answer any more.
+    #[error("this server was replaced by another of its name")]
+    Fenced(#[source] Arc<LogError>),
+    /// The pool was closed before the request was answered.
+    #[error("the pool is closed")]
+    Closed,
+    /// A mistake of ours; nothing of the request was done.
+    #[error("the engine made a mistake and took it back")]
+    Internal(#[source] Option<Arc<Fault>>),
+}
+
+impl Error {
+    /// Whether the same request may succeed later although nobody changes anything: the store may
+    /// come back.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::StoreUnavailable(_) | Error::OutcomeUnknown(_) | Error::Internal(_) => true,
+            Error::Refused(_)
+            | Error::Input(_)
+            | Error::Document(_)
+            | Error::Signature(_)
+            | Error::AmbiguousLicense { .. }
+            | Error::NumberTaken { .. }
+            | Error::LedgerFaulted { .. }
+            | Error::Fenced(_)
+            | Error::Closed => false,
+        }
+    }
+
+    /// A failure that left nothing behind.
+    pub(crate) fn store(error: LogError) -> Error {
+        match error {
+            LogError::Fenced { .. } => Error::Fenced(Arc::new(error)),
+            LogError::Entry { sequence, source, .. } => {
+                Error::LedgerFaulted { sequence, source: source.into() }
+            }
+            LogError::Unavailable { .. } => Error::StoreUnavailable(Arc::new(error)),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What can go wrong with a log, apart from what a ledger makes of its entries.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use crate::log::LedgerId;
+
+/// The cause of a failure, from whatever the log is built on.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store cannot be reached, or refused its service.
+    #[error("the store failed to {action}")]
+    Unavailable {
+        /// What it was to do.
+        action: &'static str,
+        /// What it said.
+        source: Cause,
+    },
+    /// Somebody else took the name of this server, or the store no longer knows it.
+    #[error("server `{server}` was replaced: another process took its name")]
+    Fenced {
+        /// The name.
+        server: String,
+    },
+    /// One entry is not what the engine writes; its ledger cannot be used.
+    #[error("entry {sequence} cannot be read")]
+    Entry {
+        /// The ledger.
+        ledger: LedgerId,
+        /// The entry's place in it.
+        sequence: u64,
+        /// What is wrong with it.
+        source: Cause,
+    },
+}
+
+/// How a turn failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// Nothing was appended.
+    #[error("the turn was dropped")]
+    Dropped(#[source] LogError),
+    /// Nobody knows whether it was appended: [`Log::landed`](crate::Log::landed) finds out.
+    #[error("the turn's commit got no answer")]
+    Unknown(#[source] LogError),
+}
+
+/// Why a store was not opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The text names no store.
+    #[error("the store is not named well")]
+    Url(#[source] crate::InvalidStoreUrl),
+    /// There is none, and none was to be created.
+    #[error("there is no store at {}: install a license to create one", path.display())]
+    Missing {
+        /// Its absolute path.
+        path: PathBuf,
+    },
+    /// The file belongs to something else.
+    #[error("{} is not a license store: choose another path", path.display())]
+    Foreign {
+        /// Its absolute path.
+        path: PathBuf,
+    },
+    /// A newer version of the engine wrote the store.
+    #[error(
+        "{} has store format {format}, and this version reads up to {known}: use a newer version",
+        path.display()
+    )]
+    Newer {
+        /// Its absolute path.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+        /// The newest format that this version reads.
+        known: u64,
+    },
+    /// It cannot be reached.
+    #[error("the store at {} cannot be opened", path.display())]
+    Unavailable {
+        /// Its absolute path.
+        path: PathBuf,
+        /// Why.
+        source: Cause,
+    },
+    /// The store did not take the server's name.
+    #[error("the server could not be registered in the store")]
+    Register(#[source] LogError),
+    /// The operating system gave no thread.
+    #[error("the pool's thread could not be started")]
+    Thread(#[source] std::io::Error),
+}

@@ -1,0 +1,200 @@
+//! The durable, totally ordered log behind a pool: one trait, small enough to fake and to break.
+//!
+//! A log knows nothing of licenses. It keeps the entries of many ledgers, the license numbers that
+//! point to them, and the register of the servers that share it.
+
+use std::sync::Arc;
+
+use license_core::{Entry, Head};
+use license_types::ServerName;
+
+mod error;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use error::{Cause, LogError, OpenError, TurnError};
+pub use memory::MemoryLog;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteLog;
+
+/// Names a ledger inside its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LedgerId(pub i64);
+
+/// Which license a request speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Which {
+    /// The only one installed.
+    Only,
+    /// The one that this number points to.
+    Number(Arc<str>),
+}
+
+/// One license that a turn or a catch-up asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The license.
+    pub license: Which,
+    /// The ledger that it led to when last seen, and how much of that is known.
+    pub known: Option<(LedgerId, Head)>,
+}
+
+/// Where a license leads, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To this ledger.
+    Ledger(LedgerId),
+    /// Nowhere.
+    Unknown,
+    /// Anywhere: these are the numbers in force, one of which must be named.
+    Several(Vec<String>),
+}
+
+/// What the log says to what was asked, all of one moment.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Where each license asked for leads, in that order.
+    pub found: Vec<Found>,
+    /// What is new in each ledger found, in the order of the ledgers.
+    pub ledgers: Vec<(LedgerId, Since)>,
+}
+
+/// What a ledger's log holds beyond what was known of it.
+#[derive(Debug, PartialEq)]
+pub enum Since {
+    /// These entries; mostly none.
+    Entries(Vec<Entry>),
+    /// More than fits in a turn, or another history than the known one: read it from its start.
+    Reload,
+}
+
+/// New entries of one ledger.
+#[derive(Debug)]
+pub struct Append {
+    /// The ledger; a new one where absent.
+    pub ledger: Option<LedgerId>,
+    /// The number of the license that the first entry installs, which points to the ledger from
+    /// now on.
+    pub number: Option<Arc<str>>,
+    /// The entries, sealed; at least one.
+    pub entries: Vec<Entry>,
+}
+
+/// What tells afterwards whether a turn was committed: its first entry.
+#[derive(Debug)]
+pub struct Mark {
+    /// The ledger; where absent, the one that `number` points to now.
+    pub ledger: Option<LedgerId>,
+    /// The number of the license that was installed.
+    pub number: Option<Arc<str>>,
+    /// Sequence and chain value of the entry.
+    pub head: Head,
+}
+
+/// One ledger and what points to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerNumbers {
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// License numbers that point to it; the last one is in force.
+    pub numbers: Vec<String>,
+}
+
+/// A server as it takes its place among those that share a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: ServerName,
+    /// Random, so that one holder of a name is never taken for another.
+    pub instance: String,
+    /// Its default lease.
+    pub lease_seconds: u64,
+    /// How long beyond a lease its silence is borne.
+    pub grace_seconds: u64,
+}
+
+/// A durable log of ledgers. Implement it to keep entries elsewhere, or to fail on purpose.
+pub trait Log: Send {
+    /// Takes a turn: nobody else appends to the ledgers asked for while `decide` is called, once,
+    /// with the news of them, and says what to append. When this returns, all of that is durable.
+    ///
+    /// Appending nothing gives the turn back.
+    ///
+    /// # Errors
+    /// [`TurnError`] says whether anything may have been appended.
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Vec<Append>,
+    ) -> Result<(), TurnError>;
+
+    /// Whether a turn whose commit got no answer was committed. Waits until that is certain.
+    ///
+    /// # Errors
+    /// When the log cannot tell now.
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError>;
+
+    /// The news that a turn would begin with.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or this server was replaced.
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError>;
+
+    /// Up to `limit` entries of a ledger, after the sequence `after`.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError>;
+
+    /// Every ledger, and the license numbers that point to it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError>;
+
+    /// Takes a server's name, from whoever had it, and gives its epoch. From now on turns and
+    /// catch-ups fail with [`LogError::Fenced`] when somebody else takes it.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn register(&mut self, server: Server) -> Result<u64, LogError>;
+
+    /// Gives back a name that was made up for one process and will not be taken again.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn leave(&mut self) -> Result<(), LogError>;
+
+    /// The version of the format that the store is written in.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn format(&mut self) -> Result<u64, LogError>;
+}
+
+impl Asked {
+    /// How much is known of `ledger`, if that is where this led.
+    pub(crate) fn known_of(&self, ledger: LedgerId) -> Option<Head> {
+        self.known.filter(|(known, _)| *known == ledger).map(|(_, head)| head)
+    }
+}
+
+impl Mark {
+    /// What tells whether `append` was made; nothing to tell by where it has no entries.
+    pub(crate) fn of(append: &Append) -> Option<Mark> {
+        let entry = append.entries.first()?;
+        let head = Head { sequence: entry.sequence, chain: entry.chain };
+        Some(Mark { ledger: append.ledger, number: append.number.clone(), head })
+    }
+}
+
+impl Found {
+    /// The ledger, where there is one.
+    pub(crate) fn ledger(&self) -> Option<LedgerId> {
+        match self {
+            Found::Ledger(ledger) => Some(*ledger),
+            Found::Unknown | Found::Several(_) => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The log in one SQLite file, the embedded default. Several processes may share the file: a turn
+//! is a write transaction, and whoever holds it has read all that the others committed.
+
+use std::fmt;
+use std::path::Path;
+
+use license_core::Entry;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use crate::log::{
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, TurnError,
+};
+
+mod open;
+mod read;
+mod row;
+
+/// A log in one SQLite file.
+pub struct SqliteLog {
+    connection: Connection,
+    server: Option<Server>,
+}
+
+impl SqliteLog {
+    /// Opens the store at `path`; where there is none, creates it if `create` says so.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is.
+    pub fn open(path: &Path, create: bool) -> Result<SqliteLog, OpenError> {
+        Ok(SqliteLog { connection: open::open(path, create)?, server: None })
+    }
+}
+
+impl fmt::Debug for SqliteLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLog").field("path", &self.connection.path()).finish_non_exhaustive()
+    }
+}
+
+impl Log for SqliteLog {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Vec<Append>,
+    ) -> Result<(), TurnError> {
+        let turn = begin(&mut self.connection).map_err(TurnError::Dropped)?;
+        not_fenced(&turn, self.server.as_ref()).map_err(TurnError::Dropped)?;
+        let appends = decide(read::news(&turn, asked).map_err(TurnError::Dropped)?);
+        if appends.is_empty() {
+            return Ok(());
+        }
+        for append in &appends {
+            write(&turn, append).map_err(|error| TurnError::Dropped(failed_to("write")(error)))?;
+        }
+        turn.commit().map_err(|error| TurnError::Unknown(failed_to("commit")(error)))
+    }
+
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        let turn = begin(&mut self.connection)?;
+        read::landed(&turn, mark).map_err(failed_to("read"))
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        not_fenced(&moment, self.server.as_ref())?;
+        read::news(&moment, asked)
+    }
+
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
+        read::page(&self.connection, ledger, after, limit)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
+        read::ledgers(&self.connection).map_err(failed_to("read"))
+    }
+
+    fn register(&mut self, server: Server) -> Result<u64, LogError> {
+        const REGISTER: &str = "
+            INSERT INTO server (name, epoch, instance, beat, lease_seconds, grace_seconds, format)
+            VALUES (?1, 1, ?2, 0, ?3, ?4, ?5)
+            ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1, instance = excluded.instance,
+                lease_seconds = excluded.lease_seconds, grace_seconds = excluded.grace_seconds,
+                format = excluded.format
+            RETURNING epoch";
+        let Server { name, instance, lease_seconds, grace_seconds } = &server;
+        let row = params![name.as_str(), instance, lease_seconds, grace_seconds, open::FORMAT];
+        let epoch = self.connection.query_row(REGISTER, row, |row| row.get(0));
+        let epoch = epoch.map_err(failed_to("register the server"))?;
+        self.server = Some(server);
+        Ok(epoch)
+    }
+
+    fn leave(&mut self) -> Result<(), LogError> {
+        let Some(server) = self.server.take() else { return Ok(()) };
+        let row = params![server.name.as_str(), server.instance];
+        self.connection
+            .execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
+            .map_err(failed_to("take the server off the register"))?;
+        Ok(())
+    }
+
+    fn format(&mut self) -> Result<u64, LogError> {
+        open::format(&self.connection).map_err(failed_to("read"))
+    }
+}
+
+/// Begins a turn: from here on nobody else writes, and everything committed can be read.
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, LogError> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed_to("begin a turn"))
+}
+
+fn not_fenced(connection: &Connection, server: Option<&Server>) -> Result<(), LogError> {
+    let Some(Server { name, instance, .. }) = server else { return Ok(()) };
+    let own = connection
+        .prepare_cached("SELECT 1 FROM server WHERE name = ?1 AND instance = ?2")
+        .and_then(|mut statement| statement.exists(params![name.as_str(), instance]))
+        .map_err(failed_to("read the register"))?;
+    if own { Ok(()) } else { Err(LogError::Fenced { server: name.to_string() }) }
+}
+
+fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let ledger = match append.ledger {
+        Some(ledger) => ledger,
+        None => {
+            turn.execute("INSERT INTO ledger DEFAULT VALUES", [])?;
+            LedgerId(turn.last_insert_rowid())
+        }
+    };
+    if let (Some(number), Some(entry)) = (&append.number, append.entries.first()) {
+        let point = "INSERT INTO license_number (number, ledger, installed) VALUES (?1, ?2, ?3)
+            ON CONFLICT (number) DO UPDATE SET installed = excluded.installed";
+        turn.execute(point, params![&**number, ledger.0, entry.sequence])?;
+    }
+    row::insert(turn, ledger, &append.entries)
+}
+
+fn failed_to(action: &'static str) -> impl FnOnce(rusqlite::Error) -> LogError {
+    move |source| LogError::Unavailable { action, source: source.into() }
+}

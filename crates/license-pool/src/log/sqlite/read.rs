@@ -1,0 +1,128 @@
+//! What a turn or a reader wants to know of the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use license_core::{Entry, Head};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::{failed_to, row};
+use crate::log::{Asked, Found, LedgerId, LedgerNumbers, LogError, Mark, News, Since, Which};
+
+/// More entries than these are not read while others wait for their turn.
+const NEWS_MAX: usize = 1024;
+
+/// So many numbers are named to a caller that must choose one.
+const NAMED_MAX: usize = 100;
+
+pub(super) fn news(connection: &Connection, asked: &[Asked]) -> Result<News, LogError> {
+    let found: Result<Vec<Found>> =
+        asked.iter().map(|asked| resolve(connection, &asked.license)).collect();
+    let found = found.map_err(failed_to("find a license"))?;
+    let ids: BTreeSet<LedgerId> = found.iter().filter_map(Found::ledger).collect();
+    let mut ledgers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let known = asked.iter().find_map(|asked| asked.known_of(id));
+        ledgers.push((id, since(connection, id, known)?));
+    }
+    Ok(News { found, ledgers })
+}
+
+fn resolve(connection: &Connection, license: &Which) -> Result<Found> {
+    match license {
+        Which::Number(number) => {
+            Ok(find(connection, number)?.map_or(Found::Unknown, Found::Ledger))
+        }
+        Which::Only => {
+            let mut statement = connection.prepare_cached("SELECT id FROM ledger LIMIT 2")?;
+            let ids = statement.query_map([], |row| row.get(0).map(LedgerId))?;
+            match *ids.collect::<Result<Vec<LedgerId>>>()? {
+                [] => Ok(Found::Unknown),
+                [only] => Ok(Found::Ledger(only)),
+                _ => Ok(Found::Several(in_force(connection)?)),
+            }
+        }
+    }
+}
+
+fn find(connection: &Connection, number: &str) -> Result<Option<LedgerId>> {
+    connection
+        .prepare_cached("SELECT ledger FROM license_number WHERE number = ?1")?
+        .query_row([number], |row| row.get(0).map(LedgerId))
+        .optional()
+}
+
+fn in_force(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(
+        "SELECT number, max(installed) FROM license_number GROUP BY ledger ORDER BY ledger LIMIT ?1",
+    )?;
+    statement.query_map([NAMED_MAX], |row| row.get(0))?.collect()
+}
+
+/// What `ledger` holds beyond `known`. An entry that cannot be read is left to the one who reads
+/// the ledger from its start: it must not keep the other ledgers of a turn waiting.
+fn since(
+    connection: &Connection,
+    ledger: LedgerId,
+    known: Option<Head>,
+) -> Result<Since, LogError> {
+    let Some(known) = known else { return Ok(Since::Reload) };
+    if !bears(connection, ledger, known).map_err(failed_to("read"))? {
+        return Ok(Since::Reload);
+    }
+    match page(connection, ledger, known.sequence, NEWS_MAX) {
+        Ok(entries) if entries.len() < NEWS_MAX => Ok(Since::Entries(entries)),
+        Ok(_) | Err(LogError::Entry { .. }) => Ok(Since::Reload),
+        Err(error @ (LogError::Unavailable { .. } | LogError::Fenced { .. })) => Err(error),
+    }
+}
+
+/// Whether this ledger's history has `head` in it.
+fn bears(connection: &Connection, ledger: LedgerId, head: Head) -> Result<bool> {
+    if head.sequence == 0 {
+        return Ok(true);
+    }
+    let chain: Option<String> = connection
+        .prepare_cached("SELECT chain FROM entry WHERE ledger = ?1 AND sequence = ?2")?
+        .query_row(params![ledger.0, head.sequence], |row| row.get(0))
+        .optional()?;
+    Ok(chain.is_some_and(|chain| chain == head.chain.to_string()))
+}
+
+pub(super) fn landed(connection: &Connection, mark: &Mark) -> Result<bool> {
+    let ledger = match (mark.ledger, &mark.number) {
+        (None, Some(number)) => find(connection, number)?,
+        (ledger, _) => ledger,
+    };
+    ledger.map_or(Ok(false), |ledger| bears(connection, ledger, mark.head))
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    ledger: LedgerId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Entry>, LogError> {
+    let mut statement = connection.prepare_cached(row::SELECT).map_err(failed_to("read"))?;
+    let bounds = params![ledger.0, after, limit];
+    let mut rows = statement.query(bounds).map_err(failed_to("read"))?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next().map_err(failed_to("read"))? {
+        entries.push(row::read(ledger, row)?);
+    }
+    Ok(entries)
+}
+
+pub(super) fn ledgers(connection: &Connection) -> Result<Vec<LedgerNumbers>> {
+    let mut statement = connection.prepare(
+        "SELECT id, number FROM ledger LEFT JOIN license_number ON ledger = id
+         ORDER BY id, installed",
+    )?;
+    let mut ledgers: BTreeMap<LedgerId, Vec<String>> = BTreeMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let numbers = ledgers.entry(LedgerId(row.get(0)?)).or_default();
+        numbers.extend(row.get::<_, Option<String>>(1)?);
+    }
+    let ledgers = ledgers.into_iter();
+    Ok(ledgers.map(|(ledger, numbers)| LedgerNumbers { ledger, numbers }).collect())
+}

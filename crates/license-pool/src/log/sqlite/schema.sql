@@ -1,0 +1,77 @@
+-- The store of the license engine, format 1.
+--
+-- Read it while the engine runs, for example:
+--   sqlite3 -readonly license.db 'select * from held'
+--   sqlite3 -readonly license.db "select * from entry where session_id = 'job-7'"
+-- Write to it only through the engine: it would notice a changed line, since each line's chain value
+-- hashes the one before, but nobody could put it right.
+
+-- The store itself: one row.
+CREATE TABLE store (
+    format INTEGER NOT NULL                       -- version of this format; a newer one is refused
+) STRICT;
+INSERT INTO store (format) VALUES (1);
+
+-- One row for each customer's ledger.
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY
+) STRICT;
+
+-- License numbers and the ledgers they point to. A renewed license may bear a new number and
+-- continue the ledger of the old one.
+CREATE TABLE license_number (
+    number    TEXT PRIMARY KEY,
+    ledger    INTEGER NOT NULL REFERENCES ledger (id),
+    installed INTEGER NOT NULL                    -- sequence of the entry that installed it last;
+                                                  -- the ledger's highest is in force
+) STRICT, WITHOUT ROWID;
+CREATE INDEX license_number_of_ledger ON license_number (ledger, installed);
+
+-- What happened: the log, and the only truth. Lines are added, never changed, save for
+-- `description`, which may be erased.
+CREATE TABLE entry (
+    ledger             INTEGER NOT NULL REFERENCES ledger (id),
+    sequence           INTEGER NOT NULL,          -- from 1 in each ledger, without gaps
+    time               TEXT NOT NULL,             -- ISO 8601, UTC, milliseconds
+    server             TEXT NOT NULL,             -- who appended it; `local` is a single command
+    epoch              INTEGER NOT NULL,          -- how often that name was taken; 0 for `local`
+    batch              TEXT NOT NULL,             -- the turn; entries of one turn became durable together
+    principal          TEXT,                      -- who asked, where callers authenticate
+    kind               TEXT NOT NULL,             -- installed, retained, released, refused, state_changed,
+                                                  -- described, moved, adopted, clock_corrected
+    product_id         INTEGER,                   -- four ASCII characters as a number: 808464441 is 0009
+    product_name       TEXT,
+    token              INTEGER,                   -- of the retention that began or ended
+    session_id         TEXT,                      -- the caller's own name of the session
+    cause              TEXT,                      -- why a retention ended
+    code               TEXT,                      -- why a license was refused
+    reason             TEXT,                      -- who or what asked for a license
+    detail             TEXT,                      -- whatever else belongs to the kind, as JSON
+    description_digest TEXT,                      -- SHA-256 of `description`; stays when that is erased
+    chain              TEXT NOT NULL,             -- SHA-256 of the chain before and this entry
+    description        TEXT,                      -- what the caller said of the session, as JSON
+    document           TEXT,                      -- exact text of an installed license
+    PRIMARY KEY (ledger, sequence)
+) STRICT;
+
+-- Who shares the store now; updated in place, no history.
+CREATE TABLE server (
+    name          TEXT PRIMARY KEY,
+    epoch         INTEGER NOT NULL,               -- how often the name was taken
+    instance      TEXT NOT NULL,                  -- random: tells one holder of the name from another
+    beat          INTEGER NOT NULL,               -- grows while the server lives
+    lease_seconds INTEGER NOT NULL,               -- its default lease
+    grace_seconds INTEGER NOT NULL,               -- how long beyond a lease its silence is borne
+    format        INTEGER NOT NULL                -- newest store format that it can read
+) STRICT, WITHOUT ROWID;
+
+-- What is held now: retained and not released.
+CREATE VIEW held AS
+SELECT entry.ledger, number AS license_number, token, product_id, product_name, session_id, time,
+       server, principal, reason, description
+FROM entry
+JOIN (SELECT ledger, number, max(installed) FROM license_number GROUP BY ledger)
+     AS in_force USING (ledger)
+WHERE kind = 'retained'
+  AND (ledger, token) NOT IN (SELECT ledger, token FROM entry WHERE kind = 'released')
+ORDER BY entry.ledger, token;

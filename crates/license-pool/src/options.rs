@@ -1,0 +1,129 @@
+//! How a pool is opened.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use license_types::ServerName;
+
+use crate::log::{Log, MemoryLog, OpenError, Server};
+use crate::shared::Shared;
+use crate::turn::{Actor, Turns};
+use crate::writer::Writer;
+use crate::{AcceptUnsigned, Clock, Pool, StoreUrl, SystemClock, Verifier};
+
+/// The name that one-shot commands share; nobody else may take it.
+pub const LOCAL: &str = "local";
+
+const LEASE_SECONDS: u64 = 90;
+const GRACE_SECONDS: u64 = 90;
+
+/// How to open a [`Pool`]: `Pool::options().must_exist().open("sqlite:license.db")`.
+#[derive(Clone)]
+#[must_use = "nothing is opened before `open`"]
+pub struct Options {
+    must_exist: bool,
+    server: Option<ServerName>,
+    clock: Arc<dyn Clock>,
+    verifier: Arc<dyn Verifier>,
+}
+
+impl Options {
+    pub(crate) fn new() -> Options {
+        Options {
+            must_exist: false,
+            server: None,
+            clock: Arc::new(SystemClock),
+            verifier: Arc::new(AcceptUnsigned),
+        }
+    }
+
+    /// Fails where there is no store, instead of creating an empty one.
+    pub fn must_exist(mut self) -> Options {
+        self.must_exist = true;
+        self
+    }
+
+    /// Acts as the server of this name, and takes the name from whoever has it. Without, the pool
+    /// takes a name that nobody had before.
+    pub fn server(mut self, name: ServerName) -> Options {
+        self.server = Some(name);
+        self
+    }
+
+    /// Acts for a single command, under the name that all of those share: [`LOCAL`]. It is no
+    /// server and stands in nobody's way.
+    pub fn local(self) -> Options {
+        self.server(ServerName::new(LOCAL).expect("the name is short"))
+    }
+
+    /// Reads the time from `clock` instead of the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
+        self.clock = clock;
+        self
+    }
+
+    /// Judges license documents by `verifier` before they are installed.
+    pub fn verifier(mut self, verifier: Arc<dyn Verifier>) -> Options {
+        self.verifier = verifier;
+        self
+    }
+
+    /// Opens the store that `url` names.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a store that is refused is left as it is.
+    pub fn open(self, url: &str) -> Result<Pool, OpenError> {
+        let url: StoreUrl = url.parse().map_err(OpenError::Url)?;
+        let store = url.to_string();
+        let log: Box<dyn Log> = match url {
+            StoreUrl::Memory => Box::new(MemoryLog::default()),
+            #[cfg(feature = "sqlite")]
+            StoreUrl::Sqlite(path) => {
+                Box::new(crate::log::SqliteLog::open(&path, !self.must_exist)?)
+            }
+        };
+        self.start(store, log)
+    }
+
+    /// Opens a pool on a log of your own.
+    ///
+    /// # Errors
+    /// [`OpenError::Register`] when the log does not take the server.
+    pub fn open_log(self, log: impl Log + 'static) -> Result<Pool, OpenError> {
+        self.start("log:".to_owned(), Box::new(log))
+    }
+
+    fn start(self, store: String, mut log: Box<dyn Log>) -> Result<Pool, OpenError> {
+        let instance = random();
+        let made_up = self.server.is_none();
+        let name = self.server.unwrap_or_else(|| {
+            let name = format!("pool-{}-{}", std::process::id(), &instance[..8]);
+            ServerName::new(name).expect("digits and dashes are a server name")
+        });
+        let mut epoch = 0;
+        if name.as_str() != LOCAL {
+            let server = Server {
+                name: name.clone(),
+                instance: instance.clone(),
+                lease_seconds: LEASE_SECONDS,
+                grace_seconds: GRACE_SECONDS,
+            };
+            epoch = log.register(server).map_err(OpenError::Register)?;
+        }
+        let actor = Actor { server: Arc::new(name), epoch, instance, made_up };
+        let writer = Writer::new(Turns::new(log, self.clock, actor));
+        let (sender, requests) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("license-pool".to_owned())
+            .spawn(move || writer.run(&requests))
+            .map_err(OpenError::Thread)?;
+        Ok(Pool::new(Arc::new(Shared::new(sender, thread)), store, self.verifier))
+    }
+}
+
+/// 16 hexadecimal digits that no other pool has.
+fn random() -> String {
+    // The standard library keys its hash maps with random numbers of the operating system.
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}

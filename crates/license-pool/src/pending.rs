@@ -1,0 +1,91 @@
+//! One answer that is still to come, for blocking and async callers alike: the request was sent
+//! already, so they only differ in how they wait.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::Error;
+use crate::shared::Shared;
+
+/// The answer to a request that the pool has: [`wait`](Pending::wait) for it, or `.await` it.
+///
+/// Needs no particular runtime. Dropping it takes nothing back, except that a seat which nobody
+/// received is released.
+///
+/// # Panics
+/// When it is polled again after it was ready, as futures do.
+#[must_use = "the request was sent, but only the answer says what became of it"]
+pub struct Pending<T> {
+    poll: Box<Ask<T>>,
+    shared: Arc<Shared>,
+}
+
+/// Asks whether the answer is there.
+type Ask<T> = dyn FnMut(&mut Context<'_>) -> Poll<Result<T, Error>> + Send;
+
+impl<T: Send + 'static> Pending<T> {
+    /// What answers, and the answer to come.
+    pub(crate) fn new(shared: Arc<Shared>) -> (oneshot::Sender<Result<T, Error>>, Pending<T>) {
+        let (sender, mut answer) = oneshot::async_channel();
+        // A request is only left without an answer when the pool ends first.
+        let flatten = |answer: Result<_, oneshot::RecvError>| answer.unwrap_or(Err(Error::Closed));
+        let poll =
+            move |context: &mut Context<'_>| Pin::new(&mut answer).poll(context).map(flatten);
+        (sender, Pending { poll: Box::new(poll), shared })
+    }
+
+    /// The same answer in another shape, made where it is received.
+    pub(crate) fn then<U>(
+        self,
+        make: impl FnOnce(Result<T, Error>) -> Result<U, Error> + Send + 'static,
+    ) -> Pending<U> {
+        let (mut poll, mut make) = (self.poll, Some(make));
+        let poll = move |context: &mut Context<'_>| {
+            poll(context).map(|answer| make.take().expect("a future is ready once")(answer))
+        };
+        Pending { poll: Box::new(poll), shared: self.shared }
+    }
+}
+
+impl<T> Pending<T> {
+    /// Blocks the thread until the answer is there.
+    ///
+    /// # Errors
+    /// Whatever the request was answered with.
+    pub fn wait(mut self) -> Result<T, Error> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match (self.poll)(&mut context) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        self.shared.awaited();
+        (self.poll)(context)
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,443 @@
+//! The pool: what an embedder holds, and everything it can be asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use license_core::{
+    Command, Held, Install, Ledger, License, Refusal, Release, Renew, Retain, Target,
+};
+use license_types::{
+    Availability, Entry, InstallReceipt, Invalid, LicenseInfo, LicenseUsage, Principal, ProductId,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, Session, SessionId, SessionState, StoreCheck,
+};
+
+use crate::check;
+use crate::ledgers;
+use crate::log::{Asked, Log, OpenError, Which};
+use crate::request::{Done, Installation, Read, Reply, Request, Write};
+use crate::shared::Shared;
+use crate::{Error, History, Options, Pending, Seat, Verifier};
+
+/// Retains and releases licenses of one store. Cheap to clone; every clone is the same pool.
+///
+/// Everything that is asked at the same time, from any thread or task, becomes durable in one
+/// commit, and is answered after it. Each request has a blocking form and one that returns a
+/// [`Pending`], which is a future.
+///
+/// A pool speaks of the only license that is installed, unless [`license`](Self::license) names one.
+///
+/// When the last handle, seat and pending answer of a pool are dropped, the drop waits until what
+/// was asked before is done, releases of dropped seats included, so a program may end right after
+/// it. Where an answer was ever awaited as a future the drop does not wait, so that it never blocks
+/// a runtime: await [`close`](Self::close) before the program ends.
+///
+/// ```
+/// use license_pool::{Pool, SAMPLE_LICENSE, Session};
+///
+/// let pool = Pool::open("memory:")?;
+/// pool.install(SAMPLE_LICENSE.as_bytes())?;
+/// let seat = pool.retain("0009", "job-7", Session::rest("ann", "job-7", "127.0.0.1"))?;
+/// assert_eq!(seat.token().get(), 1);
+/// assert_eq!(pool.availability("0009")?.product_balance.get(), 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    store: Arc<str>,
+    verifier: Arc<dyn Verifier>,
+    license: Which,
+    principal: Option<Arc<Principal>>,
+}
+
+/// How a license is to be installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstallOptions {
+    /// The number of the installed license that it replaces, where its own differs.
+    pub replaces: Option<String>,
+    /// Whether only to say what would change.
+    pub dry_run: bool,
+}
+
+/// What can be read as the id of a product: the id itself, its number, or either spelling of it.
+pub trait IntoProductId {
+    /// The id.
+    ///
+    /// # Errors
+    /// When it is none.
+    fn into_product_id(self) -> Result<ProductId, Invalid>;
+}
+
+impl IntoProductId for ProductId {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        Ok(self)
+    }
+}
+
+impl IntoProductId for &str {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        self.parse()
+    }
+}
+
+impl IntoProductId for u64 {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        ProductId::new(self)
+    }
+}
+
+impl Pool {
+    /// Opens the store that `url` names, `memory:` or `sqlite:PATH`, and creates it where it does
+    /// not exist. The pool acts as a server of its own, under a name that nobody had before.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a store that is refused is left as it is.
+    pub fn open(url: &str) -> Result<Pool, OpenError> {
+        Pool::options().open(url)
+    }
+
+    /// Opens a store in another way.
+    pub fn options() -> Options {
+        Options::new()
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, store: String, verifier: Arc<dyn Verifier>) -> Pool {
+        Pool { shared, store: store.into(), verifier, license: Which::Only, principal: None }
+    }
+
+    /// The same pool, speaking of the license to which this number points.
+    pub fn license(&self, number: impl Into<Arc<str>>) -> Pool {
+        Pool { license: Which::Number(number.into()), ..self.clone() }
+    }
+
+    /// The same pool, acting for this principal: entries name it, and it is refused what belongs
+    /// to another.
+    pub fn acting_for(&self, principal: Principal) -> Pool {
+        Pool { principal: Some(Arc::new(principal)), ..self.clone() }
+    }
+
+    /// Names the store, without secrets.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// Retains one license of a product for a session, which the record describes as
+    /// `description`. A session that holds it already gets the same retention again.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the reason, which is recorded in the history; [`Error::Input`] when
+    /// an id is malformed; or what the store said.
+    pub fn retain(
+        &self,
+        product: impl IntoProductId,
+        session: &str,
+        description: Session,
+    ) -> Result<Seat, Error> {
+        self.retain_async(product, session, description).wait()
+    }
+
+    /// [`retain`](Self::retain) for async callers.
+    pub fn retain_async(
+        &self,
+        product: impl IntoProductId,
+        session: &str,
+        description: Session,
+    ) -> Pending<Seat> {
+        let ids =
+            product.into_product_id().and_then(|product| Ok((product, SessionId::new(session)?)));
+        match ids {
+            Ok((product, session)) => self.retain_with(Retain::new(product, session, description)),
+            Err(invalid) => self.refuse(Error::Input(invalid)),
+        }
+    }
+
+    /// [`retain`](Self::retain) with a reason, a lease or a maximum of its own.
+    pub fn retain_with(&self, retain: Retain) -> Pending<Seat> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        let shared = Arc::downgrade(&self.shared);
+        self.write(Command::Retain(retain), move |done| {
+            let seat = done.and_then(|Done { held, granted, .. }| {
+                match (held.into_iter().next(), granted, shared.upgrade()) {
+                    (Some(held), Some(granted), Some(shared)) => {
+                        Ok(Seat::new(granted.seat, held, granted.new, shared))
+                    }
+                    _ => Err(Error::Closed),
+                }
+            });
+            let granted = seat.is_ok();
+            match sender.send(seat) {
+                Ok(()) => granted,
+                Err(unreceived) => {
+                    if let Ok(seat) = unreceived.into_inner() {
+                        seat.disarm();
+                    }
+                    false
+                }
+            }
+        });
+        pending
+    }
+
+    /// Renews what a session holds, and may tell its new state; gives what it holds.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRetained`] when it holds nothing; or what the store said.
+    pub fn renew(&self, session: &str, state: Option<SessionState>) -> Result<RenewReceipt, Error> {
+        self.renew_async(session, state).wait()
+    }
+
+    /// [`renew`](Self::renew) for async callers.
+    pub fn renew_async(&self, session: &str, state: Option<SessionState>) -> Pending<RenewReceipt> {
+        let session = match SessionId::new(session) {
+            Ok(session) => Arc::new(session),
+            Err(invalid) => return self.refuse(Error::Input(invalid)),
+        };
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.write(Command::Renew(Renew { session, state }), move |done| {
+            let _ = sender.send(done.map(|done| done.held));
+            false
+        });
+        pending.then(|held| {
+            let receipt = |held: &Held| RetainReceipt { retention: held.retention(), lease: None };
+            Ok(RenewReceipt { held: held?.iter().map(receipt).collect() })
+        })
+    }
+
+    /// Releases what a session holds, of one product or of all.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRetained`] when it holds nothing of that; or what the store said.
+    pub fn release(
+        &self,
+        session: &str,
+        product: Option<ProductId>,
+    ) -> Result<ReleaseReceipt, Error> {
+        self.release_async(session, product).wait()
+    }
+
+    /// [`release`](Self::release) for async callers.
+    pub fn release_async(
+        &self,
+        session: &str,
+        product: Option<ProductId>,
+    ) -> Pending<ReleaseReceipt> {
+        match SessionId::new(session) {
+            Ok(session) => {
+                let session = Arc::new(session);
+                self.release_with(Release::new(Target::Session { session, product, token: None }))
+            }
+            Err(invalid) => self.refuse(Error::Input(invalid)),
+        }
+    }
+
+    /// [`release`](Self::release) by token, or for another cause.
+    pub fn release_with(&self, release: Release) -> Pending<ReleaseReceipt> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.write(Command::Release(release), move |done| {
+            let _ = sender.send(done.map(|done| ReleaseReceipt { released: done.released }));
+            false
+        });
+        pending
+    }
+
+    /// Installs a license document: JSON of the License info shape, in which `//` comments are
+    /// accepted. The same number again replaces what it granted and keeps what is held.
+    ///
+    /// # Errors
+    /// [`Error::Document`] names what cannot be believed; or what the store said.
+    pub fn install(&self, document: &[u8]) -> Result<InstallReceipt, Error> {
+        self.install_with(document, InstallOptions::default()).wait()
+    }
+
+    /// [`install`](Self::install) in the place of another number, or only to see what it would
+    /// change.
+    pub fn install_with(
+        &self,
+        document: &[u8],
+        options: InstallOptions,
+    ) -> Pending<InstallReceipt> {
+        let InstallOptions { replaces, dry_run } = options;
+        let install =
+            self.verifier.verify(document).map_err(Error::Signature).and_then(|verified| {
+                let license = License::parse(&verified.document).map_err(Error::Document)?;
+                Ok(Install { license: Arc::new(license), replaces, signed: verified.signed })
+            });
+        let install = match install {
+            Ok(install) => install,
+            Err(error) => return self.refuse(error),
+        };
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Install(Installation {
+            principal: self.principal.clone(),
+            install,
+            dry_run,
+            reply: Box::new(move |receipt| drop(sender.send(receipt))),
+        }));
+        pending
+    }
+
+    /// License usage: what is held now, on `server` or on all of them, in the order of the tokens.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`] when the named license is not installed; or what the store said.
+    pub fn usage(&self, server: Option<&str>) -> Result<LicenseUsage, Error> {
+        self.usage_async(server).wait()
+    }
+
+    /// [`usage`](Self::usage) for async callers.
+    pub fn usage_async(&self, server: Option<&str>) -> Pending<LicenseUsage> {
+        let server: Option<Arc<str>> = server.map(Arc::from);
+        let live = self.read(move |ledger, _| {
+            let served = |held: &Held| server.as_ref().is_none_or(|s| **s == *held.server.as_str());
+            ledger.live().filter(served).collect::<Vec<Held>>()
+        });
+        // Records are rendered by who asked: the writer only lists them.
+        live.then(|live| {
+            let live = or_not_installed(live)?.unwrap_or_default();
+            Ok(live.iter().map(Held::retention).collect())
+        })
+    }
+
+    /// License info: the installed license with live counters; `None` where none is installed.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`] when the named license is not installed; or what the store said.
+    pub fn info(&self) -> Result<Option<LicenseInfo>, Error> {
+        self.info_async().wait()
+    }
+
+    /// [`info`](Self::info) for async callers.
+    pub fn info_async(&self) -> Pending<Option<LicenseInfo>> {
+        let info = self.read(|ledger, now| ledger.info(now));
+        info.then(|info| Ok(or_not_installed(info)?.flatten()))
+    }
+
+    /// Whether a new session would be granted a license of a product now.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`] when none is installed; or what the store said.
+    pub fn availability(&self, product: impl IntoProductId) -> Result<Availability, Error> {
+        self.availability_async(product).wait()
+    }
+
+    /// [`availability`](Self::availability) for async callers.
+    pub fn availability_async(&self, product: impl IntoProductId) -> Pending<Availability> {
+        match product.into_product_id() {
+            Ok(product) => self.read(move |ledger, now| ledger.availability(product, now)),
+            Err(invalid) => self.refuse(Error::Input(invalid)),
+        }
+    }
+
+    /// Every entry of the license, from the first.
+    pub fn history(&self) -> History {
+        History::new(self.clone())
+    }
+
+    /// Up to `limit` entries after the sequence `after`; fewer only at the end.
+    pub fn page(&self, after: u64, limit: usize) -> Pending<Vec<Entry>> {
+        let license = self.license.clone();
+        let page = self.with_log(move |log| {
+            let asked = Asked { license: license.clone(), known: None };
+            let news = log.catch_up(&[asked]).map_err(Error::store)?;
+            let found = news.found.first().ok_or(Error::Internal(None))?;
+            log.page(ledgers::id(&license, found)?, after, limit).map_err(Error::store)
+        });
+        page.then(|page| Ok(page?.iter().map(license_core::Entry::to_wire).collect()))
+    }
+
+    /// The numbers of the licenses in force.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub fn licenses(&self) -> Result<Vec<String>, Error> {
+        self.licenses_async().wait()
+    }
+
+    /// [`licenses`](Self::licenses) for async callers.
+    pub fn licenses_async(&self) -> Pending<Vec<String>> {
+        self.with_log(|log| {
+            let ledgers = log.ledgers().map_err(Error::store)?;
+            Ok(ledgers.into_iter().filter_map(|mut ledger| ledger.numbers.pop()).collect())
+        })
+    }
+
+    /// Reads every entry of the store again: whether each follows from the one before, the chain
+    /// holds and every count adds up. Others go on meanwhile.
+    ///
+    /// # Errors
+    /// What the store said. A fault in the store is no error but in the report.
+    pub fn check(&self) -> Result<StoreCheck, Error> {
+        check::check(self)
+    }
+
+    /// Ends the pool for every handle, once what was asked before is done, releases of dropped
+    /// seats included. Seats that still live are not released.
+    pub fn close(&self) -> Pending<()> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Close(Box::new(move || drop(sender.send(Ok(()))))));
+        // A pool that was closed before is closed.
+        pending.then(|_| Ok(()))
+    }
+
+    fn write(
+        &self,
+        command: Command,
+        reply: impl FnOnce(Result<Done, Error>) -> bool + Send + 'static,
+    ) {
+        self.shared.send(Request::Write(Write {
+            license: self.license.clone(),
+            principal: self.principal.clone(),
+            command,
+            reply: Reply::Caller(Box::new(reply)),
+        }));
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        report: impl FnOnce(&Ledger, jiff::Timestamp) -> T + Send + 'static,
+    ) -> Pending<T> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Read(Read {
+            license: self.license.clone(),
+            run: Box::new(move |ledger, now| {
+                drop(sender.send(ledger.map(|ledger| report(ledger, now))));
+            }),
+        }));
+        pending
+    }
+
+    /// Does something with the log itself, between two turns.
+    pub(crate) fn with_log<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut dyn Log) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Log(Box::new(move |log| drop(sender.send(run(log))))));
+        pending
+    }
+
+    /// The answer to what needs not be sent.
+    fn refuse<T: Send + 'static>(&self, error: Error) -> Pending<T> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        drop(sender.send(Err(error)));
+        pending
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Pool { store, license, .. } = self;
+        f.debug_struct("Pool")
+            .field("store", store)
+            .field("license", license)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A report of a license that nobody named and that is not installed is an empty one.
+fn or_not_installed<T>(report: Result<T, Error>) -> Result<Option<T>, Error> {
+    match report {
+        Err(Error::Refused(Refusal::UnknownLicense { number: None })) => Ok(None),
+        report => report.map(Some),
+    }
+}

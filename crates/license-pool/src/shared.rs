@@ -1,0 +1,51 @@
+//! What every handle of a pool shares: the way to the writer thread, and its end.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::request::Request;
+
+pub(crate) struct Shared {
+    requests: Sender<Request>,
+    /// Whether a caller is async: then nothing may block its runtime.
+    awaited: AtomicBool,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(requests: Sender<Request>, writer: JoinHandle<()>) -> Shared {
+        Shared { requests, awaited: AtomicBool::new(false), writer: Mutex::new(Some(writer)) }
+    }
+
+    /// Hands a request to the writer. Never blocks; after the pool was closed the request is
+    /// dropped, which its caller sees.
+    pub(crate) fn send(&self, request: Request) {
+        let _ = self.requests.send(request);
+    }
+
+    /// Notes that some caller waits as a future.
+    pub(crate) fn awaited(&self) {
+        self.awaited.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.send(Request::Close(Box::new(|| {})));
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        if !*self.awaited.get_mut() && writer.thread().id() != thread::current().id() {
+            // A panic of the writer was told to whoever waited for it.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,305 @@
+//! One turn after the other: catch up, decide everything that waits, seal, apply, append, commit.
+//! A turn that fails leaves nothing behind, in the store or in memory.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use license_core::{Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, decide};
+use license_types::{Batch, ServerName};
+
+use crate::ledgers::Ledgers;
+use crate::log::{Append, Found, LedgerId, Log, LogError, Mark, News, TurnError, Which};
+use crate::request::{Done, Granted, Installation, Read, SeatId, Write};
+use crate::{Clock, Error};
+
+/// So often a turn is taken again because a ledger had to be read from its start first.
+const RELOADS_MAX: usize = 8;
+
+/// Who acts in the name of which server.
+pub(crate) struct Actor {
+    pub(crate) server: Arc<ServerName>,
+    pub(crate) epoch: u64,
+    /// Random; with the number of the turn it makes a batch id that nobody else makes.
+    pub(crate) instance: String,
+    /// Whether the name was made up for this pool alone.
+    pub(crate) made_up: bool,
+}
+
+pub(crate) struct Turns {
+    log: Box<dyn Log>,
+    clock: Arc<dyn Clock>,
+    actor: Actor,
+    ledgers: Ledgers,
+    taken: u64,
+}
+
+impl Turns {
+    pub(crate) fn new(log: Box<dyn Log>, clock: Arc<dyn Clock>, actor: Actor) -> Turns {
+        Turns { log, clock, actor, ledgers: Ledgers::default(), taken: 0 }
+    }
+
+    pub(crate) fn log(&mut self) -> &mut dyn Log {
+        &mut *self.log
+    }
+
+    /// Gives back the server's name where nobody else will ever take it.
+    pub(crate) fn leave(&mut self) {
+        if self.actor.made_up {
+            // A name that stays on the register does no harm.
+            let _ = self.log.leave();
+        }
+    }
+
+    /// Takes one turn for all of `writes`; one outcome each, once they are durable.
+    pub(crate) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Done, Error>>, Error> {
+        let licenses = distinct(writes.iter().map(|write| &write.license));
+        self.turn(&licenses, |ledgers, found, stamp, now| {
+            let mut appends: BTreeMap<LedgerId, Vec<Entry>> = BTreeMap::new();
+            let mut outcomes = Vec::with_capacity(writes.len());
+            for write in writes {
+                let found = &found[place(&licenses, &write.license)];
+                outcomes.push(match ledgers.get(&write.license, found) {
+                    Ok((id, ledger)) => {
+                        let stamp = Stamp { principal: write.principal.clone(), ..stamp.clone() };
+                        let entries = appends.entry(id).or_default();
+                        Step { ledger, stamp: &stamp, now, entries }.write(id, &write.command)?
+                    }
+                    Err(error) => Err(error),
+                });
+            }
+            let append = |(id, entries)| Append { ledger: Some(id), number: None, entries };
+            let appends = appends.into_iter().filter(|(_, entries)| !entries.is_empty());
+            Ok((appends.map(append).collect(), outcomes))
+        })
+    }
+
+    /// Installs a license, in a turn of its own: which ledger that concerns shows only then.
+    pub(crate) fn install(&mut self, installation: Installation) {
+        let Installation { principal, install, dry_run, reply } = installation;
+        let number: Arc<str> = install.license.number().into();
+        let mut licenses = vec![Which::Number(number.clone())];
+        licenses.extend(install.replaces.as_deref().map(|number| Which::Number(number.into())));
+        let command = Command::Install(install);
+        let receipt = self.turn(&licenses, |ledgers, found, stamp, now| {
+            let mut fresh = Ledger::new();
+            let continued = match continued(&licenses, found) {
+                Ok(continued) => continued,
+                Err(error) => return Ok((Vec::new(), Err(error))),
+            };
+            let (id, ledger) = match continued.map(|at| ledgers.get(&licenses[at], &found[at])) {
+                Some(Ok((id, ledger))) => (Some(id), ledger),
+                Some(Err(error)) => return Ok((Vec::new(), Err(error))),
+                None => (None, &mut fresh),
+            };
+            let verdict = match decide(ledger, &command, stamp, now) {
+                Ok(verdict) => verdict,
+                Err(refusal) => return Ok((Vec::new(), Err(Error::Refused(refusal)))),
+            };
+            let mut entries = Vec::new();
+            if !dry_run {
+                let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
+                let mut step = Step { ledger, stamp: &stamp, now, entries: &mut entries };
+                verdict.events.into_iter().try_for_each(|event| step.append(event))?;
+            }
+            let append = Append { ledger: id, number: Some(number.clone()), entries };
+            let appends = if append.entries.is_empty() { Vec::new() } else { vec![append] };
+            match verdict.outcome {
+                Outcome::Installed(receipt) => Ok((appends, Ok(receipt))),
+                Outcome::Granted { .. } | Outcome::Renewed | Outcome::Released => {
+                    unreachable!("an install command installs")
+                }
+            }
+        });
+        reply(receipt.flatten());
+    }
+
+    /// Answers reports from ledgers brought up to date after the requests came in.
+    pub(crate) fn read(&mut self, reads: Vec<Read>) {
+        let licenses = distinct(reads.iter().map(|read| &read.license));
+        let found = self.catch_up(&licenses);
+        let now = self.clock.now();
+        for Read { license, run } in reads {
+            let ledger = match &found {
+                Ok(found) => self.ledgers.get(&license, &found[place(&licenses, &license)]),
+                Err(error) => Err(error.clone()),
+            };
+            // Who asked for a report that panics gets no answer; the others do.
+            let _ = catch_unwind(AssertUnwindSafe(|| run(ledger.map(|(_, ledger)| &*ledger), now)));
+        }
+    }
+
+    fn catch_up(&mut self, licenses: &[Which]) -> Result<Vec<Found>, Error> {
+        for _ in 0..RELOADS_MAX {
+            let asked = self.ledgers.ask(licenses);
+            let news = self.log.catch_up(&asked).map_err(Error::store)?;
+            match self.ledgers.absorb(&asked, &news) {
+                Ok(()) => return Ok(news.found),
+                Err(stale) => self.reload(stale)?,
+            }
+        }
+        Err(restless())
+    }
+
+    /// Takes a turn: what `plan` says is appended and durable when its value comes back.
+    fn turn<T>(
+        &mut self,
+        licenses: &[Which],
+        mut plan: impl FnMut(&mut Ledgers, &[Found], &Stamp, Timestamp) -> Plan<T>,
+    ) -> Result<T, Error> {
+        for _ in 0..RELOADS_MAX {
+            let stamp = self.stamp();
+            let now = self.clock.now();
+            let asked = self.ledgers.ask(licenses);
+            let (mut stale, mut touched) = (Vec::new(), Vec::new());
+            let (mut planned, mut mark) = (None, None);
+            let (log, ledgers) = (&mut self.log, &mut self.ledgers);
+            let mut decide = |news: News| {
+                if let Err(ids) = ledgers.absorb(&asked, &news) {
+                    stale = ids;
+                    return Vec::new();
+                }
+                touched.extend(news.ledgers.iter().map(|(id, _)| *id));
+                match plan(ledgers, &news.found, &stamp, now) {
+                    Ok((appends, value)) => {
+                        mark = appends.first().and_then(Mark::of);
+                        planned = Some(Ok(value));
+                        appends
+                    }
+                    Err(fault) => {
+                        planned = Some(Err(Error::Internal(Some(Arc::new(fault)))));
+                        Vec::new()
+                    }
+                }
+            };
+            let taken = catch_unwind(AssertUnwindSafe(|| log.turn(&asked, &mut decide)));
+            let outcome = match taken {
+                Ok(Ok(())) if !stale.is_empty() => {
+                    self.reload(stale)?;
+                    continue;
+                }
+                Ok(Ok(())) => planned.unwrap_or(Err(Error::Internal(None))),
+                Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
+                Ok(Err(TurnError::Unknown(error))) => match mark.map(|mark| self.log.landed(&mark))
+                {
+                    Some(Ok(true)) => planned.unwrap_or(Err(Error::Internal(None))),
+                    Some(Ok(false)) => Err(Error::store(error)),
+                    Some(Err(_)) | None => Err(Error::OutcomeUnknown(Arc::new(error))),
+                },
+                Err(_panic) => Err(Error::Internal(None)),
+            };
+            if outcome.is_err() {
+                touched.into_iter().for_each(|id| self.ledgers.forget(id));
+            }
+            return outcome;
+        }
+        Err(restless())
+    }
+
+    fn reload(&mut self, stale: Vec<LedgerId>) -> Result<(), Error> {
+        for id in stale {
+            self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
+        }
+        Ok(())
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        self.taken += 1;
+        let batch = format!("{}{:016x}", self.actor.instance, self.taken);
+        Stamp {
+            server: self.actor.server.clone(),
+            epoch: self.actor.epoch,
+            batch: Arc::new(Batch::new(batch).expect("32 hexadecimal digits")),
+            principal: None,
+        }
+    }
+}
+
+/// What to append and what to answer then; or the entry of our own that broke a ledger.
+type Plan<T> = Result<(Vec<Append>, T), Fault>;
+
+/// One command's place in a turn.
+struct Step<'a> {
+    ledger: &'a mut Ledger,
+    stamp: &'a Stamp,
+    now: Timestamp,
+    entries: &'a mut Vec<Entry>,
+}
+
+impl Step<'_> {
+    fn write(&mut self, id: LedgerId, command: &Command) -> Result<Result<Done, Error>, Fault> {
+        let verdict = match decide(self.ledger, command, self.stamp, self.now) {
+            Ok(verdict) => verdict,
+            Err(refusal) => {
+                if let Command::Retain(retain) = command
+                    && let Some(event) = refusal.event(self.ledger, retain, self.now)
+                {
+                    self.append(event)?;
+                }
+                return Ok(Err(Error::Refused(refusal)));
+            }
+        };
+        let before = self.entries.len();
+        verdict.events.into_iter().try_for_each(|event| self.append(event))?;
+        let released = self.entries[before..].iter().filter_map(Entry::receipt).collect();
+        let mut done = Done { ledger: id, held: Vec::new(), granted: None, released };
+        match (verdict.outcome, command) {
+            (Outcome::Granted { token, new }, _) => {
+                let held = self.ledger.retention(token);
+                done.granted = held.as_ref().map(|held| self.granted(id, held, new));
+                done.held.extend(held);
+            }
+            (Outcome::Renewed, Command::Renew(renew)) => {
+                done.held.extend(self.ledger.held(&renew.session));
+            }
+            (Outcome::Renewed | Outcome::Released | Outcome::Installed(_), _) => {}
+        }
+        Ok(Ok(done))
+    }
+
+    fn append(&mut self, event: Event) -> Result<(), Fault> {
+        let entry = self.ledger.seal(event, self.stamp, self.now);
+        self.ledger.apply(&entry)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn granted(&self, ledger: LedgerId, held: &Held, new: bool) -> Granted {
+        let license = self.ledger.license_numbers().last().unwrap_or_default().into();
+        let session = held.record.session.clone();
+        Granted { seat: SeatId { ledger, license, session, token: held.record.token }, new }
+    }
+}
+
+/// The license of the two that an installation continues, by its place; none where it is new.
+fn continued(licenses: &[Which], found: &[Found]) -> Result<Option<usize>, Error> {
+    match (licenses, found) {
+        (_, [Found::Ledger(_)]) => Ok(Some(0)),
+        (
+            [Which::Number(number), Which::Number(replaces)],
+            [Found::Ledger(own), Found::Ledger(other)],
+        ) if own != other => {
+            Err(Error::NumberTaken { number: number.to_string(), replaces: replaces.to_string() })
+        }
+        (_, [_, _]) => Ok(Some(1)),
+        _ => Ok(None),
+    }
+}
+
+fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {
+    let mut licenses: Vec<&Which> = licenses.collect();
+    licenses.sort_unstable();
+    licenses.dedup();
+    licenses.into_iter().cloned().collect()
+}
+
+fn place(licenses: &[Which], license: &Which) -> usize {
+    licenses.binary_search(license).expect("every license was asked for")
+}
+
+/// A ledger was replaced again and again while it was read.
+fn restless() -> Error {
+    let source = "its history was replaced again and again while it was read".into();
+    Error::store(LogError::Unavailable { action: "hold still", source })
+}
