@@ -7,5 +7,6 @@
 )]
 
 mod layers;
+mod outside;
 mod types;
 mod validate;

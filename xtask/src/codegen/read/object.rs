@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::model::{Kind, Member, Object, Shape, Tag, ToldBy, Union};
 use super::super::names;
@@ -75,14 +75,15 @@ fn member_kind(
 ) -> Result<Kind, Refusal> {
     let Some(branches) = keywords.take("oneOf") else { return kind(keywords, place) };
     let place = place.child("oneOf");
-    let (Some([value, null]), true) = (branches.as_array().map(Vec::as_slice), required) else {
-        return place.refuse(
-            "a property can be one thing or null, if it is required; a union needs a name in `$defs`",
-        );
+    let value = match branches.as_array().map(Vec::as_slice) {
+        Some([value, null]) if required && *null == json!({"type": "null"}) => value,
+        _ => {
+            return place.refuse(
+                "a property can be one thing or {\"type\": \"null\"}, in this order, if it is \
+                 required; a union needs a name in `$defs`",
+            );
+        }
     };
-    if *null != serde_json::json!({"type": "null"}) {
-        return place.child("1").refuse("must be {\"type\": \"null\"}");
-    }
     let place = place.child("0");
     let mut keywords = Keywords::of(value, &place)?;
     let inner = kind(&mut keywords, &place)?;
