@@ -7,6 +7,9 @@
 )]
 
 mod layers;
+mod model;
 mod outside;
+mod scripts;
 mod types;
 mod validate;
+mod worlds;

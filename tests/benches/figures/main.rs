@@ -1,0 +1,53 @@
+//! Measures the figures that the project promises. Both sides of a ratio are measured in the same
+//! run, in interleaved rounds, and each figure names its yardstick, since absolute figures wander.
+//!
+//! `cargo bench -p license-tests --bench figures -- [--json] [GOAL…]`
+
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
+
+mod figure;
+mod ledger;
+
+use std::io::{self, Write as _};
+
+use figure::Figure;
+
+/// Measures the goals that are wanted, of those that a module knows.
+type Measure = fn(&mut dyn FnMut(Figure));
+
+const MODULES: [(&[&str], Measure); 1] = [(&["P6", "P7"], ledger::measure)];
+
+fn main() -> io::Result<()> {
+    let mut json = false;
+    let mut wanted = Vec::new();
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--json" => json = true,
+            // Cargo's own.
+            "--bench" => {}
+            goal if MODULES.iter().any(|(goals, _)| goals.contains(&goal)) => {
+                wanted.push(goal.to_owned());
+            }
+            other => {
+                writeln!(
+                    io::stderr(),
+                    "`{other}` is neither --json nor a goal that is measured here"
+                )?;
+                std::process::exit(2);
+            }
+        }
+    }
+    let is_wanted = |goal: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == goal);
+    let mut out = io::stdout();
+    let mut written = Ok(());
+    for (goals, measure) in MODULES {
+        if goals.iter().any(|goal| is_wanted(goal)) {
+            measure(&mut |figure| {
+                if is_wanted(figure.goal) && written.is_ok() {
+                    written = figure.write(&mut out, json);
+                }
+            });
+        }
+    }
+    written
+}
