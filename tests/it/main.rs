@@ -9,6 +9,7 @@
 mod layers;
 mod model;
 mod outside;
+mod pool;
 mod scripts;
 mod types;
 mod validate;

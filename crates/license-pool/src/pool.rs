@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use license_core::{
-    Command, Held, Install, Ledger, License, Refusal, Release, Renew, Retain, Target,
-};
+use license_core::{Command, Held, Install, Ledger, License, Release, Renew, Retain, Target};
 use license_types::{
     Availability, Entry, InstallReceipt, Invalid, LicenseInfo, LicenseUsage, Principal, ProductId,
     ReleaseReceipt, RenewReceipt, RetainReceipt, Session, SessionId, SessionState, StoreCheck,
@@ -13,7 +11,7 @@ use license_types::{
 
 use crate::check;
 use crate::ledgers;
-use crate::log::{Asked, Log, OpenError, Which};
+use crate::log::{Asked, Found, Log, OpenError, Which};
 use crate::request::{Done, Installation, Read, Reply, Request, Write};
 use crate::shared::Shared;
 use crate::{Error, History, Options, Pending, Seat, Verifier};
@@ -181,7 +179,7 @@ impl Pool {
     /// Renews what a session holds, and may tell its new state; gives what it holds.
     ///
     /// # Errors
-    /// [`Refusal::NotRetained`] when it holds nothing; or what the store said.
+    /// [`Refusal::NotRetained`](crate::Refusal::NotRetained) when it holds nothing; or what the store said.
     pub fn renew(&self, session: &str, state: Option<SessionState>) -> Result<RenewReceipt, Error> {
         self.renew_async(session, state).wait()
     }
@@ -206,7 +204,7 @@ impl Pool {
     /// Releases what a session holds, of one product or of all.
     ///
     /// # Errors
-    /// [`Refusal::NotRetained`] when it holds nothing of that; or what the store said.
+    /// [`Refusal::NotRetained`](crate::Refusal::NotRetained) when it holds nothing of that; or what the store said.
     pub fn release(
         &self,
         session: &str,
@@ -279,7 +277,7 @@ impl Pool {
     /// License usage: what is held now, on `server` or on all of them, in the order of the tokens.
     ///
     /// # Errors
-    /// [`Refusal::UnknownLicense`] when the named license is not installed; or what the store said.
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
     pub fn usage(&self, server: Option<&str>) -> Result<LicenseUsage, Error> {
         self.usage_async(server).wait()
     }
@@ -292,30 +290,26 @@ impl Pool {
             ledger.live().filter(served).collect::<Vec<Held>>()
         });
         // Records are rendered by who asked: the writer only lists them.
-        live.then(|live| {
-            let live = or_not_installed(live)?.unwrap_or_default();
-            Ok(live.iter().map(Held::retention).collect())
-        })
+        live.then(|live| Ok(live?.iter().map(Held::retention).collect()))
     }
 
     /// License info: the installed license with live counters; `None` where none is installed.
     ///
     /// # Errors
-    /// [`Refusal::UnknownLicense`] when the named license is not installed; or what the store said.
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
     pub fn info(&self) -> Result<Option<LicenseInfo>, Error> {
         self.info_async().wait()
     }
 
     /// [`info`](Self::info) for async callers.
     pub fn info_async(&self) -> Pending<Option<LicenseInfo>> {
-        let info = self.read(|ledger, now| ledger.info(now));
-        info.then(|info| Ok(or_not_installed(info)?.flatten()))
+        self.read(|ledger, now| ledger.info(now))
     }
 
     /// Whether a new session would be granted a license of a product now.
     ///
     /// # Errors
-    /// [`Refusal::UnknownLicense`] when none is installed; or what the store said.
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
     pub fn availability(&self, product: impl IntoProductId) -> Result<Availability, Error> {
         self.availability_async(product).wait()
     }
@@ -339,8 +333,14 @@ impl Pool {
         let page = self.with_log(move |log| {
             let asked = Asked { license: license.clone(), known: None };
             let news = log.catch_up(&[asked]).map_err(Error::store)?;
-            let found = news.found.first().ok_or(Error::Internal(None))?;
-            log.page(ledgers::id(&license, found)?, after, limit).map_err(Error::store)
+            match (news.found.first(), &license) {
+                (None, _) => Err(Error::Internal(None)),
+                (Some(Found::Unknown), Which::Only) => Ok(Vec::new()),
+                (Some(found), _) => {
+                    let ledger = ledgers::id(&license, found)?;
+                    log.page(ledger, after, limit).map_err(Error::store)
+                }
+            }
         });
         page.then(|page| Ok(page?.iter().map(license_core::Entry::to_wire).collect()))
     }
@@ -431,13 +431,5 @@ impl fmt::Debug for Pool {
             .field("store", store)
             .field("license", license)
             .finish_non_exhaustive()
-    }
-}
-
-/// A report of a license that nobody named and that is not installed is an empty one.
-fn or_not_installed<T>(report: Result<T, Error>) -> Result<Option<T>, Error> {
-    match report {
-        Err(Error::Refused(Refusal::UnknownLicense { number: None })) => Ok(None),
-        report => report.map(Some),
     }
 }

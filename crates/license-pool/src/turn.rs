@@ -120,13 +120,17 @@ impl Turns {
         let licenses = distinct(reads.iter().map(|read| &read.license));
         let found = self.catch_up(&licenses);
         let now = self.clock.now();
+        // Where nothing is installed, and none was named, the reports are empty.
+        let nothing = Ledger::new();
         for Read { license, run } in reads {
-            let ledger = match &found {
-                Ok(found) => self.ledgers.get(&license, &found[place(&licenses, &license)]),
-                Err(error) => Err(error.clone()),
+            let found = found.as_ref().map(|found| &found[place(&licenses, &license)]);
+            let ledger = match (found, &license) {
+                (Ok(Found::Unknown), Which::Only) => Ok(&nothing),
+                (Ok(found), _) => self.ledgers.get(&license, found).map(|(_, ledger)| &*ledger),
+                (Err(error), _) => Err(error.clone()),
             };
             // Who asked for a report that panics gets no answer; the others do.
-            let _ = catch_unwind(AssertUnwindSafe(|| run(ledger.map(|(_, ledger)| &*ledger), now)));
+            let _ = catch_unwind(AssertUnwindSafe(|| run(ledger, now)));
         }
     }
 

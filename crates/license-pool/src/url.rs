@@ -1,6 +1,7 @@
 //! Which store a pool opens, as people write it: `memory:` or `sqlite:PATH`.
 
 use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -20,6 +21,7 @@ pub enum StoreUrl {
     /// Lives and dies with the pool.
     Memory,
     /// One file, which several processes may share.
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
 }
 
@@ -34,6 +36,7 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<StoreUrl, InvalidStoreUrl> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(StoreUrl::Memory),
+            #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if !path.is_empty() && !path.contains('\0') => {
                 Ok(StoreUrl::Sqlite(path.into()))
             }
@@ -46,6 +49,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreUrl::Memory => f.write_str("memory:"),
+            #[cfg(feature = "sqlite")]
             StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }

@@ -19,8 +19,9 @@ pub enum LogError {
         /// What it said.
         source: Cause,
     },
-    /// Somebody else took the name of this server, or the store no longer knows it.
-    #[error("server `{server}` was replaced: another process took its name")]
+    /// Somebody else took the name of this server, or the store was replaced by one that does not
+    /// know it.
+    #[error("the store does not know this process as server `{server}` any more")]
     Fenced {
         /// The name.
         server: String,

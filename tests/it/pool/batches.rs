@@ -1,0 +1,141 @@
+//! Group commit: whatever waits while a turn is taken becomes the next turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use license_core::Entry;
+use license_pool::log::{
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
+};
+use license_pool::{Pending, Pool, Seat, Session};
+
+use super::world::{license, options};
+
+#[test]
+fn what_waits_during_a_turn_shares_the_next_one() {
+    let (gate, log) = Gate::new();
+    let pool = options().open_log(log).unwrap();
+    pool.install(license("A", 100).as_bytes()).unwrap();
+    gate.hold();
+    let first = retain(&pool, "0009", "first");
+    gate.entered();
+    let waiting: Vec<_> = (0..99).map(|n| retain(&pool, "0009", &n.to_string())).collect();
+    let refused = retain(&pool, "0009", "refused");
+    gate.open();
+    let _first = first.wait().unwrap();
+    let _seats: Vec<_> = waiting.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    refused.wait().unwrap_err();
+
+    let history: Vec<_> = pool.history().map(Result::unwrap).collect();
+    let batches: BTreeSet<_> = history[2..].iter().map(|entry| entry.batch.as_str()).collect();
+    assert_eq!((history.len(), batches.len()), (102, 1), "{batches:?}");
+    assert!(!batches.contains(history[1].batch.as_str()));
+}
+
+#[test]
+fn a_turn_serves_many_licenses_at_once() {
+    let (gate, log) = Gate::new();
+    let pool = options().open_log(log).unwrap();
+    for number in ["A", "B", "C"] {
+        pool.install(license(number, 1).as_bytes()).unwrap();
+    }
+    gate.hold();
+    let first = pool.license("A").release_async("nobody", None);
+    gate.entered();
+    let [a, b, c] = ["A", "B", "C"].map(|number| pool.license(number));
+    let waiting = [&a, &b, &c].map(|license| retain(license, "0009", "one"));
+    let refused = retain(&b, "0009", "two");
+    gate.open();
+    first.wait().unwrap_err();
+    let _seats = waiting.map(|pending| pending.wait().unwrap());
+    refused.wait().unwrap_err();
+    let last = |license: &Pool| license.history().map(Result::unwrap).last().unwrap().batch;
+    assert_eq!((last(&a), last(&b)), (last(&b), last(&c)));
+}
+
+fn retain(pool: &Pool, product: &str, session: &str) -> Pending<Seat> {
+    pool.retain_async(product, session, Session::rest("ann", session, "127.0.0.1"))
+}
+
+/// Holds a turn until a test has put others in the queue.
+struct Gate {
+    held: Arc<AtomicBool>,
+    entered: Receiver<()>,
+    open: Sender<()>,
+}
+
+impl Gate {
+    fn new() -> (Gate, Gated) {
+        let held = Arc::new(AtomicBool::new(false));
+        let (enter, entered) = channel();
+        let (open, opened) = channel();
+        let log = Gated { log: MemoryLog::default(), held: held.clone(), enter, opened };
+        (Gate { held, entered, open }, log)
+    }
+
+    /// The next turn waits.
+    fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until that turn began.
+    fn entered(&self) {
+        self.entered.recv().unwrap();
+    }
+
+    /// Lets it go on.
+    fn open(&self) {
+        self.open.send(()).unwrap();
+    }
+}
+
+struct Gated {
+    log: MemoryLog,
+    held: Arc<AtomicBool>,
+    enter: Sender<()>,
+    opened: Receiver<()>,
+}
+
+impl Log for Gated {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Vec<Append>,
+    ) -> Result<(), TurnError> {
+        if self.held.swap(false, Ordering::SeqCst) {
+            self.enter.send(()).unwrap();
+            self.opened.recv().unwrap();
+        }
+        self.log.turn(asked, decide)
+    }
+
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        self.log.landed(mark)
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.log.catch_up(asked)
+    }
+
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
+        self.log.page(ledger, after, limit)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
+        self.log.ledgers()
+    }
+
+    fn register(&mut self, server: Server) -> Result<u64, LogError> {
+        self.log.register(server)
+    }
+
+    fn leave(&mut self) -> Result<(), LogError> {
+        self.log.leave()
+    }
+
+    fn format(&mut self) -> Result<u64, LogError> {
+        self.log.format()
+    }
+}

@@ -1,0 +1,191 @@
+//! A store that fails at any point: what was acknowledged is there afterwards, what was refused to
+//! have been done is not, and nothing is ever sold twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use license_core::Entry;
+use license_pool::log::{
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
+};
+use license_pool::{Error, Seat};
+
+use super::world::{holders, license, options, retain};
+
+/// How an operation of the log fails.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    /// Before anything was done.
+    Before,
+    /// After everything was decided; nothing is appended, and the log says so.
+    Dropped,
+    /// Likewise, but the log does not know.
+    Lost,
+    /// Everything is appended, but the log does not know.
+    Unanswered,
+}
+
+#[test]
+fn whatever_operation_of_the_log_fails_nothing_acknowledged_is_lost() {
+    let mut told = BTreeMap::new();
+    for failure in [Failure::Before, Failure::Dropped, Failure::Lost, Failure::Unanswered] {
+        for landed in [true, false] {
+            // Until no operation is left that could fail.
+            for nth in 1.. {
+                if !one_failure(failure, landed, nth, &mut told) {
+                    break;
+                }
+            }
+        }
+    }
+    // Each kind of failure was met, and none but these.
+    assert_eq!(told.keys().copied().collect::<Vec<_>>(), ["outcome unknown", "store unavailable"]);
+}
+
+/// Plays the scenario once with the `nth` operation failing; says whether there were that many.
+fn one_failure(
+    failure: Failure,
+    landed: bool,
+    nth: u64,
+    told: &mut BTreeMap<&'static str, u64>,
+) -> bool {
+    let what = format!("{failure:?}, landed answers: {landed}, operation {nth}");
+    let log = MemoryLog::default();
+    let before = options().open_log(log.clone()).unwrap();
+    before.install(license("A", 2).as_bytes()).unwrap();
+    let countdown = Arc::new(AtomicU64::new(0));
+    let breaking = Breaking { log: log.clone(), failure, landed, countdown: countdown.clone() };
+    let pool = options().open_log(breaking).unwrap();
+    countdown.store(nth, Ordering::SeqCst);
+
+    let mut held = BTreeSet::new();
+    for step in ["+a", "+b", "+c", "-a", "+c", "+a", "-b", "-c", "+a"] {
+        let session = step[1..].to_owned();
+        let mut done = held.clone();
+        let outcome = if step.starts_with('+') {
+            done.insert(session.clone());
+            retain(&pool, "0009", &session).map(Seat::keep)
+        } else {
+            done.remove(&session);
+            pool.release(&session, None).map(drop)
+        };
+        let now: BTreeSet<String> = holders(&before).into_iter().collect();
+        let as_promised = match outcome {
+            Ok(()) => now == done,
+            Err(Error::Refused(_)) => now == held,
+            Err(Error::StoreUnavailable(_)) => {
+                *told.entry("store unavailable").or_default() += 1;
+                now == held
+            }
+            Err(Error::OutcomeUnknown(_)) => {
+                *told.entry("outcome unknown").or_default() += 1;
+                now == held || now == done
+            }
+            Err(other) => panic!("{what}, {step}: {other:?}"),
+        };
+        assert!(as_promised && now.len() <= 2, "{what}, {step}: {held:?} became {now:?}");
+        held = now;
+    }
+    let check = before.check().unwrap();
+    assert!(check.ledgers[0].sound, "{what}: {check:?}");
+    countdown.load(Ordering::SeqCst) == 0
+}
+
+#[test]
+fn a_dropped_seat_is_released_once_the_store_is_back() {
+    let log = MemoryLog::default();
+    let countdown = Arc::new(AtomicU64::new(0));
+    let breaking =
+        Breaking { log, failure: Failure::Dropped, landed: true, countdown: countdown.clone() };
+    let pool = options().open_log(breaking).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    let seat = retain(&pool, "0009", "one").unwrap();
+    countdown.store(1, Ordering::SeqCst);
+    drop(seat);
+    // Whoever asks while the release fails may see the license held, but nobody after that.
+    holders(&pool);
+    assert_eq!(countdown.load(Ordering::SeqCst), 0, "the release met the failure");
+    assert!(holders(&pool).is_empty());
+}
+
+/// A log of which one operation fails: the one that counts down to zero.
+struct Breaking {
+    log: MemoryLog,
+    failure: Failure,
+    /// Whether it can tell afterwards what became of a turn.
+    landed: bool,
+    countdown: Arc<AtomicU64>,
+}
+
+impl Breaking {
+    fn fails(&self) -> bool {
+        let count = |left: u64| left.checked_sub(1);
+        self.countdown.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
+    }
+
+    fn or_fail(&self) -> Result<(), LogError> {
+        if self.fails() { Err(broken()) } else { Ok(()) }
+    }
+}
+
+fn broken() -> LogError {
+    LogError::Unavailable { action: "do as asked", source: "the test says so".into() }
+}
+
+impl Log for Breaking {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Vec<Append>,
+    ) -> Result<(), TurnError> {
+        if !self.fails() {
+            return self.log.turn(asked, decide);
+        }
+        match self.failure {
+            Failure::Before => return Err(TurnError::Dropped(broken())),
+            Failure::Dropped | Failure::Lost => {
+                let mut dropping = |news| {
+                    decide(news);
+                    Vec::new()
+                };
+                self.log.turn(asked, &mut dropping)?;
+            }
+            Failure::Unanswered => self.log.turn(asked, decide)?,
+        }
+        match self.failure {
+            Failure::Before | Failure::Dropped => Err(TurnError::Dropped(broken())),
+            Failure::Lost | Failure::Unanswered => Err(TurnError::Unknown(broken())),
+        }
+    }
+
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        if self.landed { self.log.landed(mark) } else { Err(broken()) }
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.or_fail()?;
+        self.log.catch_up(asked)
+    }
+
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
+        self.or_fail()?;
+        self.log.page(ledger, after, limit)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
+        self.log.ledgers()
+    }
+
+    fn register(&mut self, server: Server) -> Result<u64, LogError> {
+        self.log.register(server)
+    }
+
+    fn leave(&mut self) -> Result<(), LogError> {
+        self.log.leave()
+    }
+
+    fn format(&mut self) -> Result<u64, LogError> {
+        self.log.format()
+    }
+}

@@ -1,0 +1,144 @@
+//! Licenses and the numbers that lead to them.
+
+use license_pool::{Error, InstallOptions, InstallStatus, Pool, Refusal};
+
+use super::world::{Store, holders, is_refused, license, options, retain};
+
+/// The same on both logs.
+fn on_every_log(test: impl Fn(&Pool)) {
+    test(&options().open("memory:").unwrap());
+    let store = Store::new();
+    test(&store.open());
+}
+
+fn install(pool: &Pool, number: &str, count: u64) -> InstallStatus {
+    pool.install(license(number, count).as_bytes()).unwrap().status
+}
+
+fn replace(pool: &Pool, number: &str, count: u64, replaces: &str) -> Result<InstallStatus, Error> {
+    let options = InstallOptions { replaces: Some(replaces.to_owned()), dry_run: false };
+    let receipt = pool.install_with(license(number, count).as_bytes(), options).wait();
+    receipt.map(|receipt| receipt.status)
+}
+
+#[test]
+fn where_nothing_is_installed_reports_are_empty_and_retentions_refused() {
+    on_every_log(|pool| {
+        assert_eq!(pool.usage(None).unwrap(), []);
+        assert_eq!(pool.info().unwrap(), None);
+        assert!(!pool.availability("0009").unwrap().available);
+        assert!(pool.history().next().is_none());
+        assert!(pool.licenses().unwrap().is_empty());
+        let named = pool.license("A");
+        for error in [
+            retain(pool, "0009", "one").unwrap_err(),
+            named.usage(None).unwrap_err(),
+            named.info().unwrap_err(),
+            named.availability("0009").unwrap_err(),
+            named.history().next().unwrap().unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Refused(Refusal::UnknownLicense { .. })), "{error}");
+        }
+    });
+}
+
+#[test]
+fn one_of_several_licenses_must_be_named() {
+    on_every_log(|pool| {
+        install(pool, "A", 1);
+        let seat = retain(pool, "0009", "one").unwrap();
+        install(pool, "B", 1);
+        let error = retain(pool, "0009", "two").unwrap_err();
+        assert_eq!(error.to_string(), "several licenses are installed (A, B): name one of them");
+        let b = pool.license("B");
+        let _two = retain(&b, "0009", "two").unwrap();
+        assert_eq!(
+            (holders(&pool.license("A")), holders(&b)),
+            (vec!["one".into()], vec!["two".into()])
+        );
+        // A seat finds its license again whatever was installed since.
+        drop(seat);
+        assert!(holders(&pool.license("A")).is_empty());
+        assert_eq!(pool.licenses().unwrap(), ["A", "B"]);
+    });
+}
+
+#[test]
+fn a_renewed_license_keeps_what_is_held_under_either_number() {
+    on_every_log(|pool| {
+        install(pool, "A", 1);
+        let seat = retain(pool, "0009", "one").unwrap();
+        assert_eq!(replace(pool, "B", 2, "A").unwrap(), InstallStatus::Replaced);
+        assert_eq!(pool.licenses().unwrap(), ["B"]);
+        assert_eq!(holders(&pool.license("A")), ["one"]);
+        let _two = retain(&pool.license("B"), "0009", "two").unwrap();
+        assert!(is_refused(retain(pool, "0009", "three")));
+        drop(seat);
+        assert_eq!(holders(pool), ["two"]);
+        // The earlier number in force again.
+        assert_eq!(install(pool, "A", 1), InstallStatus::Replaced);
+        assert_eq!(pool.licenses().unwrap(), ["A"]);
+        assert!(pool.check().unwrap().ledgers[0].sound);
+    });
+}
+
+#[test]
+fn only_an_installed_license_can_be_replaced_and_only_by_a_new_one() {
+    on_every_log(|pool| {
+        install(pool, "A", 1);
+        install(pool, "B", 1);
+        let error = replace(pool, "C", 1, "Z").unwrap_err();
+        assert_eq!(error.to_string(), "license `Z` is not installed");
+        let error = replace(pool, "B", 2, "A").unwrap_err();
+        assert_eq!(error.to_string(), "license `B` is installed on its own and cannot replace `A`");
+        assert_eq!(pool.license("B").history().count(), 1);
+    });
+}
+
+#[test]
+fn the_same_document_again_appends_nothing_and_a_dry_run_neither() {
+    on_every_log(|pool| {
+        let options = InstallOptions { replaces: None, dry_run: true };
+        let dry = pool.install_with(license("A", 1).as_bytes(), options.clone()).wait().unwrap();
+        assert_eq!(dry.status, InstallStatus::Installed);
+        assert!(pool.licenses().unwrap().is_empty());
+        install(pool, "A", 1);
+        assert_eq!(install(pool, "A", 1), InstallStatus::Unchanged);
+        let dry = pool.install_with(license("A", 9).as_bytes(), options).wait().unwrap();
+        assert_eq!(dry.status, InstallStatus::Replaced);
+        assert_eq!(dry.products[0].allowed_after.get(), 9);
+        assert_eq!(pool.history().count(), 1);
+        let _seat = retain(pool, "0009", "one").unwrap();
+        assert!(is_refused(retain(pool, "0009", "two")));
+    });
+}
+
+#[test]
+fn the_exact_text_of_a_document_is_kept() {
+    on_every_log(|pool| {
+        let text = format!("\u{feff}// bought in May\n{}", license("A", 1));
+        let receipt = pool.install(text.as_bytes()).unwrap();
+        assert!(!receipt.signed);
+        let entry = pool.history().next().unwrap().unwrap();
+        let license_pool::Event::Installed(installed) = entry.event else { panic!("{entry:?}") };
+        assert_eq!(installed.document, text);
+        assert_eq!(installed.document_digest, receipt.document_digest);
+    });
+}
+
+#[test]
+fn malformed_ids_are_told_apart_from_refusals() {
+    on_every_log(|pool| {
+        install(pool, "A", 1);
+        for error in [
+            retain(pool, "client", "one").unwrap_err(),
+            retain(pool, "0009", "one session").unwrap_err(),
+            pool.renew("", None).unwrap_err(),
+            pool.release("ö", None).unwrap_err(),
+            pool.availability("-1").unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Input(_)), "{error}");
+        }
+        assert_eq!(pool.history().count(), 1);
+    });
+}

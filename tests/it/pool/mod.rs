@@ -1,0 +1,12 @@
+//! The pool as an embedder sees it: promises of the runtime and of both its logs.
+
+mod batches;
+mod engine;
+mod faults;
+mod files;
+mod installing;
+mod restart;
+mod seats;
+mod sharing;
+mod tampering;
+mod world;
