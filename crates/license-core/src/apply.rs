@@ -8,10 +8,11 @@ use std::{
 };
 
 use license_types::{ServerName, SessionId};
+use smallvec::SmallVec;
 
 use crate::{
-    Breach, Entry, Event, Fault, Head, Identity, Installed, Ledger, Record, Released, Retained,
-    ledger::{Product, Session, day_of},
+    Breach, Digest, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained,
+    ledger::{Live, Product, Session},
     rights::Allowance,
 };
 
@@ -58,7 +59,7 @@ impl Ledger {
                 Ok(())
             }
             Event::Described { session, identity } => {
-                self.holder(session)?.describe(identity);
+                self.holder(session)?.describe(identity.digest());
                 Ok(())
             }
             Event::Moved { sessions } => self.moved(sessions, &entry.stamp.server),
@@ -99,7 +100,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn retained(&mut self, entry: &Entry, retained: &Retained) -> Result<(), Breach> {
+    fn retained(&mut self, entry: &Entry, retained: &Arc<Retained>) -> Result<(), Breach> {
         let server = &entry.stamp.server;
         let expected = self.last_token + 1;
         if retained.token.get() != expected {
@@ -111,7 +112,7 @@ impl Ledger {
             return Err(Breach::UnknownProduct { product: id });
         };
         let rights = product.rights.as_deref().unwrap_or_default();
-        let allowance = Allowance::of(rights, license.expires, day_of(entry.time));
+        let allowance = Allowance::of(rights, license.expires, entry.time);
         if !allowance.grants(product.used) {
             let (used, allowed) = (product.used, allowance.count());
             return Err(Breach::Oversold { product: id, used, allowed });
@@ -146,20 +147,23 @@ impl Ledger {
         };
         // After this point the entry must apply.
         session.held.push((id, retained.token));
-        session.describe(&retained.identity);
         if session.state.is_none() {
-            session.state = retained.identity.kept().and_then(|kept| kept.session().state());
+            session.state = retained.identity.kept().and_then(|kept| kept.state());
         }
         if session.principal.is_none() {
             session.principal = entry.stamp.principal.clone();
         }
         product.used = used;
-        product.used_by.insert(server.clone(), used_here);
+        match product.used_by.get_mut(server) {
+            Some(count) => *count = used_here,
+            None => drop(product.used_by.insert(server.clone(), used_here)),
+        }
         if let Some(principal) = &entry.stamp.principal {
             *self.seats.entry(principal.clone()).or_default() += 1;
         }
         self.last_token = expected;
-        self.retentions.insert(retained.token, Arc::new(Record::new(entry, retained)));
+        let (record, principal) = (retained.clone(), entry.stamp.principal.clone());
+        self.retentions.insert(retained.token, Live { record, time: entry.time, principal });
         Ok(())
     }
 
@@ -168,7 +172,7 @@ impl Ledger {
         let btree_map::Entry::Occupied(retention) = self.retentions.entry(released.token) else {
             return Err(not_held);
         };
-        let record = retention.get();
+        let Live { record, principal, .. } = retention.get();
         if record.session != released.session || record.product != released.product {
             return Err(not_held);
         }
@@ -193,8 +197,10 @@ impl Ledger {
         session.get_mut().held.retain(|(_, token)| *token != released.token);
         if session.get().held.is_empty() {
             session.remove();
+        } else {
+            session.get_mut().describe(record.identity.digest());
         }
-        if let Some(principal) = &record.principal
+        if let Some(principal) = principal
             && let Some(seats) = self.seats.get_mut(principal)
         {
             *seats = seats.saturating_sub(1);
@@ -227,7 +233,7 @@ impl Ledger {
             let served = product.used_by.get(from).copied().unwrap_or(0);
             product.hand_over(from, to, served);
         }
-        for record in self.retentions.values() {
+        for Live { record, .. } in self.retentions.values() {
             if let Some(session) = self.sessions.get_mut(&record.session)
                 && session.server == *from
             {
@@ -246,18 +252,13 @@ impl Ledger {
 
 impl Session {
     fn new(server: Arc<ServerName>) -> Session {
-        Session {
-            server,
-            principal: None,
-            state: None,
-            held: Vec::with_capacity(1),
-            described: Vec::with_capacity(1),
-        }
+        let (held, described) = (SmallVec::new(), Vec::new());
+        Session { server, principal: None, state: None, held, described }
     }
 
-    fn describe(&mut self, identity: &Identity) {
-        if !self.described.contains(&identity.digest()) {
-            self.described.push(identity.digest());
+    fn describe(&mut self, digest: Digest) {
+        if !self.described.contains(&digest) {
+            self.described.push(digest);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What callers ask of a ledger, and in whose name.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use license_types::{
     Batch, LeaseSeconds, Principal, ProductId, Reason, ReleaseCause, ServerName, Session,
@@ -64,12 +64,19 @@ impl Retain {
         Retain {
             product,
             session: Arc::new(session),
-            reason: Arc::new(Reason::new("CLIENT").expect("`CLIENT` is a reason")),
+            reason: client(),
             description: Arc::new(Description::new(description)),
             lease_seconds: None,
             max_seats: None,
         }
     }
+}
+
+/// The reason of nearly every retention, shared by all of them.
+fn client() -> Arc<Reason> {
+    static CLIENT: LazyLock<Arc<Reason>> =
+        LazyLock::new(|| Arc::new(Reason::new("CLIENT").expect("`CLIENT` is a reason")));
+    CLIENT.clone()
 }
 
 /// Renews what `session` holds. A renewal is an entry only where something changes: the server that

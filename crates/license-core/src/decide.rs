@@ -8,7 +8,7 @@ use license_types::{InstallReceipt, InstallStatus, ProductChange, ProductId, Ses
 use crate::{
     Command, Event, Identity, Install, Installed, Ledger, License, Refusal, Release, Released,
     Renew, Retain, Retained, Stamp, Target,
-    ledger::{Session, day_of},
+    ledger::{Live, Session},
     rights::Allowance,
     wire::count,
 };
@@ -91,7 +91,7 @@ fn retain(
         && let Some(token) = session.token_of(command.product)
     {
         let mut events = moved(session, &command.session, stamp);
-        if !session.described.contains(&command.description.digest()) {
+        if !ledger.is_described(session, command.description.digest()) {
             let identity = Identity::Kept(command.description.clone());
             events.push(Event::Described { session: command.session.clone(), identity });
         }
@@ -107,7 +107,7 @@ fn retain(
             return Err(Refusal::OverMaximum { held, max_seats });
         }
     }
-    let allowance = ledger.allowance(product, day_of(ledger.instant(now)));
+    let allowance = ledger.allowance(product, ledger.instant(now));
     if let Allowance::Expired { on: expired_on } = allowance {
         let name = product.name.clone();
         return Err(Refusal::LicenseExpired { product: command.product, name, expired_on });
@@ -126,7 +126,7 @@ fn retain(
         Some(session) => moved(session, &command.session, stamp),
         None => Vec::new(),
     };
-    events.push(Event::Retained(Retained {
+    events.push(Event::Retained(Arc::new(Retained {
         session: command.session.clone(),
         product: command.product,
         product_name: product.name.clone(),
@@ -137,7 +137,7 @@ fn retain(
         reason: command.reason.clone(),
         lease_seconds: command.lease_seconds,
         identity: Identity::Kept(command.description.clone()),
-    }));
+    })));
     Ok(Verdict { events, outcome: Outcome::Granted { token, new: true } })
 }
 
@@ -165,7 +165,7 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
     };
     let events = match &command.target {
         Target::Token(token) => match ledger.retentions.get(token) {
-            Some(record) => vec![released(&record.session, record.product, *token)],
+            Some(Live { record, .. }) => vec![released(&record.session, record.product, *token)],
             None => {
                 let token = Some(*token);
                 return Err(Refusal::NotRetained { session: None, product: None, token });
@@ -228,11 +228,11 @@ fn install(ledger: &Ledger, command: &Install, now: Timestamp) -> Result<Verdict
 
 /// Each product before and after, in the order of the new license; what is gone comes last.
 fn changes(ledger: &Ledger, license: &License, now: Timestamp) -> Vec<ProductChange> {
-    let today = day_of(ledger.instant(now));
+    let time = ledger.instant(now);
     let change = |product_id, product_name: &str, after: Allowance| {
         let before = ledger.products.get(&product_id);
         let held = before.map_or(0, |product| product.used);
-        let allowed_before = before.map_or(0, |product| ledger.allowance(product, today).count());
+        let allowed_before = before.map_or(0, |product| ledger.allowance(product, time).count());
         let over = match after {
             Allowance::Unlimited => 0,
             Allowance::Expired { .. } | Allowance::Limited(_) => held.saturating_sub(after.count()),
@@ -247,7 +247,7 @@ fn changes(ledger: &Ledger, license: &License, now: Timestamp) -> Vec<ProductCha
         }
     };
     let kept = license.grants.iter().map(|grant| {
-        let after = Allowance::of(&grant.rights, license.expires, today);
+        let after = Allowance::of(&grant.rights, license.expires, time);
         change(grant.product, &grant.name, after)
     });
     let listed: BTreeSet<ProductId> = license.grants.iter().map(|grant| grant.product).collect();
@@ -258,11 +258,11 @@ fn changes(ledger: &Ledger, license: &License, now: Timestamp) -> Vec<ProductCha
 
 /// Where the document's counters differ from what they are computed to be.
 fn warnings(ledger: &Ledger, license: &License, now: Timestamp) -> Vec<String> {
-    let today = day_of(ledger.instant(now));
+    let time = ledger.instant(now);
     let mut warnings = Vec::new();
     for (index, (product, grant)) in license.info().products.iter().zip(&license.grants).enumerate()
     {
-        let allowed = Allowance::of(&grant.rights, license.expires, today).count();
+        let allowed = Allowance::of(&grant.rights, license.expires, time).count();
         let used = ledger.products.get(&grant.product).map_or(0, |product| product.used);
         let counters = [
             ("usedCount", product.used_count.get(), used),

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use license_types::Session;
+use license_types::{Session, SessionState};
 
 use crate::Digest;
 
-/// A session as its caller described it: the typed value, its JSON text as it is stored, and the
-/// digest of that text. Made by the caller's thread, so that a turn hashes no descriptions.
+/// A session as its caller described it: its JSON text as it is stored, and the digest of that text.
+/// Made by the caller's thread, so that a turn hashes no descriptions. Only the text is kept, since
+/// a million of these may lie in memory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Description {
-    session: Arc<Session>,
-    text: String,
+    text: Box<str>,
     digest: Digest,
+    state: Option<SessionState>,
 }
 
 impl Description {
@@ -28,12 +29,17 @@ impl Description {
     pub fn new(session: Session) -> Description {
         let text = serde_json::to_string(&session).expect("a session has only text keys");
         let digest = Digest::of(text.as_bytes());
-        Description { session: Arc::new(session), text, digest }
+        Description { text: text.into(), digest, state: session.state() }
     }
 
-    /// The session. A ledger keeps this and not the text.
-    pub fn session(&self) -> &Arc<Session> {
-        &self.session
+    /// The session, read from the text.
+    pub fn session(&self) -> Session {
+        serde_json::from_str(&self.text).expect("the text was written from a session")
+    }
+
+    /// The state of the session, where its shape tells one.
+    pub fn state(&self) -> Option<SessionState> {
+        self.state
     }
 
     /// The session's JSON as it was hashed.

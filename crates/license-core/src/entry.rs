@@ -31,11 +31,11 @@ pub enum Event {
     /// A license was installed or replaced another.
     Installed(Installed),
     /// A session retained a license.
-    Retained(Retained),
+    Retained(Arc<Retained>),
     /// A retention ended.
     Released(Released),
     /// A session was refused a license; no counter changed.
-    Refused(Refused),
+    Refused(Box<Refused>),
     /// A session changed its state; it holds what it held.
     StateChanged {
         /// The session.
@@ -77,7 +77,8 @@ pub struct Installed {
     pub signed: bool,
 }
 
-/// A retention as it began; with the entry's time it is the record that reports show.
+/// A retention as it began; with the entry's time it is the record that reports show. It never
+/// changes, so the ledger and the entry share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retained {
     /// The session.

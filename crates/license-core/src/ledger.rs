@@ -10,11 +10,12 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, civil::Date, tz::Offset};
+use jiff::Timestamp;
 use license_types::{Principal, ProductId, ServerName, SessionId, SessionState, Token};
+use smallvec::SmallVec;
 
 use crate::{
-    Digest, Entry, Event, License, Record, Stamp,
+    Digest, Entry, Event, License, Retained, Stamp,
     rights::{Allowance, Right},
 };
 
@@ -33,7 +34,7 @@ pub struct Ledger {
     /// The products in installed order; what is gone from the license comes last.
     pub(crate) order: Vec<ProductId>,
     pub(crate) sessions: HashMap<Arc<SessionId>, Session>,
-    pub(crate) retentions: BTreeMap<Token, Arc<Record>>,
+    pub(crate) retentions: BTreeMap<Token, Live>,
     pub(crate) last_token: u64,
     /// Licenses held by each principal.
     pub(crate) seats: BTreeMap<Arc<Principal>, u64>,
@@ -68,10 +69,19 @@ pub(crate) struct Session {
     /// What its client shape said first, then what it told.
     pub(crate) state: Option<SessionState>,
     /// In the order of the tokens. No session holds more products than a license lists, so a
-    /// search through them costs little.
-    pub(crate) held: Vec<(ProductId, Token)>,
-    /// The digests of its descriptions that the log has already.
+    /// search through them costs little; most hold one.
+    pub(crate) held: SmallVec<[(ProductId, Token); 1]>,
+    /// The digests of its descriptions that the log has, beside those of what it holds.
     pub(crate) described: Vec<Digest>,
+}
+
+/// A retention that is held.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) record: Arc<Retained>,
+    pub(crate) time: Timestamp,
+    /// Who asked; absent without authentication.
+    pub(crate) principal: Option<Arc<Principal>>,
 }
 
 impl Ledger {
@@ -144,9 +154,8 @@ impl Ledger {
 
     /// Licenses allowed and in use of a product; (0, 0) for an unknown one.
     pub(crate) fn counts(&self, product: ProductId, now: Timestamp) -> (u64, u64) {
-        let today = day_of(self.instant(now));
         match self.products.get(&product) {
-            Some(product) => (self.allowance(product, today).count(), product.used),
+            Some(product) => (self.allowance(product, self.instant(now)).count(), product.used),
             None => (0, 0),
         }
     }
@@ -160,12 +169,20 @@ impl Ledger {
         Token::new(self.last_token + 1).unwrap_or(Token::MAX)
     }
 
-    pub(crate) fn allowance(&self, product: &Product, today: Date) -> Allowance {
+    pub(crate) fn allowance(&self, product: &Product, time: Timestamp) -> Allowance {
         let expires = self.license.as_ref().and_then(|license| license.expires);
         match &product.rights {
-            Some(rights) => Allowance::of(rights, expires, today),
+            Some(rights) => Allowance::of(rights, expires, time),
             None => Allowance::Limited(0),
         }
+    }
+
+    /// Whether the log has a description of `session` already.
+    pub(crate) fn is_described(&self, session: &Session, digest: Digest) -> bool {
+        let of_record = |(_, token): &(_, Token)| {
+            self.retentions.get(token).is_some_and(|live| live.record.identity.digest() == digest)
+        };
+        session.described.contains(&digest) || session.held.iter().any(of_record)
     }
 
     /// Whether this ledger is the one of a license that bears `number`.
@@ -184,11 +201,6 @@ impl Session {
     pub(crate) fn token_of(&self, product: ProductId) -> Option<Token> {
         self.held.iter().find(|(held, _)| *held == product).map(|(_, token)| *token)
     }
-}
-
-/// The day on which `time` falls, in UTC.
-pub(crate) fn day_of(time: Timestamp) -> Date {
-    Offset::UTC.to_datetime(time).date()
 }
 
 fn milliseconds(time: Timestamp) -> Timestamp {

@@ -53,7 +53,7 @@ pub use fault::{Breach, Fault};
 pub use ledger::{Head, Ledger};
 pub use license::{InstallError, License};
 pub use refusal::Refusal;
-pub use report::{Held, Record};
+pub use report::Held;
 
 /// A license document to try things with: 15 clients, unlimited REST sessions, one SQL connection.
 pub const SAMPLE_LICENSE: &str = include_str!("sample-license.json");

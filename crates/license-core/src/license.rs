@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::civil::Date;
 use license_types::{FromJson, LicenseDate, LicenseInfo, ProductId};
 
-use crate::{Digest, read, rights::Right};
+use crate::{
+    Digest, read,
+    rights::{Expiry, Right},
+};
 
 /// A license document that can be installed: its exact text, and what it grants.
 #[derive(Debug, PartialEq)]
@@ -13,7 +15,7 @@ pub struct License {
     info: LicenseInfo,
     text: Arc<str>,
     digest: Digest,
-    pub(crate) expires: Option<Date>,
+    pub(crate) expires: Option<Expiry>,
     pub(crate) grants: Vec<Grant>,
 }
 
@@ -126,7 +128,7 @@ impl License {
             return Err(InstallError::ReservedNumber { number: info.license_number });
         }
         Ok(License {
-            expires: day(info.expiration_date.as_ref(), || "/expirationDate".to_owned())?,
+            expires: expiry(info.expiration_date.as_ref(), || "/expirationDate".to_owned())?,
             grants: grants(&info)?,
             text: text.into(),
             digest: Digest::of(document),
@@ -173,7 +175,7 @@ fn grants(info: &LicenseInfo) -> Result<Vec<Grant>, InstallError> {
         let mut rights = Vec::with_capacity(product.rights.len());
         for (index, right) in product.rights.iter().enumerate() {
             let at = || format!("{at}/rights/{index}/expirationDate");
-            let expires = day(right.expiration_date.as_ref(), at)?;
+            let expires = expiry(right.expiration_date.as_ref(), at)?;
             rights.push(Right { count: right.count.get(), expires });
         }
         let name = product.name.as_str().into();
@@ -182,12 +184,12 @@ fn grants(info: &LicenseInfo) -> Result<Vec<Grant>, InstallError> {
     Ok(grants)
 }
 
-fn day(
+fn expiry(
     date: Option<&LicenseDate>,
     at: impl FnOnce() -> String,
-) -> Result<Option<Date>, InstallError> {
+) -> Result<Option<Expiry>, InstallError> {
     let Some(date) = date else { return Ok(None) };
-    date.to_date().map(Some).ok_or_else(|| InstallError::NoSuchDate {
+    date.to_date().map(Expiry::new).map(Some).ok_or_else(|| InstallError::NoSuchDate {
         at: at(),
         day: date.day.get(),
         month: date.month.get(),

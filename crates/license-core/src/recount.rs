@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use license_types::{Principal, ProductId, ServerName, SessionId, Token};
 
-use crate::{Breach, Fault, Ledger};
+use crate::{Breach, Fault, Ledger, ledger::Live};
 
 impl Ledger {
     /// Recounts in full what [`apply`](Self::apply) keeps up entry by entry.
@@ -16,13 +16,13 @@ impl Ledger {
         let mut used_by: BTreeMap<ProductId, BTreeMap<Arc<ServerName>, u64>> = BTreeMap::new();
         let mut seats: BTreeMap<Arc<Principal>, u64> = BTreeMap::new();
         let mut held: BTreeMap<&Arc<SessionId>, Vec<(ProductId, Token)>> = BTreeMap::new();
-        for (token, record) in &self.retentions {
+        for (token, Live { record, principal, .. }) in &self.retentions {
             let Some(session) = self.sessions.get(&record.session) else {
                 return breach("the sessions");
             };
             let servers = used_by.entry(record.product).or_default();
             *servers.entry(session.server.clone()).or_default() += 1;
-            if let Some(principal) = &record.principal {
+            if let Some(principal) = principal {
                 *seats.entry(principal.clone()).or_default() += 1;
             }
             held.entry(&record.session).or_default().push((record.product, *token));
@@ -31,7 +31,9 @@ impl Ledger {
         {
             return breach("the tokens");
         }
-        let same = |(id, held)| self.sessions.get(id).is_some_and(|session| session.held == held);
+        let same = |(id, held): (&Arc<SessionId>, Vec<_>)| {
+            self.sessions.get(id).is_some_and(|session| session.held[..] == held[..])
+        };
         if held.len() != self.sessions.len() || !held.into_iter().all(same) {
             return breach("the sessions");
         }

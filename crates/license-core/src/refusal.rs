@@ -105,7 +105,7 @@ impl Refusal {
     pub fn event(&self, ledger: &Ledger, retain: &Retain, now: Timestamp) -> Option<Event> {
         let code = self.recorded_code()?;
         let (allowed_count, used_count) = ledger.counts(retain.product, now);
-        Some(Event::Refused(Refused {
+        Some(Event::Refused(Box::new(Refused {
             session: retain.session.clone(),
             product: retain.product,
             code,
@@ -114,7 +114,7 @@ impl Refusal {
             times: 1,
             reason: retain.reason.clone(),
             identity: Identity::Kept(retain.description.clone()),
-        }))
+        })))
     }
 }
 

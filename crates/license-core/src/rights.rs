@@ -1,6 +1,6 @@
-//! What a license allows on a given day.
+//! What a license allows at a given time.
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date, tz::Offset};
 
 /// The count of a right that means any number of connections.
 pub(crate) const UNLIMITED: u64 = 32767;
@@ -9,10 +9,30 @@ pub(crate) const UNLIMITED: u64 = 32767;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Right {
     pub(crate) count: u64,
-    pub(crate) expires: Option<Date>,
+    pub(crate) expires: Option<Expiry>,
 }
 
-/// How many licenses of one product are allowed on one day.
+/// The last day on which something is valid, and the second at which that day has ended in UTC.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Expiry {
+    pub(crate) last_day: Date,
+    end: i64,
+}
+
+impl Expiry {
+    pub(crate) fn new(last_day: Date) -> Expiry {
+        let midnight = last_day.tomorrow().map(|day| day.at(0, 0, 0, 0));
+        let end = midnight.and_then(|midnight| Offset::UTC.to_timestamp(midnight));
+        // The calendar's last day does not end.
+        Expiry { last_day, end: end.map_or(i64::MAX, Timestamp::as_second) }
+    }
+
+    fn has_passed(self, time: Timestamp) -> bool {
+        time.as_second() >= self.end
+    }
+}
+
+/// How many licenses of one product are allowed at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Allowance {
     /// None any more: the license, or every right of the product, has expired.
@@ -24,17 +44,21 @@ pub(crate) enum Allowance {
 }
 
 impl Allowance {
-    /// What `rights` allow `today` under a license that itself may expire.
-    pub(crate) fn of(rights: &[Right], license_expires: Option<Date>, today: Date) -> Allowance {
-        if let Some(on) = license_expires.filter(|date| today > *date) {
-            return Allowance::Expired { on };
+    /// What `rights` allow at `time` under a license that itself may expire.
+    pub(crate) fn of(
+        rights: &[Right],
+        license_expires: Option<Expiry>,
+        time: Timestamp,
+    ) -> Allowance {
+        if let Some(expiry) = license_expires.filter(|expiry| expiry.has_passed(time)) {
+            return Allowance::Expired { on: expiry.last_day };
         }
         let mut sum = 0;
         let mut any_valid = false;
         let mut last_expired = None;
         for right in rights {
-            if right.expires.is_some_and(|date| today > date) {
-                last_expired = last_expired.max(right.expires);
+            if let Some(expiry) = right.expires.filter(|expiry| expiry.has_passed(time)) {
+                last_expired = last_expired.max(Some(expiry.last_day));
                 continue;
             }
             if right.count == UNLIMITED {

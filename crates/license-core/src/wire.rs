@@ -16,7 +16,7 @@ use crate::{
 impl Entry {
     /// The entry as history shows it.
     pub fn to_wire(&self) -> types::Entry {
-        self.wire(|identity| identity.kept().map(|kept| Session::clone(kept.session())))
+        self.wire(|identity| identity.kept().map(|kept| kept.session()))
     }
 
     /// The entry without the descriptions of sessions: this is what the chain holds together.
@@ -149,7 +149,7 @@ fn event(event: types::Event) -> Result<Event, Breach> {
                 signed: installed.signed,
             })
         }
-        types::Event::Retained(retained) => Event::Retained(Retained {
+        types::Event::Retained(retained) => Event::Retained(Arc::new(Retained {
             session: Arc::new(retained.session_id),
             product: retained.product_id,
             product_name: retained.product_name.into(),
@@ -160,7 +160,7 @@ fn event(event: types::Event) -> Result<Event, Breach> {
             reason: Arc::new(retained.reason),
             lease_seconds: retained.lease_seconds,
             identity: identity(&retained.description_digest, retained.description)?,
-        }),
+        })),
         types::Event::Released(released) => Event::Released(Released {
             token: released.token,
             session: Arc::new(released.session_id),
@@ -168,7 +168,7 @@ fn event(event: types::Event) -> Result<Event, Breach> {
             cause: released.cause,
             note: released.note.map(Arc::from),
         }),
-        types::Event::Refused(refused) => Event::Refused(Refused {
+        types::Event::Refused(refused) => Event::Refused(Box::new(Refused {
             session: Arc::new(refused.session_id),
             product: refused.product_id,
             code: refused.code,
@@ -177,7 +177,7 @@ fn event(event: types::Event) -> Result<Event, Breach> {
             times: refused.times.get(),
             reason: Arc::new(refused.reason),
             identity: identity(&refused.description_digest, refused.description)?,
-        }),
+        })),
         types::Event::StateChanged(changed) => {
             Event::StateChanged { session: Arc::new(changed.session_id), state: changed.state }
         }
