@@ -48,7 +48,7 @@ mod writer;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
 pub use history::History;
-pub use license_core::{InstallError, Refusal, Release, Retain, SAMPLE_LICENSE, Target};
+pub use license_core::{Held, InstallError, Refusal, Release, Retain, SAMPLE_LICENSE, Target};
 pub use license_types::*;
 pub use log::{Log, LogError, OpenError, TurnError};
 pub use options::{LOCAL, Options};

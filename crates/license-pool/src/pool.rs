@@ -284,13 +284,26 @@ impl Pool {
 
     /// [`usage`](Self::usage) for async callers.
     pub fn usage_async(&self, server: Option<&str>) -> Pending<LicenseUsage> {
-        let server: Option<Arc<str>> = server.map(Arc::from);
-        let live = self.read(move |ledger, _| {
-            let served = |held: &Held| server.as_ref().is_none_or(|s| **s == *held.server.as_str());
-            ledger.live().filter(served).collect::<Vec<Held>>()
-        });
         // Records are rendered by who asked: the writer only lists them.
-        live.then(|live| Ok(live?.iter().map(Held::retention).collect()))
+        self.held_async(server).then(|held| Ok(held?.iter().map(Held::retention).collect()))
+    }
+
+    /// [`usage`](Self::usage) with what no record tells: the session's id and the server that serves
+    /// it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
+    pub fn held(&self, server: Option<&str>) -> Result<Vec<Held>, Error> {
+        self.held_async(server).wait()
+    }
+
+    /// [`held`](Self::held) for async callers.
+    pub fn held_async(&self, server: Option<&str>) -> Pending<Vec<Held>> {
+        let server: Option<Arc<str>> = server.map(Arc::from);
+        self.read(move |ledger, _| {
+            let served = |held: &Held| server.as_ref().is_none_or(|s| **s == *held.server.as_str());
+            ledger.live().filter(served).collect()
+        })
     }
 
     /// License info: the installed license with live counters; `None` where none is installed.
