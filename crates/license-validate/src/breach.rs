@@ -34,6 +34,7 @@ pub(crate) fn violations(
     let mut violation = |(offset, breach): (usize, Breach)| {
         reached = (offset, reached.1.after(&text[reached.0..offset]));
         Violation {
+            file: None,
             instance_path: match element {
                 Some(index) => format!("/{index}{}", breach.at),
                 None => breach.at,

@@ -42,6 +42,7 @@ pub fn parse<T: Document>(document: &[u8]) -> Result<T, Unfit> {
     if violations.is_empty() {
         let unknown = || Count::new(0).expect("0 is a count");
         violations.push(Violation {
+            file: None,
             instance_path: error.at().to_owned(),
             schema_path: String::new(),
             line: unknown(),
