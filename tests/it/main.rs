@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails, and some print what they counted"
 )]
 
+mod cli;
+mod demo;
 mod layers;
 mod model;
 mod outside;

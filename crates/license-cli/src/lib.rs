@@ -1,1 +1,96 @@
 //! The command line of the license engine: installs, retains, releases, reports and validates.
+//!
+//! [`run`] is the whole program but for the process around it: streams, clock, variables and
+//! directory come from an [`Env`], so tests run commands in-process with a clock of their own.
+//! Each command is one file of `commands` and asks one trait, `Licenses`, behind which a store
+//! stands.
+
+mod arguments;
+mod commands;
+mod context;
+mod environment;
+mod exit;
+mod failure;
+mod instant;
+mod licenses;
+mod output;
+mod store;
+mod store_address;
+mod user_name;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use arguments::Arguments;
+use context::{Context, say};
+use failure::Failure;
+
+pub use environment::{Env, variables};
+pub use exit::Exit;
+pub use user_name::user_name;
+
+/// Columns of help texts where no terminal says how many there are.
+const HELP_WIDTH: usize = 100;
+
+/// Runs `license` with these arguments, the name of the program first.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>, env: &mut Env<'_>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let json = asks_for_json(&arguments);
+    let done = match parse(&arguments, env) {
+        Ok(Arguments { everywhere, command }) => {
+            commands::run(&command, &mut Context { env, everywhere, typed: &arguments })
+        }
+        Err(error) => not_parsed(&error, env),
+    };
+    let done = done.and_then(|exit| match env.stdout.flush() {
+        Ok(()) => Ok(exit),
+        Err(error) => Err(context::not_written(error)),
+    });
+    done.unwrap_or_else(|failure| tell(&failure, json, env))
+}
+
+fn parse(arguments: &[OsString], env: &Env<'_>) -> Result<Arguments, clap::Error> {
+    let width = env.terminal_width.map_or(HELP_WIDTH, usize::from);
+    let mut command = Arguments::command().term_width(width);
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Help was asked for, or the arguments are not understood.
+fn not_parsed(error: &clap::Error, env: &mut Env<'_>) -> Result<Exit, Failure> {
+    let rendered = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = match env.stdout_is_terminal && env.colors() {
+                true => rendered.ansi().to_string(),
+                false => rendered.to_string(),
+            };
+            env.stdout.write_all(text.as_bytes()).map_err(context::not_written)?;
+            Ok(Exit::Done)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = write!(env.stderr, "{rendered}");
+            Ok(Exit::Usage)
+        }
+        _ => Err(Failure::usage(rendered.to_string().trim_start_matches("error: ").trim_end())),
+    }
+}
+
+/// Tells people why, and programs too if they asked for JSON.
+fn tell(failure: &Failure, json: bool, env: &mut Env<'_>) -> Exit {
+    if let Failure::Told(told) = failure {
+        say(env, &failure.to_string());
+        if json {
+            let _ = env.stdout.write_all(output::json(&told.problem).as_bytes());
+            let _ = env.stdout.flush();
+        }
+    }
+    failure.exit()
+}
+
+/// Whether a program reads the answer, as far as arguments that are not understood can tell.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}

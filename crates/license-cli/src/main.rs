@@ -1,3 +1,30 @@
-//! The binary `license`.
+//! The binary `license`: [`license_cli::run`] with the real streams, clock and environment.
 
-fn main() {}
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use license_cli::{Env, user_name};
+use license_pool::SystemClock;
+
+fn main() -> ExitCode {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let mut env = Env {
+        stdin: &mut io::stdin().lock(),
+        stdout_is_terminal: stdout.is_terminal(),
+        stderr_is_terminal: stderr.is_terminal(),
+        stdout: &mut io::BufWriter::new(stdout.lock()),
+        stderr: &mut stderr.lock(),
+        terminal_width: terminal_size::terminal_size().map(|(width, _)| width.0),
+        variables: std::env::vars_os().collect(),
+        directory: std::env::current_dir().unwrap_or_default(),
+        user_name: user_name(),
+        clock: Arc::new(SystemClock),
+        wait: &mut |time| {
+            std::thread::sleep(time);
+            ControlFlow::Continue(())
+        },
+    };
+    license_cli::run(std::env::args_os(), &mut env).into()
+}

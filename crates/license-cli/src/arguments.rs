@@ -1,0 +1,316 @@
+//! The command line as it is typed: commands, flags and their help.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use license_types::schemas::{NAMES, Profile};
+use license_types::{Invalid, ProductId, Reason, ServerName, SessionId, SessionState, Token};
+use license_validate::rules::Rule;
+
+use crate::instant::{Day, Instant};
+
+/// Retains and releases licenses, never more than were bought, and shows who holds them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "license",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub everywhere: Everywhere,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+First steps:
+  license demo                    a short, true session on a store of its own
+  license install license.json    creates the store and installs a license
+  license retain --product 0009 --session job-7
+  license usage                   who holds what
+
+Exit codes:
+  0  done (validate: all valid; available: true)
+  1  our fault
+  2  wrong usage, unreadable or malformed input
+  3  refused, or nothing to release (validate: violations; available: false)
+  4  the store cannot be reached";
+
+/// What every command understands, before or after its name.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Everywhere {
+    /// The store: `sqlite:PATH` or `memory:` [env: LICENSE_STORE] [default: sqlite:license.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
+    /// The license, where several are installed [env: LICENSE_NUMBER] [default: the only one]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub license_number: Option<String>,
+    /// Prints the documented JSON value on stdout and nothing around it
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands, one variant and one file of `commands` each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Install(Install),
+    Info(Info),
+    Usage(Usage),
+    Available(Available),
+    Retain(Retain),
+    Renew(Renew),
+    Release(Release),
+    History(History),
+    Store(Store),
+    Validate(Validate),
+    Schema(Schema),
+    Demo(Demo),
+    Completions(Completions),
+}
+
+/// Installs a license, or replaces one; creates the store where there is none
+///
+/// The document is JSON of the License info shape. The same number again replaces the grants and
+/// keeps retentions, tokens and history; an identical document changes nothing.
+#[derive(Args, Debug)]
+pub(crate) struct Install {
+    /// The license document, `-` for stdin
+    pub file: PathBuf,
+    /// Number of the installed license that this one replaces under a new number
+    #[arg(long, value_name = "NUMBER")]
+    pub replaces: Option<String>,
+    /// Shows what would change and changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Shows the installed license with its live counters
+#[derive(Args, Debug)]
+pub(crate) struct Info {}
+
+/// Shows who holds which license now
+#[derive(Args, Debug)]
+pub(crate) struct Usage {
+    /// Only this product, such as 0009 or 808464441
+    #[arg(long, value_name = "ID")]
+    pub product: Option<ProductId>,
+    /// Only what this server serves; commands such as `license retain` are `local`
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<ServerName>,
+    /// Shows it again until interrupted: every second on a terminal, else whenever it changes
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Tells whether a license of a product can be retained now: exit code 0 or 3
+#[derive(Args, Debug)]
+pub(crate) struct Available {
+    /// The product, such as 0009 or 808464441
+    #[arg(value_name = "ID")]
+    pub product: ProductId,
+}
+
+/// Retains a license of a product for a session
+///
+/// Asking again for the same session and product is no error: it answers with the same record.
+#[derive(Args, Debug)]
+pub(crate) struct Retain {
+    /// The product, such as 0009 or 808464441
+    #[arg(long, value_name = "ID")]
+    pub product: ProductId,
+    /// Your own name of the session: 1 to 128 of letters, digits and ._:@-
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: SessionId,
+    /// Who or what asks
+    #[arg(long, value_name = "TEXT", default_value = "CLIENT")]
+    pub reason: Reason,
+    /// What the record says of the session: JSON in one of the three session shapes, `-` for
+    /// stdin [default: a REST session of the current user]
+    #[arg(long, value_name = "FILE.json")]
+    pub describe: Option<PathBuf>,
+}
+
+/// Renews what a session holds, and may tell its new state
+#[derive(Args, Debug)]
+pub(crate) struct Renew {
+    /// The session
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: SessionId,
+    /// What the session is doing now
+    #[arg(long, value_name = "STATE", value_parser = one_of::<SessionState>(SessionState::ALL.iter().map(|state| state.as_str())))]
+    pub state: Option<SessionState>,
+}
+
+/// Releases what a session holds, or one retention by its token
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["session", "token"]))]
+pub(crate) struct Release {
+    /// The session: releases all that it holds
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: Option<SessionId>,
+    /// Only this product of the session, such as 0009 or 808464441
+    #[arg(long, value_name = "ID", requires = "session")]
+    pub product: Option<ProductId>,
+    /// The retention, by the token that `license usage` shows; with --session, only if it is the
+    /// session's
+    #[arg(long, value_name = "N", value_parser = token)]
+    pub token: Option<Token>,
+}
+
+/// Shows the log: what was installed, retained, refused and released
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    /// Only this product, such as 0009 or 808464441
+    #[arg(long, value_name = "ID")]
+    pub product: Option<ProductId>,
+    /// Only this session
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: Option<SessionId>,
+    /// Only these kinds of entries, parted by commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<EventKind>,
+    /// Only from this day (UTC) or instant on
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<Instant>,
+    /// Only up to the end of this day (UTC), or before this instant
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<Instant>,
+    /// Recomputes the chain of hashes over the whole log first
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// What an entry of the log tells of; the words are those of `kind` in the JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum EventKind {
+    Installed,
+    Retained,
+    Released,
+    Refused,
+    StateChanged,
+    Described,
+    Moved,
+    Adopted,
+    ClockCorrected,
+}
+
+/// Looks after the store
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Store {
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// What can be done with a store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Reads every entry, recomputes chains and counts: exit code 0 when all is sound
+    Check,
+}
+
+/// Checks JSON or NDJSON files against a schema and names every violation with its place
+///
+/// Without --schema, an array or null is a License usage and an object with `products` a License
+/// info. Several values in one file, or a name that ends in .ndjson or .jsonl, are judged as one
+/// record each. Exit code 0 when all conform, 3 with violations, 2 when something is no JSON.
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    /// The files, `-` for stdin
+    #[arg(value_name = "FILE", required_unless_present = "list_rules")]
+    pub files: Vec<PathBuf>,
+    /// The schema, one of those that `license schema` lists
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES), hide_possible_values = true)]
+    pub schema: Option<String>,
+    /// `observed` is what others write, `documented` what this program writes
+    #[arg(long, default_value = "observed", value_parser = one_of::<Profile>(Profile::ALL.map(Profile::as_str)))]
+    pub profile: Profile,
+    /// Leaves values out of messages
+    #[arg(long)]
+    pub mask: bool,
+    /// Rules that no schema can state, parted by commas, or `all`; see --list-rules
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = Asked::parser())]
+    pub rules: Vec<Asked>,
+    /// The day on which rights are judged [default: today]
+    #[arg(long, value_name = "DATE", requires = "rules")]
+    pub at: Option<Day>,
+    /// Lists the rules that --rules takes
+    #[arg(long, conflicts_with = "files")]
+    pub list_rules: bool,
+}
+
+/// Lists the schemas, or prints one as a self-contained document
+#[derive(Args, Debug)]
+pub(crate) struct Schema {
+    /// The schema, such as license-usage
+    #[arg(value_parser = PossibleValuesParser::new(NAMES), hide_possible_values = true)]
+    pub name: Option<String>,
+    /// `documented` is what this program writes, `observed` what it reads from others
+    #[arg(long, default_value = "documented", value_parser = one_of::<Profile>(Profile::ALL.map(Profile::as_str)))]
+    pub profile: Profile,
+}
+
+/// Plays a short, true session on a store of its own and says what to try next
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Prints one of the documents that the demo uses instead
+    #[arg(long, value_name = "NAME")]
+    pub print: Option<Sample>,
+}
+
+/// The documents that the demo uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sample {
+    License,
+    Client,
+    Sql,
+    Rest,
+}
+
+/// Prints a completion script for a shell
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// A rule that is asked for, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    All,
+    Rule(Rule),
+}
+
+impl Asked {
+    fn parser() -> impl TypedValueParser<Value = Asked> {
+        let words = Rule::ALL.into_iter().map(Rule::name).chain(["all"]);
+        PossibleValuesParser::new(words).map(|word| word.parse().map_or(Asked::All, Asked::Rule))
+    }
+}
+
+/// One of few words, so that help and completions list them.
+fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Invalid> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+fn session(text: &str) -> Result<SessionId, String> {
+    let rule = "an id has 1 to 128 letters, digits and ._:@-";
+    text.parse().map_err(|_| rule.to_owned())
+}
+
+fn token(text: &str) -> Result<Token, String> {
+    let token = text.parse().ok().and_then(|number| Token::new(number).ok());
+    token.ok_or_else(|| "a token is a whole number from 1".to_owned())
+}

@@ -1,0 +1,100 @@
+//! `license info`: the installed license with its live counters.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use license_types::{LicenseDate, LicenseInfo, LicensedProduct, Right};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::product;
+use crate::output::table::Rows;
+use crate::output::text::escaped;
+
+/// The count of a right that means any number.
+const UNLIMITED: u64 = 32767;
+
+pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let info = context.licenses()?.info()?;
+    if info.is_none() {
+        context.nothing_installed();
+    }
+    if context.json() {
+        context.value(&info)?;
+    } else if let Some(info) = info {
+        let today = context.env.clock.now().to_zoned(TimeZone::UTC).date();
+        let text = headline(&info, today) + &products(&info, today, context.width());
+        context.data(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn headline(info: &LicenseInfo, today: Date) -> String {
+    let mut text = format!("{}, license {}", info.name, info.license_number);
+    if let Some(date) = &info.expiration_date {
+        text += &format!(", valid until {}", until(date, today));
+    }
+    text += &format!("\nfor {}, {} <{}>", info.company_name, info.user_name, info.user_mail);
+    text.lines().map(|line| escaped(line).into_owned() + "\n").collect()
+}
+
+fn products(info: &LicenseInfo, today: Date, width: Option<u16>) -> String {
+    let headings = ["product", "used", "allowed", "left", "rights"];
+    let mut rows = Rows::new(&headings, width).right_aligned(1..4);
+    for listed in &info.products {
+        let (used, allowed) = (listed.used_count.get(), listed.allowed_count.get());
+        let unlimited = is_unlimited(info, listed, today);
+        let or_unlimited = |count: u64| match unlimited {
+            true => "unlimited".to_owned(),
+            false => count.to_string(),
+        };
+        rows.row([
+            product(&listed.name, listed.id),
+            used.to_string(),
+            or_unlimited(allowed),
+            or_unlimited(allowed.saturating_sub(used)),
+            rights(&listed.rights, today),
+        ]);
+    }
+    rows.text()
+}
+
+/// Read from the rights, since a sum of them can be the same number.
+fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, today: Date) -> bool {
+    let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, today));
+    valid(info.expiration_date.as_ref())
+        && listed
+            .rights
+            .iter()
+            .any(|right| right.count.get() == UNLIMITED && valid(right.expiration_date.as_ref()))
+}
+
+fn rights(rights: &[Right], today: Date) -> String {
+    let texts: Vec<String> = rights
+        .iter()
+        .map(|right| {
+            let count = match right.count.get() {
+                UNLIMITED => "unlimited".to_owned(),
+                count => count.to_string(),
+            };
+            match &right.expiration_date {
+                Some(date) => format!("{count} until {}", until(date, today)),
+                None => count,
+            }
+        })
+        .collect();
+    match texts.is_empty() {
+        true => "none".to_owned(),
+        false => texts.join(", "),
+    }
+}
+
+fn until(date: &LicenseDate, today: Date) -> String {
+    let expired = if is_over(date, today) { " (expired)" } else { "" };
+    format!("{:04}-{:02}-{:02}{expired}", date.year.get(), date.month.get(), date.day.get())
+}
+
+/// A right is valid through the end of its day, in UTC.
+fn is_over(date: &LicenseDate, today: Date) -> bool {
+    date.to_date().is_some_and(|date| date < today)
+}

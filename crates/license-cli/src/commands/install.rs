@@ -1,0 +1,100 @@
+//! `license install`: installs a license document, or replaces one.
+
+use std::path::Path;
+
+use license_pool::StoreUrl;
+use license_types::{
+    InstallReceipt, InstallStatus, LicenseInfoDocument, ProblemCode, ProductChange,
+};
+use license_validate::Unfit;
+
+use crate::arguments::Install;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::licenses::Installation;
+use crate::output::name_of;
+use crate::output::table::Rows;
+use crate::output::text::escaped;
+
+pub(super) fn run(arguments: &Install, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let document = context.read(&arguments.file)?;
+    if context.everywhere.license_number.is_some() {
+        return Err(Failure::usage("--license-number names an installed license")
+            .hint("install reads the number from the document; --replaces NUMBER renews another"));
+    }
+    let installation = Installation {
+        document: &document,
+        source: &name_of(&arguments.file),
+        replaces: arguments.replaces.as_deref(),
+        dry_run: arguments.dry_run,
+    };
+    let receipt = install(&installation, context)
+        .map_err(|failure| explained(failure, &arguments.file, &document))?;
+    for warning in &receipt.warnings {
+        context.say(&format!("warning: {warning}"));
+    }
+    if context.json() {
+        context.value(&receipt)?;
+    } else {
+        context.data(&headline(&receipt, arguments.dry_run))?;
+        context.data(&changes(&receipt.products, context.width()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn install(
+    installation: &Installation<'_>,
+    context: &Context<'_, '_>,
+) -> Result<InstallReceipt, Failure> {
+    let is_new = matches!(context.store_url()?, StoreUrl::Sqlite(path) if !path.exists());
+    if is_new {
+        // A trial and a refused document must leave nothing behind, not even an empty store.
+        let trial = Installation { dry_run: true, ..*installation };
+        let receipt = context.licenses_in_memory()?.install(&trial)?;
+        if installation.dry_run {
+            return Ok(receipt);
+        }
+    }
+    context.licenses_or_new()?.install(installation)
+}
+
+/// Names every place where the document is no License info, instead of the first.
+fn explained(failure: Failure, file: &Path, document: &[u8]) -> Failure {
+    if failure.code() != Some(ProblemCode::SchemaViolation) {
+        return failure;
+    }
+    match license_validate::parse::<LicenseInfoDocument>(document) {
+        Err(Unfit::Violations(violations)) => Failure::violations(file, "license-info", violations),
+        Err(Unfit::Malformed(_)) | Ok(_) => failure,
+    }
+}
+
+fn headline(receipt: &InstallReceipt, dry_run: bool) -> String {
+    let number = escaped(&receipt.license_number);
+    let signed = if receipt.signed { "signed" } else { "unsigned" };
+    match (receipt.status, dry_run) {
+        (InstallStatus::Unchanged, _) => {
+            format!("license {number} is installed already: nothing changed\n")
+        }
+        (InstallStatus::Installed, false) => format!("installed license {number} ({signed})\n"),
+        (InstallStatus::Replaced, false) => format!("replaced license {number} ({signed})\n"),
+        (InstallStatus::Installed, true) => format!("would install license {number} ({signed})\n"),
+        (InstallStatus::Replaced, true) => format!("would replace license {number} ({signed})\n"),
+    }
+}
+
+fn changes(products: &[ProductChange], width: Option<u16>) -> String {
+    let headings = ["product", "allowed before", "allowed", "held", "over"];
+    let mut rows = Rows::new(&headings, width).right_aligned(1..5);
+    for product in products {
+        rows.row([
+            crate::output::product(&product.product_name, product.product_id),
+            product.allowed_before.to_string(),
+            product.allowed_after.to_string(),
+            product.held.to_string(),
+            product.over.to_string(),
+        ]);
+    }
+    rows.text()
+}

@@ -1,0 +1,39 @@
+//! The commands, one a file: each reads its flags, asks the licenses and prints the answer.
+
+mod available;
+mod completions;
+mod demo;
+mod history;
+mod info;
+mod install;
+mod release;
+mod renew;
+mod retain;
+mod schema;
+mod store;
+mod usage;
+mod validate;
+
+use crate::arguments::Command;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Runs one command.
+pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Install(arguments) => install::run(arguments, context),
+        Command::Info(_) => info::run(context),
+        Command::Usage(arguments) => usage::run(arguments, context),
+        Command::Available(arguments) => available::run(arguments, context),
+        Command::Retain(arguments) => retain::run(arguments, context),
+        Command::Renew(arguments) => renew::run(arguments, context),
+        Command::Release(arguments) => release::run(arguments, context),
+        Command::History(arguments) => history::run(arguments, context),
+        Command::Store(arguments) => store::run(arguments, context),
+        Command::Validate(arguments) => validate::run(arguments, context),
+        Command::Schema(arguments) => schema::run(arguments, context),
+        Command::Demo(arguments) => demo::run(arguments, context),
+        Command::Completions(arguments) => completions::run(arguments, context),
+    }
+}

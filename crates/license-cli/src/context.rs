@@ -1,0 +1,122 @@
+//! What every command has at hand: its world, the flags that all understand, and its output.
+
+use std::ffi::OsString;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use license_pool::StoreUrl;
+use serde::Serialize;
+
+use crate::arguments::Everywhere;
+use crate::environment::{Env, variables};
+use crate::failure::Failure;
+use crate::licenses::Licenses;
+use crate::output::{json, name_of, secrets::masked, text::escaped_lines};
+use crate::store::{self, Missing};
+use crate::store_address::{DEFAULT_STORE, store_address};
+
+/// The context of one command.
+pub(crate) struct Context<'run, 'world> {
+    /// The world.
+    pub env: &'run mut Env<'world>,
+    /// Flags that every command understands.
+    pub everywhere: Everywhere,
+    /// What was typed, the name of the program first.
+    pub typed: &'run [OsString],
+}
+
+impl Context<'_, '_> {
+    /// Whether a program reads the output.
+    pub(crate) fn json(&self) -> bool {
+        self.everywhere.json
+    }
+
+    /// Width of the terminal that shows the data, where one does.
+    pub(crate) fn width(&self) -> Option<u16> {
+        self.env.terminal_width.filter(|_| self.env.stdout_is_terminal)
+    }
+
+    /// Writes data.
+    pub(crate) fn data(&mut self, text: &str) -> Result<(), Failure> {
+        self.env.stdout.write_all(text.as_bytes()).map_err(not_written)
+    }
+
+    /// Writes a value as JSON.
+    pub(crate) fn value(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        self.data(&json(value))
+    }
+
+    /// Says something to people. That nobody listens is no reason to fail.
+    pub(crate) fn say(&mut self, text: &str) {
+        say(self.env, text);
+    }
+
+    /// Says that there is no license yet, and the cure.
+    pub(crate) fn nothing_installed(&mut self) {
+        self.say("no license is installed\nhint: `license install FILE` installs one");
+    }
+
+    /// Shows what was written, and waits; tells whether to go on.
+    pub(crate) fn wait(&mut self, time: Duration) -> Result<ControlFlow<()>, Failure> {
+        self.env.stdout.flush().map_err(not_written)?;
+        Ok((self.env.wait)(time))
+    }
+
+    /// The bytes of a file, or of stdin for `-`.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = match path == Path::new("-") {
+            true => self.env.stdin.read_to_end(&mut bytes).map(|_| bytes),
+            false => std::fs::read(self.env.directory.join(path)),
+        };
+        read.map_err(|error| unreadable(path, &error))
+    }
+
+    /// The store that is meant.
+    pub(crate) fn store_url(&self) -> Result<StoreUrl, Failure> {
+        let text = match &self.everywhere.store {
+            Some(text) => text.clone(),
+            None => self.env.variable(variables::LICENSE_STORE)?.unwrap_or(DEFAULT_STORE.into()),
+        };
+        store_address(&text, &self.env.directory)
+    }
+
+    /// The licenses of a store that exists.
+    pub(crate) fn licenses(&self) -> Result<Box<dyn Licenses>, Failure> {
+        let number = match &self.everywhere.license_number {
+            Some(number) => Some(number.clone()),
+            None => self.env.variable(variables::LICENSE_NUMBER)?,
+        };
+        store::open(&self.store_url()?, Missing::Fails, number, self.env.clock.clone())
+    }
+
+    /// The licenses of the store, which is created where there is none.
+    pub(crate) fn licenses_or_new(&self) -> Result<Box<dyn Licenses>, Failure> {
+        store::open(&self.store_url()?, Missing::Created, None, self.env.clock.clone())
+    }
+
+    /// The licenses of a store that leaves nothing behind.
+    pub(crate) fn licenses_in_memory(&self) -> Result<Box<dyn Licenses>, Failure> {
+        store::open(&StoreUrl::Memory, Missing::Created, None, self.env.clock.clone())
+    }
+}
+
+/// Says something to people, harmless and without passwords.
+pub(crate) fn say(env: &mut Env<'_>, text: &str) {
+    let _ = writeln!(env.stderr, "license: {}", escaped_lines(&masked(text)));
+}
+
+/// A file that cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot read {}: {error}", name_of(path)))
+}
+
+/// Data that cannot be written.
+pub(crate) fn not_written(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+        _ => Failure::internal(format!("cannot write to stdout: {error}")),
+    }
+}

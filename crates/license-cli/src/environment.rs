@@ -1,0 +1,68 @@
+//! Everything that a command takes from the world around it, injected so that tests own it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_pool::Clock;
+
+use crate::failure::Failure;
+
+/// The environment variables that `license` reads, all of them.
+pub mod variables {
+    /// The store, where `--store` is not given.
+    pub const LICENSE_STORE: &str = "LICENSE_STORE";
+    /// The license, where `--license-number` is not given.
+    pub const LICENSE_NUMBER: &str = "LICENSE_NUMBER";
+    /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).
+    pub const NO_COLOR: &str = "NO_COLOR";
+}
+
+/// The world of one run: streams, clock, variables, directory and user.
+pub struct Env<'a> {
+    /// Read where a file is named `-`.
+    pub stdin: &'a mut dyn Read,
+    /// Takes data, and nothing but data.
+    pub stdout: &'a mut dyn Write,
+    /// Takes what is said to people.
+    pub stderr: &'a mut dyn Write,
+    /// Whether people read the data as it comes.
+    pub stdout_is_terminal: bool,
+    /// Whether people read what is said as it comes.
+    pub stderr_is_terminal: bool,
+    /// Columns of the terminal, where there is one.
+    pub terminal_width: Option<u16>,
+    /// The environment variables; [`variables`] lists those that are read.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// Where relative paths begin.
+    pub directory: PathBuf,
+    /// The operating system's user, for records that no file describes.
+    pub user_name: String,
+    /// Tells the time of entries.
+    pub clock: Arc<dyn Clock>,
+    /// Waits between two looks at what changes; tells when to stop looking.
+    pub wait: &'a mut dyn FnMut(Duration) -> ControlFlow<()>,
+}
+
+impl Env<'_> {
+    /// The text of an environment variable; one that is empty counts as unset.
+    pub(crate) fn variable(&self, name: &str) -> Result<Option<String>, Failure> {
+        match self.variables.get(OsStr::new(name)) {
+            None => Ok(None),
+            Some(value) if value.is_empty() => Ok(None),
+            Some(value) => match value.to_str() {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(Failure::usage(format!("the variable {name} is not UTF-8"))),
+            },
+        }
+    }
+
+    /// Whether a terminal is to show colors.
+    pub(crate) fn colors(&self) -> bool {
+        self.variables.get(OsStr::new(variables::NO_COLOR)).is_none_or(|value| value.is_empty())
+    }
+}

@@ -1,0 +1,212 @@
+//! Why a command did not do what it was asked to: what is said, the cure, the exit code and the
+//! problem document, all from one code.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+
+use license_types::{Count, HttpStatus, Problem, ProblemCode, Violation};
+use license_validate::Malformed;
+
+use crate::exit::Exit;
+use crate::output::{name_of, place, secrets::masked, text::escaped};
+
+/// A command that failed or was refused.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Whoever read the output has gone, which is no failure of ours.
+    ReaderGone,
+    /// All the rest.
+    Told(Box<Told>),
+}
+
+/// A failure that is told: as a problem document to programs, with hints to people.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub problem: Problem,
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with this code; `detail` says what happened this time.
+    pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Failure {
+        let (_, status, title, cure) = meaning(code);
+        let problem = Problem {
+            type_: "about:blank".to_owned(),
+            title: title.to_owned(),
+            status: HttpStatus::new(status).expect("every status of the table is one"),
+            code,
+            detail: masked(&detail.into()),
+            allowed_count: None,
+            used_count: None,
+            license_numbers: None,
+            violations: None,
+        };
+        let hints = if cure.is_empty() { Vec::new() } else { vec![cure.to_owned()] };
+        Failure::Told(Box::new(Told { problem, hints }))
+    }
+
+    /// Wrong usage, or input that cannot be read.
+    pub(crate) fn usage(detail: impl Into<String>) -> Failure {
+        Failure::new(ProblemCode::BadRequest, detail)
+    }
+
+    /// A file that is no JSON.
+    pub(crate) fn malformed(file: &Path, malformed: &Malformed) -> Failure {
+        let Malformed { line, column, problem } = malformed;
+        Failure::usage(format!("{}:{line}:{column}: {problem}", name_of(file))).hint(problem.cure())
+    }
+
+    /// Something that only a mistake of ours, or of the machine, explains.
+    pub(crate) fn internal(detail: impl Into<String>) -> Failure {
+        Failure::new(ProblemCode::Internal, detail)
+    }
+
+    /// A log that does not verify.
+    pub(crate) fn damaged(fault: String) -> Failure {
+        Failure::new(ProblemCode::LedgerFaulted, fault)
+    }
+
+    /// A failure with this code, told by an error and all its sources.
+    pub(crate) fn because(code: ProblemCode, error: &dyn Error) -> Failure {
+        Failure::new(code, chain(error))
+    }
+
+    /// Adds a cure.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        if let Failure::Told(told) = &mut self {
+            told.hints.push(hint.into());
+        }
+        self
+    }
+
+    /// Adds the counters of a product that has nothing left.
+    pub(crate) fn counts(mut self, allowed_count: u64, used_count: u64) -> Failure {
+        if let Failure::Told(told) = &mut self {
+            told.problem.allowed_count = Count::new(allowed_count).ok();
+            told.problem.used_count = Count::new(used_count).ok();
+        }
+        self
+    }
+
+    /// Adds the licenses of which one must be named.
+    pub(crate) fn license_numbers(mut self, numbers: &[String]) -> Failure {
+        if let Failure::Told(told) = &mut self {
+            told.problem.license_numbers = Some(numbers.to_vec());
+        }
+        self
+    }
+
+    /// A document that does not conform to its schema, with every place.
+    pub(crate) fn violations(file: &Path, schema: &str, violations: Vec<Violation>) -> Failure {
+        let detail = format!("{} does not conform to the schema {schema}", name_of(file));
+        let cure = format!("`license schema {schema}` prints it");
+        let mut failure = Failure::new(ProblemCode::SchemaViolation, detail).hint(cure);
+        if let Failure::Told(told) = &mut failure {
+            told.problem.violations = Some(violations);
+        }
+        failure
+    }
+
+    /// What programs know it by.
+    pub(crate) fn code(&self) -> Option<ProblemCode> {
+        match self {
+            Failure::ReaderGone => None,
+            Failure::Told(told) => Some(told.problem.code),
+        }
+    }
+
+    /// How the process ends.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Failure::ReaderGone => Exit::Done,
+            Failure::Told(told) => meaning(told.problem.code).0,
+        }
+    }
+}
+
+/// The message, then each violation and each hint on a line of its own.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::ReaderGone => f.write_str("the reader of the output has gone"),
+            Failure::Told(told) => {
+                f.write_str(&told.problem.detail)?;
+                for violation in told.problem.violations.iter().flatten() {
+                    write!(f, "\n{}", escaped(&place(violation)))?;
+                }
+                told.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+            }
+        }
+    }
+}
+
+/// `error: its source: the source of that`, as one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        source = error.source();
+    }
+    message
+}
+
+/// Exit code, HTTP status, title and cure of each code.
+fn meaning(code: ProblemCode) -> (Exit, u64, &'static str, &'static str) {
+    use Exit::{Fault, Refused, Unreachable, Usage};
+    match code {
+        ProblemCode::BadRequest => (Usage, 400, "Bad request", ""),
+        ProblemCode::Unauthorized => (Refused, 401, "Unauthorized", ""),
+        ProblemCode::NotPermitted => (Refused, 403, "Not permitted", ""),
+        ProblemCode::SchemaViolation => (Usage, 422, "Schema violation", ""),
+        ProblemCode::UnknownLicense => (
+            Refused,
+            404,
+            "Unknown license",
+            "`license install FILE` installs a license, `license store check` lists them",
+        ),
+        ProblemCode::AmbiguousLicense => {
+            (Usage, 409, "Ambiguous license", "name one with --license-number")
+        }
+        ProblemCode::UnknownProduct => {
+            (Refused, 404, "Unknown product", "`license info` lists the products")
+        }
+        ProblemCode::LicenseExpired => (
+            Refused,
+            409,
+            "License expired",
+            "`license info` shows the dates; install the renewed license over this one",
+        ),
+        ProblemCode::NoLicenseLeft => (
+            Refused,
+            409,
+            "No license left",
+            "`license usage` shows who holds them; `license release --token N` frees one",
+        ),
+        ProblemCode::NotRetained => {
+            (Refused, 404, "Not retained", "`license usage` shows what is held")
+        }
+        ProblemCode::InUse => (Refused, 409, "In use", "release what is held first"),
+        ProblemCode::MethodNotAllowed => (Fault, 405, "Method not allowed", ""),
+        ProblemCode::PayloadTooLarge => (Usage, 413, "Payload too large", ""),
+        ProblemCode::UnsupportedMediaType => (Fault, 415, "Unsupported media type", ""),
+        ProblemCode::TooManyRequests => (Unreachable, 429, "Too many requests", "try again later"),
+        ProblemCode::StoreUnavailable => (Unreachable, 503, "Store unavailable", ""),
+        ProblemCode::StoreBusy => (Unreachable, 503, "Store busy", "try again"),
+        ProblemCode::OutcomeUnknown => {
+            (Unreachable, 503, "Outcome unknown", "the same command again is safe")
+        }
+        ProblemCode::QueueFull => (Unreachable, 503, "Queue full", "try again later"),
+        ProblemCode::ClockSkew => (Unreachable, 503, "Clock skew", "set the clock right"),
+        ProblemCode::LedgerFaulted => (
+            Unreachable,
+            503,
+            "Ledger faulted",
+            "keep a copy of the store as it is, then restore the last sound backup",
+        ),
+        ProblemCode::Draining => (Unreachable, 503, "Draining", "try another server"),
+        ProblemCode::Internal => (Fault, 500, "Internal fault", ""),
+    }
+}

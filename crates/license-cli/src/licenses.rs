@@ -1,0 +1,72 @@
+//! What commands ask of the licenses, behind which the store stands, and a server one day.
+
+use license_types::{
+    Availability, Entry, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt,
+    RenewReceipt, RetainReceipt, Retention, ServerName, Session, SessionId, SessionState,
+    StoreCheck, Token,
+};
+
+use crate::failure::Failure;
+
+/// The licenses of one store, or of the one license that was named.
+pub(crate) trait Licenses {
+    /// Installs a document, or shows what installing it would change.
+    fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure>;
+    /// The installed license with live counters, where one is installed.
+    fn info(&mut self) -> Result<Option<LicenseInfo>, Failure>;
+    /// What is held now, in the order of the tokens.
+    fn usage(&mut self) -> Result<Vec<Held>, Failure>;
+    /// Whether a license of the product can be retained.
+    fn availability(&mut self, product: ProductId) -> Result<Availability, Failure>;
+    /// Retains a license.
+    fn retain(&mut self, wanted: Wanted) -> Result<RetainReceipt, Failure>;
+    /// Renews all that the session holds.
+    fn renew(
+        &mut self,
+        session: &SessionId,
+        state: Option<SessionState>,
+    ) -> Result<RenewReceipt, Failure>;
+    /// Releases what is held.
+    fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure>;
+    /// Hands over every entry in the order of the log.
+    fn history(&mut self, each: EachEntry<'_>) -> Result<(), Failure>;
+    /// Reads the whole store and recomputes what can be.
+    fn check(&mut self) -> Result<StoreCheck, Failure>;
+}
+
+/// Takes one entry after the other.
+pub(crate) type EachEntry<'a> = &'a mut dyn FnMut(Entry) -> Result<(), Failure>;
+
+/// A document to install.
+pub(crate) struct Installation<'a> {
+    /// The exact bytes, which are kept.
+    pub document: &'a [u8],
+    /// Where they were read, for messages.
+    pub source: &'a str,
+    /// Number of the license that it replaces under a new one.
+    pub replaces: Option<&'a str>,
+    /// Whether to change nothing.
+    pub dry_run: bool,
+}
+
+/// A license that a session wants.
+pub(crate) struct Wanted {
+    pub product: ProductId,
+    pub session: SessionId,
+    pub reason: Reason,
+    pub description: Session,
+}
+
+/// A retention and the server that made it, which no record tells.
+pub(crate) struct Held {
+    pub server: ServerName,
+    pub retention: Retention,
+}
+
+/// What to release.
+pub(crate) enum Target {
+    /// What a session holds: all of it, its license of one product, or only this token.
+    Session(SessionId, Option<ProductId>, Option<Token>),
+    /// One retention, whoever holds it.
+    Token(Token),
+}

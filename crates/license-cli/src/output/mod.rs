@@ -1,0 +1,69 @@
+//! How values become text: for programs as JSON, for people as tables and lines.
+
+pub(crate) mod progress;
+pub(crate) mod secrets;
+pub(crate) mod table;
+pub(crate) mod text;
+
+use std::path::Path;
+
+use license_types::{DateTime, ProductId, RetainReceipt, Violation};
+use serde::Serialize;
+
+use text::escaped;
+
+/// A value as JSON for programs and people alike.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("our values are JSON") + "\n"
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our values are JSON") + "\n"
+}
+
+/// How messages name a file.
+pub(crate) fn name_of(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "<stdin>".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// `line:column: pointer: message`, without the pointer at the root.
+pub(crate) fn place(violation: &Violation) -> String {
+    let Violation { line, column, instance_path, message, .. } = violation;
+    let pointer = match instance_path.is_empty() {
+        true => String::new(),
+        false => format!("{instance_path}: "),
+    };
+    format!("{line}:{column}: {pointer}{message}")
+}
+
+/// A product by name and by id in both spellings.
+pub(crate) fn product(name: &str, id: ProductId) -> String {
+    format!("{name} {}", id.human())
+}
+
+/// An instant in UTC, to the second.
+pub(crate) fn time(time: &DateTime) -> String {
+    time.timestamp().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// What a session holds, as a line.
+pub(crate) fn held(receipt: &RetainReceipt) -> String {
+    let retention = &receipt.retention;
+    let mut line = format!(
+        "token {}: {}, {} used, {} left, since {}",
+        retention.token,
+        escaped(&product(&retention.product_name, retention.product_id)),
+        retention.global_product_used_count,
+        retention.product_balance,
+        time(&retention.time),
+    );
+    if let Some(lease) = &receipt.lease {
+        let (seconds, until) = (lease.renew_after_seconds, time(&lease.expires_at));
+        line += &format!("; renew within {seconds} s, expires {until}");
+    }
+    line + "\n"
+}

@@ -1,0 +1,196 @@
+//! The licenses of a store, through a pool that acts as the reserved server `local`.
+
+use std::sync::Arc;
+
+use license_pool::{
+    Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Pool, Refusal, Release, Retain,
+    StoreUrl,
+};
+use license_types::{
+    Availability, Count, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
+};
+
+use crate::failure::{Failure, chain};
+use crate::licenses::{EachEntry, Held, Installation, Licenses, Target, Wanted};
+
+/// What to do where there is no store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Create one: only installing a license does.
+    Created,
+    /// Fail and name the place.
+    Fails,
+}
+
+/// Opens the store; `number` names one of its licenses.
+pub(crate) fn open(
+    url: &StoreUrl,
+    missing: Missing,
+    number: Option<String>,
+    clock: Arc<dyn Clock>,
+) -> Result<Box<dyn Licenses>, Failure> {
+    let local = ServerName::new(LOCAL).expect("`local` is a server name");
+    let options = Pool::options().server(local).clock(clock);
+    let options = match missing {
+        Missing::Created => options,
+        Missing::Fails => options.must_exist(),
+    };
+    let pool = options.open(&url.to_string()).map_err(|error| not_opened(&error))?;
+    Ok(Box::new(Store {
+        pool: match number {
+            Some(number) => pool.license(number),
+            None => pool,
+        },
+    }))
+}
+
+struct Store {
+    pool: Pool,
+}
+
+impl Licenses for Store {
+    fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure> {
+        let options = InstallOptions {
+            replaces: install.replaces.map(str::to_owned),
+            dry_run: install.dry_run,
+        };
+        self.pool.install_with(install.document, options).wait().map_err(|error| match &error {
+            Error::Document(reason) => not_a_license(install.source, reason),
+            _ => failure(&error),
+        })
+    }
+
+    fn info(&mut self) -> Result<Option<LicenseInfo>, Failure> {
+        self.pool.info().map_err(|error| failure(&error))
+    }
+
+    fn usage(&mut self) -> Result<Vec<Held>, Failure> {
+        let held = self.pool.held(None).map_err(|error| failure(&error))?;
+        Ok(held
+            .iter()
+            .map(|held| Held { server: (*held.server).clone(), retention: held.retention() })
+            .collect())
+    }
+
+    fn availability(&mut self, product: ProductId) -> Result<Availability, Failure> {
+        match self.pool.availability(product) {
+            Ok(availability) => Ok(availability),
+            Err(Error::Refused(Refusal::UnknownLicense { number: None })) => Ok(Availability {
+                available: false,
+                product_id: product,
+                allowed_count: Count::MIN,
+                used_count: Count::MIN,
+                product_balance: Count::MIN,
+                code: Some(RefusalCode::UnknownProduct),
+            }),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    fn retain(&mut self, wanted: Wanted) -> Result<RetainReceipt, Failure> {
+        let Wanted { product, session, reason, description } = wanted;
+        let mut retain = Retain::new(product, session, description);
+        retain.reason = Arc::new(reason);
+        let seat = self.pool.retain_with(retain).wait().map_err(|error| failure(&error))?;
+        let receipt = seat.receipt();
+        seat.keep();
+        Ok(receipt)
+    }
+
+    fn renew(
+        &mut self,
+        session: &SessionId,
+        state: Option<SessionState>,
+    ) -> Result<RenewReceipt, Failure> {
+        self.pool.renew(session.as_str(), state).map_err(|error| failure(&error))
+    }
+
+    fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure> {
+        let target = match target {
+            Target::Token(token) => license_pool::Target::Token(token),
+            Target::Session(session, product, token) => {
+                license_pool::Target::Session { session: Arc::new(session), product, token }
+            }
+        };
+        self.pool.release_with(Release::new(target)).wait().map_err(|error| failure(&error))
+    }
+
+    fn history(&mut self, each: EachEntry<'_>) -> Result<(), Failure> {
+        for entry in self.pool.history() {
+            match entry {
+                Ok(entry) => each(entry)?,
+                // No license, no history.
+                Err(Error::Refused(Refusal::UnknownLicense { number: None })) => break,
+                Err(error) => return Err(failure(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<StoreCheck, Failure> {
+        self.pool.check().map_err(|error| failure(&error))
+    }
+}
+
+/// Why a store was not opened, in our terms.
+fn not_opened(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Missing { .. } => Failure::because(ProblemCode::StoreUnavailable, error)
+            .hint("--store or LICENSE_STORE names another"),
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Unavailable { .. }
+        | OpenError::Register(_) => Failure::because(ProblemCode::StoreUnavailable, error),
+        OpenError::Url(_) | OpenError::Thread(_) => Failure::because(ProblemCode::Internal, error),
+    }
+}
+
+/// Why a document is no license, in our terms.
+fn not_a_license(source: &str, reason: &InstallError) -> Failure {
+    let code = match reason {
+        InstallError::NotText { .. } | InstallError::Json { .. } | InstallError::Signed { .. } => {
+            ProblemCode::BadRequest
+        }
+        InstallError::Shape { .. }
+        | InstallError::NoSuchDate { .. }
+        | InstallError::RepeatedProduct { .. }
+        | InstallError::ReservedNumber { .. } => ProblemCode::SchemaViolation,
+    };
+    Failure::new(code, format!("{source}: {}", chain(reason)))
+}
+
+/// Why a request failed, in our terms.
+fn failure(error: &Error) -> Failure {
+    match error {
+        Error::Refused(refusal) => refused(refusal),
+        Error::Input(_) | Error::NumberTaken { .. } | Error::Signature(_) => {
+            Failure::because(ProblemCode::BadRequest, error)
+        }
+        Error::Document(reason) => not_a_license("the document", reason),
+        Error::AmbiguousLicense { numbers } => {
+            Failure::because(ProblemCode::AmbiguousLicense, error).license_numbers(numbers)
+        }
+        Error::LedgerFaulted { .. } => Failure::because(ProblemCode::LedgerFaulted, error),
+        Error::StoreUnavailable(_) | Error::Fenced(_) => {
+            Failure::because(ProblemCode::StoreUnavailable, error)
+        }
+        Error::OutcomeUnknown(_) => Failure::because(ProblemCode::OutcomeUnknown, error),
+        Error::Closed | Error::Internal(_) => Failure::because(ProblemCode::Internal, error),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let failure = Failure::because(refusal.code(), refusal);
+    match refusal {
+        Refusal::NoLicenseLeft { allowed_count, used_count, .. } => {
+            failure.counts(*allowed_count, *used_count)
+        }
+        Refusal::UnknownLicense { .. }
+        | Refusal::NotPermitted { .. }
+        | Refusal::NotRetained { .. }
+        | Refusal::UnknownProduct { .. }
+        | Refusal::OverMaximum { .. }
+        | Refusal::LicenseExpired { .. } => failure,
+    }
+}

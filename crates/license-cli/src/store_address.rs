@@ -1,0 +1,62 @@
+//! Where the store is: the value of `--store`, understood, with a cure where it is not.
+
+use std::path::Path;
+
+use license_pool::StoreUrl;
+
+use crate::failure::Failure;
+
+/// Used where neither `--store` nor the environment names a store.
+pub(crate) const DEFAULT_STORE: &str = "sqlite:license.db";
+
+const SUPPORTED: &str = "a store is `sqlite:PATH`, such as sqlite:license.db, or `memory:`";
+
+/// Understands `text`; the path of a file is absolute afterwards, seen from `directory`.
+pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Failure> {
+    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        let message = format!("`{text}` is a PostgreSQL store, which this version does not have");
+        return Err(Failure::usage(message).hint(SUPPORTED));
+    }
+    // Other programs write `sqlite://PATH` and `sqlite::memory:`; a file of such a name is not meant.
+    let is_foreign = text.starts_with("sqlite://") || text.starts_with("sqlite::");
+    match text.parse() {
+        Ok(StoreUrl::Sqlite(path)) if !is_foreign => Ok(StoreUrl::Sqlite(directory.join(path))),
+        Ok(StoreUrl::Memory) => Ok(StoreUrl::Memory),
+        Ok(StoreUrl::Sqlite(_)) | Err(_) => {
+            let failure = Failure::usage(format!("`{text}` is no store")).hint(SUPPORTED);
+            Err(match text.contains(':') || text.is_empty() {
+                true => failure,
+                false => failure.hint(format!("for this file, write sqlite:{text}")),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, String> {
+        let address = store_address(text, Path::new("/srv"));
+        address.map(|url| url.to_string()).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_path_begins_at_the_directory() {
+        assert_eq!(parse("memory:").unwrap(), "memory:");
+        assert_eq!(parse("sqlite:a.db").unwrap(), "sqlite:/srv/a.db");
+        assert_eq!(parse("sqlite:/var/a b.db").unwrap(), "sqlite:/var/a b.db");
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_with_what_is_supported() {
+        for text in
+            ["", "license.db", "sqlite:", "sqlite::memory:", "sqlite://x", "mysql://x", "memory"]
+        {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("sqlite:PATH") && error.contains("memory:"), "{text}: {error}");
+        }
+        assert!(parse("license.db").unwrap_err().contains("write sqlite:license.db"));
+        assert!(parse("postgres://a:b@c/d").unwrap_err().contains("`postgres://a:***@c/d` is"));
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line, run in-process with a clock of its own: what it prints, says and returns.
+
+mod engine;
+mod exits;
+mod help;
+mod history;
+mod hostile;
+mod install;
+mod json;
+mod retain;
+pub(crate) mod shell;
+mod validate;
+mod watch;
