@@ -1,6 +1,7 @@
 //! The file of a store: private, ours, and readable by an auditor.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 
 use license_pool::{OpenError, Pool};
@@ -28,7 +29,7 @@ fn the_files_of_a_store_are_private_to_their_owner() {
 fn a_store_that_must_exist_is_not_created() {
     let store = Store::new();
     let error = options().must_exist().open(&store.url()).unwrap_err();
-    assert!(matches!(&error, OpenError::Missing { path } if *path == store.path()), "{error:?}");
+    assert!(matches!(&error, OpenError::Missing { .. }), "{error:?}");
     assert!(error.to_string().contains(store.path().to_str().unwrap()), "{error}");
     assert!(store.names().is_empty());
     drop(store.open());
@@ -38,8 +39,8 @@ fn a_store_that_must_exist_is_not_created() {
 #[test]
 fn a_missing_store_is_named_by_its_absolute_path() {
     let error = options().must_exist().open("sqlite:no/such.db").unwrap_err();
-    let OpenError::Missing { path } = error else { panic!("{error:?}") };
-    assert!(path.is_absolute() && path.ends_with("no/such.db"), "{path:?}");
+    let OpenError::Missing { store } = error else { panic!("{error:?}") };
+    assert!(Path::new(&store).is_absolute() && store.ends_with("no/such.db"), "{store}");
 }
 
 #[test]

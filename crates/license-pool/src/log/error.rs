@@ -1,7 +1,6 @@
 //! What can go wrong with a log, apart from what a ledger makes of its entries.
 
 use std::error::Error;
-use std::path::PathBuf;
 
 use crate::log::LedgerId;
 
@@ -56,35 +55,34 @@ pub enum OpenError {
     #[error("the store is not named well")]
     Url(#[source] crate::InvalidStoreUrl),
     /// There is none, and none was to be created.
-    #[error("there is no store at {}: install a license to create one", path.display())]
+    #[error("there is no store at {store}: install a license to create one")]
     Missing {
-        /// Its absolute path.
-        path: PathBuf,
+        /// Its absolute path, or its address without secrets.
+        store: String,
     },
-    /// The file belongs to something else.
-    #[error("{} is not a license store: choose another path", path.display())]
+    /// The file or database belongs to something else.
+    #[error("{store} is not a license store: choose another place")]
     Foreign {
-        /// Its absolute path.
-        path: PathBuf,
+        /// Its absolute path, or its address without secrets.
+        store: String,
     },
     /// A newer version of the engine wrote the store.
     #[error(
-        "{} has store format {format}, and this version reads up to {known}: use a newer version",
-        path.display()
+        "{store} has store format {format}, and this version reads up to {known}: use a newer version"
     )]
     Newer {
-        /// Its absolute path.
-        path: PathBuf,
+        /// Its absolute path, or its address without secrets.
+        store: String,
         /// Its format.
         format: u64,
         /// The newest format that this version reads.
         known: u64,
     },
     /// It cannot be reached.
-    #[error("the store at {} cannot be opened", path.display())]
+    #[error("the store at {store} cannot be opened")]
     Unavailable {
-        /// Its absolute path.
-        path: PathBuf,
+        /// Its absolute path, or its address without secrets.
+        store: String,
         /// Why.
         source: Cause,
     },

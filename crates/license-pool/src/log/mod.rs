@@ -11,6 +11,8 @@ use license_types::ServerName;
 mod error;
 mod memory;
 #[cfg(feature = "sqlite")]
+mod row;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use error::{Cause, LogError, OpenError, TurnError};

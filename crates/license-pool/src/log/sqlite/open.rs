@@ -34,7 +34,7 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Connection, OpenError> {
     if create {
         create_private(&path).map_err(|error| unavailable(&path, error))?;
     } else if !path.try_exists().map_err(|error| unavailable(&path, error))? {
-        return Err(OpenError::Missing { path });
+        return Err(OpenError::Missing { store: named(&path) });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
@@ -42,10 +42,12 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Connection, OpenError> {
     drop(opening);
     match prepare(&connection, create) {
         Ok(Prepared::Ours) => Ok(connection),
-        Ok(Prepared::Foreign) => Err(OpenError::Foreign { path }),
-        Ok(Prepared::Newer(format)) => Err(OpenError::Newer { path, format, known: FORMAT }),
+        Ok(Prepared::Foreign) => Err(OpenError::Foreign { store: named(&path) }),
+        Ok(Prepared::Newer(format)) => {
+            Err(OpenError::Newer { store: named(&path), format, known: FORMAT })
+        }
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(OpenError::Foreign { path })
+            Err(OpenError::Foreign { store: named(&path) })
         }
         Err(error) => Err(unavailable(&path, error)),
     }
@@ -120,5 +122,9 @@ fn initialise(connection: &Connection) -> Result<()> {
 }
 
 fn unavailable(path: &Path, error: impl Into<Cause>) -> OpenError {
-    OpenError::Unavailable { path: path.to_owned(), source: error.into() }
+    OpenError::Unavailable { store: named(path), source: error.into() }
+}
+
+fn named(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -1,0 +1,247 @@
+//! One entry as one row that people can read, and back: the same columns in every database.
+
+use std::borrow::Cow;
+
+use license_core::{Digest, Entry, Event, Identity};
+use license_types::FromJson;
+use serde_json::{Map, Value};
+
+use crate::log::{Cause, LedgerId, LogError};
+
+/// How many columns an entry has, beside its ledger.
+pub(super) const WIDTH: usize = 19;
+
+/// What stands in one column of a row.
+#[derive(Debug, PartialEq)]
+pub(super) enum Cell<'r> {
+    Null,
+    Integer(u64),
+    Text(Cow<'r, str>),
+}
+
+/// Where a column's value belongs in the entry's JSON.
+enum Place {
+    Entry,
+    /// In the event, under this name.
+    Event(&'static str),
+    /// The same, and the text is JSON itself.
+    EventJson(&'static str),
+    /// The members of the event that have no column of their own.
+    Detail,
+}
+
+/// The columns in their order, in the databases as in [`cells`].
+const COLUMNS: [(&str, Place); WIDTH] = [
+    ("sequence", Place::Entry),
+    ("time", Place::Entry),
+    ("server", Place::Entry),
+    ("epoch", Place::Entry),
+    ("batch", Place::Entry),
+    ("principal", Place::Entry),
+    ("kind", Place::Event("kind")),
+    ("product_id", Place::Event("productId")),
+    ("product_name", Place::Event("productName")),
+    ("token", Place::Event("token")),
+    ("session_id", Place::Event("sessionId")),
+    ("cause", Place::Event("cause")),
+    ("code", Place::Event("code")),
+    ("reason", Place::Event("reason")),
+    ("detail", Place::Detail),
+    ("description_digest", Place::Event("descriptionDigest")),
+    ("chain", Place::Entry),
+    ("description", Place::EventJson("description")),
+    ("document", Place::Event("document")),
+];
+
+/// The row of an entry.
+pub(super) fn cells(entry: &Entry) -> [Cell<'_>; WIDTH] {
+    let stamp = &entry.stamp;
+    let columns = columns(&entry.event);
+    [
+        integer(entry.sequence),
+        owned(license_types::DateTime::from(entry.time).to_string()),
+        text(stamp.server.as_str()),
+        integer(stamp.epoch),
+        text(stamp.batch.as_str()),
+        stamp.principal.as_ref().map_or(Cell::Null, |principal| text(principal.as_str())),
+        text(columns.kind),
+        columns.product_id.map_or(Cell::Null, integer),
+        columns.product_name.map_or(Cell::Null, text),
+        columns.token.map_or(Cell::Null, integer),
+        columns.session_id.map_or(Cell::Null, text),
+        columns.cause.map_or(Cell::Null, text),
+        columns.code.map_or(Cell::Null, text),
+        columns.reason.map_or(Cell::Null, text),
+        columns.detail.map_or(Cell::Null, owned),
+        columns.description_digest.map_or(Cell::Null, |digest| owned(digest.to_string())),
+        owned(entry.chain.to_string()),
+        columns.description.map_or(Cell::Null, text),
+        columns.document.map_or(Cell::Null, text),
+    ]
+}
+
+/// The entry of a row whose cells are read by their place.
+pub(super) fn entry<'r>(
+    ledger: LedgerId,
+    cell: impl Fn(usize) -> Result<Cell<'r>, Cause>,
+) -> Result<Entry, LogError> {
+    let unreadable = |source: Cause| {
+        let sequence = match cell(0) {
+            Ok(Cell::Integer(sequence)) => sequence,
+            Ok(Cell::Null | Cell::Text(_)) | Err(_) => 0,
+        };
+        LogError::Entry { ledger, sequence, source }
+    };
+    let json = json(&cell).map_err(unreadable)?;
+    let entry = license_types::Entry::parse(json).map_err(|error| unreadable(error.into()))?;
+    Entry::from_wire(entry).map_err(|error| unreadable(error.into()))
+}
+
+/// What an event fills of a row; the rest stays NULL.
+#[derive(Default)]
+struct Columns<'e> {
+    kind: &'static str,
+    product_id: Option<u64>,
+    product_name: Option<&'e str>,
+    token: Option<u64>,
+    session_id: Option<&'e str>,
+    cause: Option<&'static str>,
+    code: Option<&'static str>,
+    reason: Option<&'e str>,
+    detail: Option<String>,
+    description_digest: Option<Digest>,
+    description: Option<&'e str>,
+    document: Option<&'e str>,
+}
+
+/// The column of each member of an event; `detail` holds the others under their own names.
+fn columns(event: &Event) -> Columns<'_> {
+    match event {
+        Event::Installed(installed) => Columns {
+            kind: "installed",
+            detail: Some(detail([
+                ("licenseNumber", installed.license.number().into()),
+                ("replacedNumber", installed.replaced_number.as_deref().into()),
+                ("signed", installed.signed.into()),
+                ("documentDigest", installed.license.digest().to_string().into()),
+            ])),
+            document: Some(installed.license.text()),
+            ..Columns::default()
+        },
+        Event::Retained(retained) => Columns {
+            kind: "retained",
+            product_id: Some(retained.product.get()),
+            product_name: Some(&retained.product_name),
+            token: Some(retained.token.get()),
+            session_id: Some(retained.session.as_str()),
+            reason: Some(retained.reason.as_str()),
+            detail: Some(detail([
+                ("productUsedCount", retained.used_count.into()),
+                ("productBalance", retained.balance.into()),
+                ("globalProductUsedCount", retained.global_used_count.into()),
+                ("leaseSeconds", retained.lease_seconds.map(|lease| lease.get()).into()),
+            ])),
+            ..described(&retained.identity)
+        },
+        Event::Released(released) => Columns {
+            kind: "released",
+            product_id: Some(released.product.get()),
+            token: Some(released.token.get()),
+            session_id: Some(released.session.as_str()),
+            cause: Some(released.cause.as_str()),
+            detail: released.note.as_deref().map(|note| detail([("note", note.into())])),
+            ..Columns::default()
+        },
+        Event::Refused(refused) => Columns {
+            kind: "refused",
+            product_id: Some(refused.product.get()),
+            session_id: Some(refused.session.as_str()),
+            code: Some(refused.code.as_str()),
+            reason: Some(refused.reason.as_str()),
+            detail: Some(detail([
+                ("allowedCount", refused.allowed_count.into()),
+                ("usedCount", refused.used_count.into()),
+                ("times", refused.times.into()),
+            ])),
+            ..described(&refused.identity)
+        },
+        Event::StateChanged { session, state } => Columns {
+            kind: "state_changed",
+            session_id: Some(session.as_str()),
+            detail: Some(detail([("state", state.as_str().into())])),
+            ..Columns::default()
+        },
+        Event::Described { session, identity } => {
+            Columns { kind: "described", session_id: Some(session.as_str()), ..described(identity) }
+        }
+        Event::Moved { sessions } => Columns {
+            kind: "moved",
+            detail: Some(detail([(
+                "sessionIds",
+                sessions.iter().map(|session| session.as_str()).collect(),
+            )])),
+            ..Columns::default()
+        },
+        Event::Adopted { from_server, from_epoch } => Columns {
+            kind: "adopted",
+            detail: Some(detail([
+                ("fromServer", from_server.as_str().into()),
+                ("fromEpoch", (*from_epoch).into()),
+            ])),
+            ..Columns::default()
+        },
+        Event::ClockCorrected => Columns { kind: "clock_corrected", ..Columns::default() },
+    }
+}
+
+fn described(identity: &Identity) -> Columns<'_> {
+    Columns {
+        description_digest: Some(identity.digest()),
+        description: identity.kept().map(|description| description.text()),
+        ..Columns::default()
+    }
+}
+
+/// Members that have no column of their own, as JSON; those without a value are left out.
+fn detail<const N: usize>(members: [(&str, Value); N]) -> String {
+    let members = members.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
+}
+
+/// The entry's JSON.
+fn json<'r>(cell: impl Fn(usize) -> Result<Cell<'r>, Cause>) -> Result<Value, Cause> {
+    let (mut entry, mut event) = (Map::new(), Map::new());
+    for (at, (column, place)) in COLUMNS.iter().enumerate() {
+        let value = match cell(at)? {
+            // NULL is an absent member.
+            Cell::Null => continue,
+            Cell::Integer(integer) => integer.into(),
+            Cell::Text(text) => match place {
+                Place::Entry | Place::Event(_) => text.into_owned().into(),
+                Place::EventJson(_) | Place::Detail => serde_json::from_str::<Value>(&text)?,
+            },
+        };
+        match (place, value) {
+            (Place::Entry, value) => drop(entry.insert((*column).to_owned(), value)),
+            (Place::Event(member) | Place::EventJson(member), value) => {
+                event.insert((*member).to_owned(), value);
+            }
+            (Place::Detail, Value::Object(detail)) => event.extend(detail),
+            (Place::Detail, _) => {}
+        }
+    }
+    entry.insert("event".to_owned(), Value::Object(event));
+    Ok(Value::Object(entry))
+}
+
+fn integer(integer: u64) -> Cell<'static> {
+    Cell::Integer(integer)
+}
+
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(text.into())
+}
+
+fn owned(text: String) -> Cell<'static> {
+    Cell::Text(text.into())
+}
