@@ -90,14 +90,17 @@ fn an_error_names_the_nearest_shape_and_the_member_that_failed() {
 
 #[test]
 fn both_profiles_find_the_same_nearest_shape() {
-    for members in [
-        json!({"sessionID": "a", "machineName": "m", "hostType": "mac", "state": "active"}),
-        json!({"type": "remote", "ID": 1, "sessionID": 1}),
-        json!({"userAgent": "x", "IPAddress": "y"}),
-        json!({"userName": "x"}),
+    for (members, shape) in [
+        (json!({"type": "remote", "ID": ""}), Some("ClientSession")),
+        (json!({"type": "remote", "ID": 1, "sessionID": 1, "isX": 0}), Some("ClientSession")),
+        (json!({"sessionID": "a", "machineName": "m", "hostType": "mac"}), Some("RestSession")),
+        (json!({"type": "rest", "sessionID": "a", "userName": ""}), Some("RestSession")),
+        (json!({"userAgent": "x", "IPAddress": "y"}), Some("SqlSession")),
+        (json!({"userName": "x", "state": "active"}), None),
     ] {
         let members = members.as_object().unwrap();
-        assert_eq!(Session::nearest_shape(members), observed::Session::nearest_shape(members));
+        assert_eq!(Session::nearest_shape(members), shape, "{members:?}");
+        assert_eq!(observed::Session::nearest_shape(members), shape, "{members:?}");
     }
 }
 

@@ -26,12 +26,9 @@ pub(crate) fn integer<N: TryFrom<i64>, T>(
         .map_err(|invalid| ParseError::invalid(&invalid, at))
 }
 
-/// Every integer up to here has a float of its own, and no bound of a schema lies beyond.
-const EXACT: f64 = 9_007_199_254_740_991.0;
-
 fn integral(number: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53 is exact")]
-    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, far beyond every bound")]
+    (number.fract() == 0.0).then_some(number as i64)
 }
 
 /// Reads text, of which the type then judges what it says.
