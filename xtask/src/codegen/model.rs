@@ -56,12 +56,27 @@ pub(crate) enum Shape {
 /// A text with at least one constraint; all hold together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Text {
-    /// In the subset that ECMA, Rust and Python share.
-    pub(crate) pattern: Option<String>,
+    pub(crate) pattern: Option<Pattern>,
     /// RFC 3339, asserted.
     pub(crate) is_date_time: bool,
     /// In code points.
     pub(crate) length: Option<(u64, u64)>,
+}
+
+/// A pattern of the whole text, in the subset that ECMA, Rust and Python share.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pattern {
+    /// As it is written.
+    pub(crate) text: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    /// So many bytes within the ranges, all of them ASCII.
+    Class { ranges: Vec<(u8, u8)>, minimum: u32, maximum: u32 },
+    /// One of several sequences.
+    Group { alternatives: Vec<Vec<Part>>, optional: bool },
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -113,7 +113,7 @@ fn constraints(text: &Text) -> String {
         all += ", a date-time of RFC 3339";
     }
     if let Some(pattern) = &text.pattern {
-        all += &format!(", matching `{pattern}`");
+        all += &format!(", matching `{}`", pattern.text);
     }
     all
 }

@@ -4,6 +4,7 @@
 
 mod error;
 mod members;
+pub(crate) mod pattern;
 mod pointer;
 pub(crate) mod scalar;
 #[cfg(feature = "schemars")]
@@ -26,7 +27,8 @@ pub(crate) mod prelude {
 
     pub(crate) use super::error::Rule;
     pub(crate) use super::members::Members;
-    pub(crate) use super::scalar::{self, Pattern};
+    pub(crate) use super::pattern::{self, Part};
+    pub(crate) use super::scalar;
     pub(crate) use super::shapes::{self, Shape, Tagged};
     pub(crate) use super::traits::{
         convert, deserialize, integer_traits, text_traits, word_traits,

@@ -1,8 +1,5 @@
 //! Integers and text, read as JSON Schema reads them.
 
-use std::sync::OnceLock;
-
-use regex_lite::Regex;
 use serde_json::Value;
 
 use super::{Invalid, ParseError, Pointer, Rule};
@@ -48,21 +45,4 @@ pub(crate) fn length_within(text: &str, minimum: usize, maximum: usize) -> bool 
     // A text of n bytes has n/4 to n characters: most need no counting.
     let count = if text.is_ascii() { text.len() } else { text.chars().count() };
     (minimum..=maximum).contains(&count)
-}
-
-/// A regular expression, compiled at its first use.
-pub(crate) struct Pattern {
-    text: &'static str,
-    compiled: OnceLock<Regex>,
-}
-
-impl Pattern {
-    pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, compiled: OnceLock::new() }
-    }
-
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        let compile = || Regex::new(self.text).expect("the generator lets only plain ones through");
-        self.compiled.get_or_init(compile).is_match(text)
-    }
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::super::load::Profile;
-use super::super::model::{Definition, Text};
+use super::super::model::{Definition, Part, Text};
 use super::super::names;
 use super::source::doc;
 
@@ -69,8 +69,9 @@ pub(crate) fn text(definition: &Definition, text: &Text, profile: Profile) -> Ve
     let mut keywords = Vec::new();
     let mut statics = TokenStream::new();
     if let Some(pattern) = &text.pattern {
-        statics = quote! { static PATTERN: Pattern = Pattern::new(#pattern); };
-        checks.push(quote!(PATTERN.matches(&text)));
+        let (parts, pattern) = (parts(&pattern.parts), &pattern.text);
+        statics = quote! { const PATTERN: &[Part] = #parts; };
+        checks.push(quote!(pattern::matches(PATTERN, &text)));
         keywords.push(quote!("pattern" = #pattern));
     }
     if text.is_date_time {
@@ -119,6 +120,25 @@ pub(crate) fn text(definition: &Definition, text: &Text, profile: Profile) -> Ve
         }
     };
     vec![declaration, methods]
+}
+
+/// A pattern as data; ranges are pairs of bytes.
+fn parts(sequence: &[Part]) -> TokenStream {
+    let list = sequence.iter().map(|part| match part {
+        Part::Class { ranges, minimum, maximum } => {
+            let ranges: Vec<u8> = ranges.iter().flat_map(|(first, last)| [*first, *last]).collect();
+            let ranges = Literal::byte_string(&ranges);
+            let (minimum, maximum) =
+                (Literal::u32_unsuffixed(*minimum), Literal::u32_unsuffixed(*maximum));
+            quote!(Part::Class(#ranges, #minimum, #maximum))
+        }
+        Part::Group { alternatives, optional } => {
+            let variant = if *optional { quote!(Maybe) } else { quote!(Either) };
+            let alternatives = alternatives.iter().map(|it| parts(it));
+            quote!(Part::#variant(&[#(#alternatives),*]))
+        }
+    });
+    quote!(&[#(#list),*])
 }
 
 pub(crate) fn words(definition: &Definition, words: &[String]) -> Vec<TokenStream> {
@@ -175,7 +195,7 @@ fn expected_text(definition: &Definition, text: &Text) -> String {
         expected += ", a date-time of RFC 3339";
     }
     if let Some(pattern) = &text.pattern {
-        expected += &format!(", matching `{pattern}`");
+        expected += &format!(", matching `{}`", pattern.text);
     }
     expected
 }

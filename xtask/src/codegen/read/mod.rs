@@ -5,7 +5,8 @@
 //!   it is deeper inside than a root or a definition, or no object;
 //! - a constraint, enumeration or object inside a property: it needs a name in `$defs`;
 //! - an integer without both bounds, or with a bound beyond ±(2^53 − 1);
-//! - a pattern outside the subset that ECMA, Rust and Python share;
+//! - a pattern that is not anchored at both ends, repeats a group, or is outside the subset that
+//!   ECMA, Rust and Python share;
 //! - an object that does not say whether it is open; `false` members of a closed one;
 //! - a required member without a property, twice, or `false`; null for a member that is optional;
 //! - a reference out of the set of files, to a root that is a list or may be null, or in a circle;

@@ -13,10 +13,10 @@ pub(crate) fn shape(keywords: &mut Keywords<'_>, place: &Place) -> Result<Shape,
     if keywords.has("enum") {
         return words(keywords, place).map(Shape::Words);
     }
-    let pattern = keywords.text("pattern")?;
-    if let Some(pattern) = pattern {
-        pattern::check(pattern, &place.child("pattern"))?;
-    }
+    let pattern = match keywords.text("pattern")? {
+        Some(text) => Some(pattern::read(text, &place.child("pattern"))?),
+        None => None,
+    };
     let is_date_time = match keywords.text("format")? {
         None => false,
         Some("date-time") => true,
@@ -24,11 +24,7 @@ pub(crate) fn shape(keywords: &mut Keywords<'_>, place: &Place) -> Result<Shape,
             return place.child("format").refuse(format_args!("`{other}` is not supported"));
         }
     };
-    let text = Text {
-        pattern: pattern.map(str::to_owned),
-        is_date_time,
-        length: length(keywords, place)?,
-    };
+    let text = Text { pattern, is_date_time, length: length(keywords, place)? };
     if text == Text::default() {
         return place
             .refuse("a string without a constraint needs no name: write it in the property");

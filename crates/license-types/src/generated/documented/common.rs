@@ -203,11 +203,26 @@ impl Uuid {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new(
-            "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})$",
-        );
+        const PATTERN: &[Part] = &[
+            Part::Either(
+                &[
+                    &[Part::Class(b"09AFaf", 32, 32)],
+                    &[
+                        Part::Class(b"09AFaf", 8, 8),
+                        Part::Class(b"--", 1, 1),
+                        Part::Class(b"09AFaf", 4, 4),
+                        Part::Class(b"--", 1, 1),
+                        Part::Class(b"09AFaf", 4, 4),
+                        Part::Class(b"--", 1, 1),
+                        Part::Class(b"09AFaf", 4, 4),
+                        Part::Class(b"--", 1, 1),
+                        Part::Class(b"09AFaf", 12, 12),
+                    ],
+                ],
+            ),
+        ];
         let text = text.into();
-        if PATTERN.matches(&text) {
+        if pattern::matches(PATTERN, &text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))
@@ -249,11 +264,63 @@ impl DateTime {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new(
-            "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
-        );
+        const PATTERN: &[Part] = &[
+            Part::Class(b"09", 4, 4),
+            Part::Class(b"--", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"00", 1, 1), Part::Class(b"19", 1, 1)],
+                    &[Part::Class(b"11", 1, 1), Part::Class(b"02", 1, 1)],
+                ],
+            ),
+            Part::Class(b"--", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"00", 1, 1), Part::Class(b"19", 1, 1)],
+                    &[Part::Class(b"1122", 1, 1), Part::Class(b"09", 1, 1)],
+                    &[Part::Class(b"33", 1, 1), Part::Class(b"0011", 1, 1)],
+                ],
+            ),
+            Part::Class(b"TTtt", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"0011", 1, 1), Part::Class(b"09", 1, 1)],
+                    &[Part::Class(b"22", 1, 1), Part::Class(b"03", 1, 1)],
+                ],
+            ),
+            Part::Class(b"::", 1, 1),
+            Part::Class(b"05", 1, 1),
+            Part::Class(b"09", 1, 1),
+            Part::Class(b"::", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"05", 1, 1), Part::Class(b"09", 1, 1)],
+                    &[Part::Class(b"66", 1, 1), Part::Class(b"00", 1, 1)],
+                ],
+            ),
+            Part::Maybe(
+                &[&[Part::Class(b"..", 1, 1), Part::Class(b"09", 1, 4294967295)]],
+            ),
+            Part::Either(
+                &[
+                    &[Part::Class(b"ZZzz", 1, 1)],
+                    &[
+                        Part::Class(b"++--", 1, 1),
+                        Part::Either(
+                            &[
+                                &[Part::Class(b"0011", 1, 1), Part::Class(b"09", 1, 1)],
+                                &[Part::Class(b"22", 1, 1), Part::Class(b"03", 1, 1)],
+                            ],
+                        ),
+                        Part::Class(b"::", 1, 1),
+                        Part::Class(b"05", 1, 1),
+                        Part::Class(b"09", 1, 1),
+                    ],
+                ],
+            ),
+        ];
         let text = text.into();
-        if PATTERN.matches(&text) && date_time::is_rfc3339(&text) {
+        if pattern::matches(PATTERN, &text) && date_time::is_rfc3339(&text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))
@@ -289,9 +356,9 @@ impl SessionId {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new("^[A-Za-z0-9._:@-]{1,128}$");
+        const PATTERN: &[Part] = &[Part::Class(b"AZaz09..__::@@--", 1, 128)];
         let text = text.into();
-        if PATTERN.matches(&text) {
+        if pattern::matches(PATTERN, &text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))
@@ -545,9 +612,9 @@ impl Digest {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new("^[0-9a-f]{64}$");
+        const PATTERN: &[Part] = &[Part::Class(b"09af", 64, 64)];
         let text = text.into();
-        if PATTERN.matches(&text) {
+        if pattern::matches(PATTERN, &text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))

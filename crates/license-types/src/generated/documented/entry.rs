@@ -115,9 +115,9 @@ impl Batch {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new("^[0-9a-f]{32}$");
+        const PATTERN: &[Part] = &[Part::Class(b"09af", 32, 32)];
         let text = text.into();
-        if PATTERN.matches(&text) {
+        if pattern::matches(PATTERN, &text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))

@@ -33,11 +33,74 @@ impl DateTime {
     /// # Errors
     /// [`Invalid`] for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        static PATTERN: Pattern = Pattern::new(
-            "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9](:([0-5][0-9]|60)([.][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
-        );
+        const PATTERN: &[Part] = &[
+            Part::Class(b"09", 4, 4),
+            Part::Class(b"--", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"00", 1, 1), Part::Class(b"19", 1, 1)],
+                    &[Part::Class(b"11", 1, 1), Part::Class(b"02", 1, 1)],
+                ],
+            ),
+            Part::Class(b"--", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"00", 1, 1), Part::Class(b"19", 1, 1)],
+                    &[Part::Class(b"1122", 1, 1), Part::Class(b"09", 1, 1)],
+                    &[Part::Class(b"33", 1, 1), Part::Class(b"0011", 1, 1)],
+                ],
+            ),
+            Part::Class(b"TTtt", 1, 1),
+            Part::Either(
+                &[
+                    &[Part::Class(b"0011", 1, 1), Part::Class(b"09", 1, 1)],
+                    &[Part::Class(b"22", 1, 1), Part::Class(b"03", 1, 1)],
+                ],
+            ),
+            Part::Class(b"::", 1, 1),
+            Part::Class(b"05", 1, 1),
+            Part::Class(b"09", 1, 1),
+            Part::Maybe(
+                &[
+                    &[
+                        Part::Class(b"::", 1, 1),
+                        Part::Either(
+                            &[
+                                &[Part::Class(b"05", 1, 1), Part::Class(b"09", 1, 1)],
+                                &[Part::Class(b"66", 1, 1), Part::Class(b"00", 1, 1)],
+                            ],
+                        ),
+                        Part::Maybe(
+                            &[
+                                &[
+                                    Part::Class(b"..", 1, 1),
+                                    Part::Class(b"09", 1, 4294967295),
+                                ],
+                            ],
+                        ),
+                    ],
+                ],
+            ),
+            Part::Either(
+                &[
+                    &[Part::Class(b"ZZzz", 1, 1)],
+                    &[
+                        Part::Class(b"++--", 1, 1),
+                        Part::Either(
+                            &[
+                                &[Part::Class(b"0011", 1, 1), Part::Class(b"09", 1, 1)],
+                                &[Part::Class(b"22", 1, 1), Part::Class(b"03", 1, 1)],
+                            ],
+                        ),
+                        Part::Class(b"::", 1, 1),
+                        Part::Class(b"05", 1, 1),
+                        Part::Class(b"09", 1, 1),
+                    ],
+                ],
+            ),
+        ];
         let text = text.into();
-        if PATTERN.matches(&text) {
+        if pattern::matches(PATTERN, &text) {
             Ok(Self(text))
         } else {
             Err(Self::RULE.refuse_text(&text))
