@@ -3,13 +3,15 @@
 use std::{
     io::{self, Read},
     ops::{AddAssign, ControlFlow},
+    sync::LazyLock,
 };
 
 use license_types::{Violation, schemas::Profile};
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::{
-    breach,
+    breach, bytes, generated,
     malformed::{Malformed, Problem},
     rules::{Rules, Ruling},
     text,
@@ -150,7 +152,11 @@ impl Judge {
         let mut units = Units::new(reader, cut);
         let mut summary = Summary::default();
         let mut ruling = self.rules.as_ref().map(|rules| Ruling::new(rules, self.masked));
-        while let Some(unit) = units.next()? {
+        loop {
+            let passed = units.pass(|role, text| self.accept(role, text));
+            summary.records += passed;
+            summary.valid += passed;
+            let Some(unit) = units.next()? else { break };
             let judged = unit.and_then(|unit| self.unit(unit, units.text(), ruling.as_mut()));
             let broken_off = summary.count(judged).into_iter().try_for_each(&mut tell).is_break();
             let advanced = summary.bytes < units.read();
@@ -171,6 +177,9 @@ impl Judge {
         ruling: Option<&mut Ruling<'_>>,
     ) -> Result<Vec<Violation>, Malformed> {
         let Unit { role, place } = unit;
+        if bytes::accepts(|text| self.accept(role, text), text) {
+            return Ok(Vec::new());
+        }
         let mut value = text::parse(text, place)?;
         let unknown = || Problem::UnknownDocument.at(place);
         let name = self.schema_of(role, &value).ok_or_else(unknown)?;
@@ -186,6 +195,23 @@ impl Judge {
             breaches = ruling.judge(name, value);
         }
         Ok(breach::violations(breaches, text, place, role.index()))
+    }
+
+    /// Reads a unit that is certainly valid; returns what is left behind it.
+    fn accept<'a>(&self, role: Role, text: &'a [u8]) -> bytes::Rest<'a> {
+        let name = match (role, self.schema) {
+            (Role::Element(_) | Role::Record, None | Some(USAGE)) => RETENTION,
+            (_, Some(name)) => name,
+            (Role::Document, None) => return None,
+        };
+        // Rules want to see the value.
+        let reader = generated::reader(name, self.profile).filter(|_| self.rules.is_none())?;
+        let rest = reader(text)?;
+        // A record that has `products` is an info, if nothing else tells: see `schema_of`.
+        static PRODUCTS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"products\""));
+        let read = &text[..text.len() - rest.len()];
+        let told = !matches!((role, self.schema), (Role::Record, None));
+        (told || PRODUCTS.find(read).is_none()).then_some(rest)
     }
 
     /// The schema that judges `value`, unless nothing tells.

@@ -14,8 +14,11 @@
 //! most [`RECORD_BYTES_MAX`] bytes, unless the judge is told otherwise.
 
 mod breach;
+mod bytes;
 mod compiled;
 mod explain;
+#[rustfmt::skip]
+mod generated;
 mod judge;
 mod locate;
 mod malformed;

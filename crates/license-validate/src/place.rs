@@ -15,8 +15,7 @@ impl Place {
     pub(crate) fn after(self, bytes: &[u8]) -> Place {
         match bytes.iter().rposition(|&byte| byte == b'\n') {
             Some(last) => Place {
-                line: self.line
-                    + bytes[..=last].iter().filter(|&&byte| byte == b'\n').count() as u64,
+                line: self.line + count(&bytes[..=last], |byte| byte == b'\n'),
                 column: 1 + characters(&bytes[last + 1..]),
             },
             None => Place { column: self.column + characters(bytes), ..self },
@@ -26,7 +25,13 @@ impl Place {
 
 /// Bytes that begin a character; bytes that are not UTF-8 are counted by the same rule.
 fn characters(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count() as u64
+    count(bytes, |byte| byte & 0b1100_0000 != 0b1000_0000)
+}
+
+/// How many bytes are of a kind. Each chunk is counted in one byte, so that many are counted at once.
+fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> u64 {
+    let chunks = bytes.chunks(usize::from(u8::MAX));
+    chunks.map(|chunk| u64::from(chunk.iter().map(|&byte| u8::from(is(byte))).sum::<u8>())).sum()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the records of NDJSON. One unit is in memory at a time.
 
 mod broken;
+mod pass;
 #[cfg(test)]
 mod tests;
 
@@ -251,7 +252,7 @@ impl<R: Read> Units<R> {
     }
 
     /// The record that the window begins with is.
-    fn too_large(&self) -> Malformed {
+    fn too_large(&mut self) -> Malformed {
         Problem::TooLarge { limit: self.cut.limit }.at(self.window.place())
     }
 

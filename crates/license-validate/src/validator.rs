@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::{
     breach::{self, Breach},
+    bytes,
     compiled::Compiled,
-    explain,
+    explain, generated,
     malformed::Malformed,
     place::Place,
     text,
@@ -44,6 +45,7 @@ pub struct Validator {
     name: &'static str,
     profile: Profile,
     masked: bool,
+    reader: bytes::Reader,
     compiled: &'static Compiled,
 }
 
@@ -55,8 +57,9 @@ impl Validator {
     pub fn new(name: &str, profile: Profile) -> Result<Validator, UnknownSchema> {
         let unknown = || UnknownSchema { name: name.to_owned() };
         let name = NAMES.iter().copied().find(|known| *known == name).ok_or_else(unknown)?;
+        let reader = generated::reader(name, profile).ok_or_else(unknown)?;
         let compiled = Compiled::embedded(name, profile).ok_or_else(unknown)?;
-        Ok(Validator { name, profile, masked: false, compiled })
+        Ok(Validator { name, profile, masked: false, reader, compiled })
     }
 
     /// The same, but no value of a document stands in a message; names of members do.
@@ -84,6 +87,23 @@ impl Validator {
         self.profile
     }
 
+    /// Whether `document` is certainly valid, found in one pass over its bytes and without any
+    /// memory. If not, it is most likely invalid, and [`check`](Validator::check) tells.
+    ///
+    /// ```
+    /// use license_validate::{Profile, Validator};
+    ///
+    /// let validator = Validator::new("renew-request", Profile::Documented)?;
+    /// assert!(validator.accepts(br#"{"state": "sleeping"}"#));
+    /// // Valid too, but written in a way that is left to the slower judge.
+    /// assert!(!validator.accepts(br#"{"state": "sleep\u0069ng"}"#));
+    /// assert_eq!(validator.check(br#"{"state": "sleep\u0069ng"}"#)?, []);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn accepts(&self, document: &[u8]) -> bool {
+        bytes::accepts(self.reader, document)
+    }
+
     /// Judges one whole document: every violation, in the order of the document; none if it is
     /// valid. A byte-order mark before it is skipped.
     ///
@@ -91,6 +111,9 @@ impl Validator {
     /// [`Malformed`] where `document` is not one JSON value.
     pub fn check(&self, document: &[u8]) -> Result<Vec<Violation>, Malformed> {
         let document = text::document(document)?;
+        if self.accepts(document) {
+            return Ok(Vec::new());
+        }
         let value = text::parse(document, Place::START)?;
         Ok(breach::violations(self.breaches(&value), document, Place::START, None))
     }
@@ -118,7 +141,7 @@ impl Validator {
 
 impl fmt::Debug for Validator {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Validator { name, profile, masked, compiled: _ } = self;
+        let Validator { name, profile, masked, reader: _, compiled: _ } = self;
         write!(out, "Validator({name}, {profile}, masked: {masked})")
     }
 }

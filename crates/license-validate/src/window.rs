@@ -14,23 +14,38 @@ const BLOCK: usize = 64 * 1024;
 pub(crate) struct Window<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// Where in the buffer the window begins and ends; what is behind it is overwritten.
     start: usize,
+    end: usize,
+    /// The place of the byte at `placed`, which is not behind `start`.
     place: Place,
+    placed: usize,
     read: u64,
 }
 
 impl<R: Read> Window<R> {
     pub(crate) fn new(reader: R) -> Window<R> {
-        Window { reader, buffer: Vec::new(), start: 0, place: Place::START, read: 0 }
+        Window {
+            reader,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            place: Place::START,
+            placed: 0,
+            read: 0,
+        }
     }
 
     /// What was read and not yet consumed.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..]
+        &self.buffer[self.start..self.end]
     }
 
-    /// The place of the first of these bytes.
-    pub(crate) fn place(&self) -> Place {
+    /// The place of the first of these bytes. It is counted when it is asked for, since most bytes
+    /// are passed over without a question.
+    pub(crate) fn place(&mut self) -> Place {
+        self.place = self.place.after(&self.buffer[self.placed..self.start]);
+        self.placed = self.start;
         self.place
     }
 
@@ -47,18 +62,21 @@ impl<R: Read> Window<R> {
 
     /// Reads at least one more byte behind the others; false at the end of the input.
     pub(crate) fn fill(&mut self) -> io::Result<bool> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let held = self.buffer.len();
-        self.buffer.resize(held + BLOCK, 0);
+        self.place();
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.placed, self.end) = (0, 0, self.end - self.start);
+        if self.buffer.len() < self.end + BLOCK {
+            self.buffer.resize(self.end + BLOCK, 0);
+        }
+        let free = self.end..self.end + BLOCK;
         let result = loop {
-            match self.reader.read(&mut self.buffer[held..]) {
+            match self.reader.read(&mut self.buffer[free.clone()]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 result => break result,
             }
         };
         let count = *result.as_ref().unwrap_or(&0);
-        self.buffer.truncate(held + count);
+        self.end += count;
         self.read += count as u64;
         result.map(|count| count > 0)
     }
@@ -75,13 +93,14 @@ impl<R: Read> Window<R> {
 
     /// Moves past the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.place = self.place.after(&self.bytes()[..count]);
         self.start += count;
     }
 
     /// Moves past bytes that take no place, such as a byte-order mark.
     pub(crate) fn drop_unplaced(&mut self, count: usize) {
+        self.place();
         self.start += count;
+        self.placed = self.start;
     }
 
     /// Moves past the bytes that `skipped` accepts; the byte that stopped it, `None` at the end.

@@ -1,10 +1,10 @@
-//! The chore `codegen`: schemas → types, bundles, observed schemas, reference pages.
+//! The chore `codegen`: schemas → types, validators, bundles, observed schemas, reference pages.
 //!
 //! [`load`] reads the files and applies the marks of a profile, [`model`] says what a schema can
 //! be, [`read`] turns one into the other or refuses, and what is written comes from [`emit`]
-//! (Rust), [`bundle`] (self-contained schemas) and [`reference`] (pages for people). Rendering is
-//! pure; only [`tree`] touches files. The chore depends on nothing that it generates, so it works
-//! when that is broken.
+//! (types), [`validator`] (judges of bytes), [`bundle`] (self-contained schemas) and [`reference`]
+//! (pages for people). Rendering is pure; only [`tree`] touches files. The chore depends on nothing
+//! that it generates, so it works when that is broken.
 
 mod bundle;
 mod emit;
@@ -15,6 +15,7 @@ mod read;
 mod reference;
 mod tree;
 mod union;
+mod validator;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ fn render(sources: &Sources) -> anyhow::Result<Tree> {
     let documented = union::agree_on_telling(documented, &observed);
     let mut tree = Tree::default();
     emit::render(&documented, &observed, &mut tree).context("cannot write the types")?;
+    validator::render(&documented, &observed, &mut tree).context("cannot write the validators")?;
     bundle::render(sources, &documented, &observed, &mut tree)?;
     reference::render(&documented, &observed, &mut tree);
     Ok(tree)

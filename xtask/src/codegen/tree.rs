@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// Directories that hold generated files and nothing else.
-const DIRECTORIES: [&str; 4] = [
+const DIRECTORIES: [&str; 5] = [
     "crates/license-types/schemas",
     "crates/license-types/src/generated",
+    "crates/license-validate/src/generated",
     "schemas/observed",
     "schemas/reference",
 ];

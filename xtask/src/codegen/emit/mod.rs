@@ -2,7 +2,7 @@
 
 mod object;
 mod scalar;
-mod source;
+pub(crate) mod source;
 mod union;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,7 @@ fn exported<'a>(model: &'a Model, wanted: &BTreeSet<String>) -> Vec<&'a str> {
 }
 
 /// One hash for a file that depends on every schema.
-fn hash(model: &Model) -> String {
+pub(crate) fn hash(model: &Model) -> String {
     super::load::hash_of(model.schemas.iter().map(|schema| schema.hash.as_str()))
 }
 
