@@ -12,7 +12,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::load::Profile;
-use super::model::{Definition, Kind, Model, Schema, Shape};
+use super::model::{Definition, Kind, Model, Shape};
 use super::names;
 use super::tree::Tree;
 use source::{doc, file};
@@ -28,9 +28,8 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
     namespace(documented, &all, tree)?;
     namespace(observed, &differing, tree)?;
     // What differs is a type of its own; everything else is the documented one.
-    let same: BTreeSet<&str> =
-        exported(documented, &all).into_iter().filter(|name| !differing.contains(*name)).collect();
-    let same: Vec<_> = same.iter().map(|name| format_ident!("{name}")).collect();
+    let same = documented.definitions().filter(|it| !differing.contains(&it.name));
+    let same: BTreeSet<_> = same.flat_map(names_of).collect();
     let modules = modules(observed, &differing);
     let items = quote! {
         #(mod #modules;)*
@@ -61,9 +60,11 @@ fn modules(model: &Model, wanted: &BTreeSet<String>) -> Vec<syn::Ident> {
     with_types.map(|schema| format_ident!("{}", names::module(&schema.name))).collect()
 }
 
-/// The names that the definitions of `wanted` make public.
-fn exported<'a>(model: &'a Model, wanted: &BTreeSet<String>) -> Vec<&'a str> {
-    model.definitions().map(|it| it.name.as_str()).filter(|it| wanted.contains(*it)).collect()
+/// The names that a definition makes public.
+fn names_of(definition: &Definition) -> Vec<syn::Ident> {
+    let has_document = definition.or_null && matches!(definition.shape, Shape::Object(_));
+    let document = has_document.then(|| object::document_name(definition));
+    [format_ident!("{}", definition.name)].into_iter().chain(document).collect()
 }
 
 /// One hash for a file that depends on every schema.
@@ -72,7 +73,6 @@ pub(crate) fn hash(model: &Model) -> String {
 }
 
 fn namespace(model: &Model, wanted: &BTreeSet<String>, tree: &mut Tree) -> anyhow::Result<()> {
-    let homes = model.homes();
     for schema in &model.schemas {
         let definitions: Vec<&Definition> =
             schema.definitions.iter().filter(|it| wanted.contains(&it.name)).collect();
@@ -80,7 +80,7 @@ fn namespace(model: &Model, wanted: &BTreeSet<String>, tree: &mut Tree) -> anyho
             continue;
         }
         let path = format!("{}/{}.rs", model.profile.as_str(), names::module(&schema.name));
-        let items = module(model, schema, &definitions, &homes);
+        let items = module(model, &definitions);
         let origin = format!("schemas/{}.schema.json", schema.name);
         let intro = format!("{}: {}", schema.title, source::uncapitalized(&schema.description));
         insert(tree, &path, &origin, &schema.hash, &intro, items)?;
@@ -88,17 +88,12 @@ fn namespace(model: &Model, wanted: &BTreeSet<String>, tree: &mut Tree) -> anyho
     Ok(())
 }
 
-fn module(
-    model: &Model,
-    schema: &Schema,
-    definitions: &[&Definition],
-    homes: &BTreeMap<&str, &str>,
-) -> Vec<TokenStream> {
+fn module(model: &Model, definitions: &[&Definition]) -> Vec<TokenStream> {
     let here: BTreeSet<&str> = definitions.iter().map(|it| it.name.as_str()).collect();
     let foreign: BTreeSet<&str> = definitions
         .iter()
         .flat_map(|definition| definition.shape.references())
-        .filter(|name| !here.contains(name) || homes[name] != schema.name)
+        .filter(|name| !here.contains(name))
         .collect();
     let mut items = Vec::new();
     if definitions.iter().any(|it| !matches!(it.shape, Shape::List(_))) {

@@ -67,9 +67,13 @@ pub(crate) fn items(model: &Model, definition: &Definition, object: &Object) -> 
 /// The alias of a root that may be null.
 pub(crate) fn document(definition: &Definition) -> TokenStream {
     let name = format_ident!("{}", definition.name);
-    let alias = format_ident!("{}Document", definition.name);
+    let alias = document_name(definition);
     let docs = doc(&[&format!("A whole document: {} or null", names::spaced(&definition.name))]);
     quote! { #docs pub type #alias = Option<#name>; }
+}
+
+pub(crate) fn document_name(definition: &Definition) -> syn::Ident {
+    format_ident!("{}Document", definition.name)
 }
 
 fn field(model: &Model, member: &Member) -> TokenStream {
