@@ -89,31 +89,25 @@ struct Fit {
     shared: usize,
 }
 
-/// Pairs parts with objects, each once, the pair that shares most names first; of those that
-/// share as many, the pair that lacks least. A part of which we know less than half is no object.
+/// Pairs parts with objects, each once, those that share most names first. A part of which we
+/// know less than half is no object of ours.
 fn fits(parts: &[Part], command: &Command) -> Vec<Fit> {
     let mut candidates = Vec::new();
-    for (part_index, part) in parts.iter().enumerate() {
-        let names: BTreeSet<&str> = part.properties.iter().map(|p| p.name.as_str()).collect();
-        for (object_index, object) in command.objects.iter().enumerate() {
-            let shared = shared(&names, object);
-            if object.has_table && shared > 0 && shared * 2 >= names.len() {
-                let lacking = object.properties.len() - shared;
-                let fit = Fit { part: part_index, object: object_index, shared };
-                candidates.push((Reverse(shared), lacking, fit));
+    for (part, Part { properties, .. }) in parts.iter().enumerate() {
+        let names: BTreeSet<&str> = properties.iter().map(|p| p.name.as_str()).collect();
+        for (object, Object { properties, .. }) in command.objects.iter().enumerate() {
+            let shared = properties.iter().filter(|p| names.contains(p.name.as_str())).count();
+            if shared > 0 && shared * 2 >= names.len() {
+                candidates.push(Fit { part, object, shared });
             }
         }
     }
-    candidates.sort_by_key(|(shared, lacking, _)| (*shared, *lacking));
+    candidates.sort_by_key(|fit| Reverse(fit.shared));
     let mut fits: Vec<Fit> = Vec::new();
-    for (_, _, fit) in candidates {
+    for fit in candidates {
         if !fits.iter().any(|other| other.part == fit.part || other.object == fit.object) {
             fits.push(fit);
         }
     }
     fits
-}
-
-fn shared(names: &BTreeSet<&str>, object: &Object) -> usize {
-    object.properties.iter().filter(|property| names.contains(property.name.as_str())).count()
 }

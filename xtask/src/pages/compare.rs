@@ -51,16 +51,16 @@ pub(crate) fn compare(
                 let speaker = Speaker { name: "the page", line: part.line, is_english };
                 findings.extend(speaker.compare(&part.properties, object));
             }
-            None if object.has_table => findings.push(lacks_table(object)),
+            None if object.has_table => findings.push(missing_table(object)),
             None => {}
         }
     }
-    findings.extend(page.strangers.iter().map(is_stranger));
+    findings.extend(page.strangers.iter().map(stranger));
     match (page.command.root, block) {
         (Root::ObjectOrNull, Some(Ok(members))) => {
             compare_block(members, page.command.root_object(), page.command, &mut findings);
         }
-        (Root::ObjectOrNull, Some(Err(not_json))) => findings.push(not_compared(not_json)),
+        (Root::ObjectOrNull, Some(Err(not_json))) => findings.push(unread_block(not_json)),
         (Root::Collection, _) | (_, None) => {}
     }
     findings
@@ -68,16 +68,16 @@ pub(crate) fn compare(
 
 /// Whether what a page says of a type is true of what the schema says, which may say more.
 pub(crate) fn agrees(page: &Kind, schema: &Kind) -> bool {
-    match (page, schema) {
-        (Kind::Text, Kind::Text | Kind::DateTime)
-        | (Kind::Number, Kind::Number)
-        | (Kind::DateTime, Kind::DateTime)
-        | (Kind::Enum(_), Kind::Enum(_))
-        | (Kind::Boolean, Kind::Boolean)
-        | (Kind::Object(_), Kind::Object(_))
-        | (Kind::Collection(None), Kind::Collection(_)) => true,
-        (Kind::Collection(Some(page)), Kind::Collection(Some(schema))) => agrees(page, schema),
-        _ => false,
+    match page {
+        Kind::Number | Kind::DateTime | Kind::Boolean => page == schema,
+        Kind::Text => matches!(schema, Kind::Text | Kind::DateTime),
+        Kind::Enum(_) => matches!(schema, Kind::Enum(_)),
+        Kind::Object(_) => matches!(schema, Kind::Object(_)),
+        Kind::Collection(None) => matches!(schema, Kind::Collection(_)),
+        Kind::Collection(Some(page)) => {
+            matches!(schema, Kind::Collection(Some(schema)) if agrees(page, schema))
+        }
+        Kind::Unknown(_) => false,
     }
 }
 
@@ -199,13 +199,13 @@ fn compare_block(
     }
 }
 
-fn lacks_table(object: &Object) -> Finding {
+fn missing_table(object: &Object) -> Finding {
     let (title, names) = (&object.title, names(&object.properties));
     let text = format!("{title}: the page says nothing in a table; the schema says {names}");
     Finding { weight: Weight::Drift, line: None, text }
 }
 
-fn is_stranger(part: &Part) -> Finding {
+fn stranger(part: &Part) -> Finding {
     let names = names(&part.properties);
     let text = format!(
         "a table of no object that we know: the page says {names}; the schema says nothing"
@@ -213,7 +213,7 @@ fn is_stranger(part: &Part) -> Finding {
     Finding { weight: Weight::Drift, line: Some(part.line), text }
 }
 
-fn not_compared(NotJson { line, expected }: &NotJson) -> Finding {
+fn unread_block(NotJson { line, expected }: &NotJson) -> Finding {
     let text =
         format!("the block is not JSON here, where {expected} is expected; it is not compared");
     Finding { weight: Weight::Warning, line: Some(*line), text }

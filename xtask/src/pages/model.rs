@@ -47,7 +47,8 @@ impl Kind {
         match self {
             Kind::Object(keys) => keys,
             Kind::Collection(Some(element)) => element.object_keys(),
-            _ => &[],
+            Kind::Number | Kind::Text | Kind::DateTime | Kind::Enum(_) | Kind::Boolean => &[],
+            Kind::Collection(None) | Kind::Unknown(_) => &[],
         }
     }
 }

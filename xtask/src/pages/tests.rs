@@ -5,7 +5,9 @@ mod derived;
 mod drift;
 mod hostile;
 mod mutants;
+mod words;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -24,6 +26,15 @@ fn files() -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|file| file.is_file());
     files.sort();
+    files
+}
+
+/// Pages that are not the project's own, where the environment names a directory of them.
+fn files_of_the_environment() -> Vec<PathBuf> {
+    let Some(directory) = env::var_os("LICENSE_PAGES") else { return Vec::new() };
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "LICENSE_PAGES names a directory without pages");
     files
 }
 

@@ -61,6 +61,7 @@ const OBJECTS: &[&str] = &["object", "objet", "objeto", "オブジェクト"];
 const DATES: &[&str] =
     &["date iso 8601", "fecha iso 8601", "data iso 8601", "日付 (iso 8601)", "日付 iso 8601"];
 const COLLECTIONS: &[&str] = &["collection", "colección", "coleção", "uma coleção", "コレクション"];
+/// Beginnings, so that both `facultatif` and `facultative` count.
 const OPTIONALS: &[&str] =
     &["optional", "facultati", "optionnel", "opcional", "任意", "オプション"];
 const VALUES: &[&str] = &[
@@ -125,12 +126,9 @@ pub(crate) fn kind(cell: &str) -> Kind {
 /// The type that the longest phrase at the start of `text` names, and what follows it.
 pub(crate) fn kind_at_start(text: &str) -> Option<(Kind, &str)> {
     let (kind, rest) = word_at_start(text)?;
-    let longer = match &kind {
-        Kind::Text => enum_after(rest).or_else(|| collection_after(&kind, rest)),
-        Kind::Object(_) => collection_after(&kind, rest),
-        Kind::Collection(_) => element_after(rest),
-        _ => None,
-    };
+    let longer = enum_after(&kind, rest)
+        .or_else(|| collection_after(&kind, rest))
+        .or_else(|| element_after(&kind, rest));
     longer.or(Some((kind, rest)))
 }
 
@@ -139,22 +137,24 @@ fn word_at_start(text: &str) -> Option<(Kind, &str)> {
 }
 
 /// `Text (enum)`.
-fn enum_after(rest: &str) -> Option<(Kind, &str)> {
-    Some((Kind::Enum(Vec::new()), strip(rest.trim_start(), "(enum)")?))
+fn enum_after<'a>(kind: &Kind, rest: &'a str) -> Option<(Kind, &'a str)> {
+    let rest = strip(rest.trim_start(), "(enum)")?;
+    (*kind == Kind::Text).then_some((Kind::Enum(Vec::new()), rest))
 }
 
 /// `collection of strings`.
-fn element_after(rest: &str) -> Option<(Kind, &str)> {
+fn element_after<'a>(kind: &Kind, rest: &'a str) -> Option<(Kind, &'a str)> {
     let element = [" of ", " de ", " d'"].iter().find_map(|of| strip(rest, of))?;
     let (element, rest) = word_at_start(element)?;
-    Some((Kind::Collection(Some(Box::new(element))), strip(rest, "s").unwrap_or(rest)))
+    let collection = Kind::Collection(Some(Box::new(element)));
+    (*kind == Kind::Collection(None)).then_some((collection, strip(rest, "s").unwrap_or(rest)))
 }
 
 /// `文字列のコレクション`.
-fn collection_after<'a>(element: &Kind, rest: &'a str) -> Option<(Kind, &'a str)> {
+fn collection_after<'a>(kind: &Kind, rest: &'a str) -> Option<(Kind, &'a str)> {
     let collection = strip(rest.trim_start(), "の")?.trim_start();
     let rest = COLLECTIONS.iter().find_map(|word| strip(collection, word))?;
-    Some((Kind::Collection(Some(Box::new(element.clone()))), rest))
+    Some((Kind::Collection(Some(Box::new(kind.clone()))), rest))
 }
 
 /// Whether a description has a parenthesis that begins by saying that the property is optional.

@@ -44,6 +44,28 @@ fn a_renamed_property_is_a_removed_and_an_added_one() {
 }
 
 #[test]
+fn properties_renamed_together_are_told_apart_by_their_places() {
+    let text = with(&page("license-usage.en.flattened.txt"), "productUsedCount", "used");
+    expect![[r#"
+        page:19: Retention.used: the page says Number; the schema says nothing (a new name of `productUsedCount`?)
+        page:20: Retention.balance: the page says Number; the schema says nothing (a new name of `productBalance`?)
+        page:16: Retention.productUsedCount: the page says nothing; the schema says Number (now `used`?)
+        page:16: Retention.productBalance: the page says nothing; the schema says Number (now `balance`?)
+    "#]].assert_eq(&findings(&with(&text, "productBalance", "balance")));
+}
+
+#[test]
+fn a_property_renamed_alone_may_have_moved() {
+    let (old, new) = ("userNameTextUser of the session\nuserIdNumber", "numberNumber");
+    let text = with(&page("license-usage.en.flattened.txt"), old, new);
+    let text = with(&text, "Number of the user\n", "Number of the user\nuserNameTextUser\n");
+    expect![[r#"
+        page:50: SQL session.number: the page says Number; the schema says nothing (a new name of `userId`?)
+        page:47: SQL session.userId: the page says nothing; the schema says Number (now `number`?)
+    "#]].assert_eq(&findings(&text));
+}
+
+#[test]
 fn a_name_that_a_translation_lost() {
     check_drift(
         "license-info.pt.md",

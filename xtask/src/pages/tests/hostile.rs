@@ -31,6 +31,7 @@ fn a_name_ends_where_the_description_begins_without_a_type() {
         expirationDateobjectDate (optional)\n\
         creationDateTimeDate ISO 8601Date and time\n\
         versionstring\n\
+        timeTextTextual form\n\
         licenseNumber文字列番号\n";
     expect![[r#"
         licenseNumber: Text
@@ -39,6 +40,7 @@ fn a_name_ends_where_the_description_begins_without_a_type() {
         expirationDate: Object, optional
         creationDateTime: Date ISO 8601
         version: Text
+        time: Text
         licenseNumber: Text"#]]
     .assert_eq(&rows(text));
 }
@@ -53,6 +55,8 @@ fn rows_of_pipes_may_lack_cells_and_the_pipes_around_them() {
         | \\[ \\].count | number | How many | 15 |\n\
         | | [].date | object | Until (optional, like the other)\n\
         | \\[ \\].a\\|b | string\n\
+        | | when | object | Which |\n\
+        | | number | string |\n\
         | | | number | Which |\n\
         | | |\n\
         | odd | | | |\n\
@@ -63,10 +67,36 @@ fn rows_of_pipes_may_lack_cells_and_the_pipes_around_them() {
         - count: Number
         - date: Object, optional
         - a|b: Text
+        - when: Object
+        - number: Text
         (no name): Number
         odd: no type
         bare: Text"#]]
     .assert_eq(&rows(text));
+}
+
+#[test]
+fn a_cell_of_doc_center_text_goes_on_only_where_a_line_opened_it() {
+    let text = "\
+        | Property | Type | Description |\n\
+        | name | string |\n\
+        |\n\
+        Its name (optional) | ||||\n\
+        | version | string | Its version |\n\
+        prose with a pipe (optional) |\n\
+        | key | number | Below the prose |";
+    expect![[r#"
+        name: Text, optional
+        version: Text"#]]
+    .assert_eq(&rows(text));
+}
+
+#[test]
+fn comments_count_as_lines() {
+    let text = with(&page("license-info.en.md"), "<!--REF", "<!--\n\n-->x<!--\n-->\n<!--REF");
+    let text = with(&text, "\"version\": ", "\"edition\": ");
+    let line = 1 + text.lines().position(|line| line.contains("edition")).unwrap();
+    assert!(findings(&text).starts_with(&format!("page:{line}: License info.edition")));
 }
 
 /// The rows of the only table on a page, those on elements marked by a dash.

@@ -7,28 +7,29 @@ use crate::pages::words;
 
 #[test]
 fn every_change_of_every_row_is_a_drift_that_names_the_property() {
+    let files = files().into_iter().filter(|file| name(file) != "license-info.older.pt.md");
+    let mutants: usize = files.map(|file| check_mutants(&file)).sum();
+    assert_eq!(mutants, 4 * (15 * 27 + 8 * 19 + 3 * 18));
+    files_of_the_environment().iter().for_each(|file| assert!(check_mutants(file) > 0));
+}
+
+/// How many mutants a page has, each of which must be found out.
+fn check_mutants(file: &Path) -> usize {
+    let text = fs::read_to_string(file).unwrap();
+    let (page, _) = examine(&text, &COMMANDS).unwrap();
     let mut mutants = 0;
-    for file in files().iter().filter(|file| name(file) != "license-info.older.pt.md") {
-        let text = fs::read_to_string(file).unwrap();
-        let (page, _) = examine(&text, &COMMANDS).unwrap();
-        for (object, part) in page.command.objects.iter().zip(&page.parts) {
-            for property in part.iter().flat_map(|part| &part.properties) {
-                for change in [drop, rename, retype, flip] {
-                    let mutant = change(&text, property);
-                    assert_ne!(mutant, text);
-                    let subject = format!("{}.{}: the page says", object.title, property.name);
-                    let found = findings(&mutant);
-                    assert!(
-                        found.lines().any(|line| line.contains(&subject) && !line.starts_with('w')),
-                        "{}: {subject}: {found}\n{mutant}",
-                        file.display()
-                    );
-                    mutants += 1;
-                }
+    for (object, part) in page.command.objects.iter().zip(&page.parts) {
+        for property in part.iter().flat_map(|part| &part.properties) {
+            let subject = format!("{}.{}: the page says", object.title, property.name);
+            for change in [drop, rename, retype, flip] {
+                let found = findings(&change(&text, property));
+                let is_drift = |line: &str| line.contains(&subject) && !line.starts_with("warning");
+                assert!(found.lines().any(is_drift), "{}: {subject}: {found}", file.display());
+                mutants += 1;
             }
         }
     }
-    assert_eq!(mutants, 4 * (15 * 27 + 8 * 19 + 3 * 18));
+    mutants
 }
 
 /// The page cut in three: what is above the row, the row, and what follows.
