@@ -259,16 +259,9 @@ fn constrained(text: &Text, pattern: &Ident) -> TokenStream {
 fn pattern_function(definition: &Definition) -> Option<TokenStream> {
     let Shape::Text(Text { pattern: Some(pattern), .. }) = &definition.shape else { return None };
     let name = pattern_name(definition);
-    Some(match pattern::code(pattern) {
-        Some(code) => {
-            let docs = format!(" `{pattern}`");
-            quote! { #[doc = #docs] fn #name(text: &[u8]) -> Rest<'_> { #code } }
-        }
-        None => {
-            let docs = format!(" `{pattern}`: left to the reference.");
-            quote! { #[doc = #docs] fn #name(_: &[u8]) -> Rest<'_> { None } }
-        }
-    })
+    let docs = format!(" `{}`", pattern.text);
+    let statements = pattern::statements(&pattern.parts);
+    Some(quote! { #[doc = #docs] fn #name(text: &[u8]) -> Rest<'_> { #statements } })
 }
 
 fn pattern_name(definition: &Definition) -> Ident {
