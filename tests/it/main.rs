@@ -12,6 +12,7 @@ mod layers;
 mod model;
 mod outside;
 mod pool;
+mod readme;
 mod scripts;
 mod types;
 mod validate;

@@ -1,1 +1,6 @@
-//! Whole-system and conformance tests live in `it`.
+//! Whole-system and conformance tests live in `it`; here the README's Rust examples run as doctests.
+
+/// The landing page.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
