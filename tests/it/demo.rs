@@ -28,7 +28,7 @@ fn the_demo_plays_a_true_session() {
 
         # Nothing is left for a second SQL connection
         $ license retain --product 0025 --session report
-        license: all 1 licenses of 4D SQL Server (0025) are in use
+        license: the only license of 4D SQL Server (0025) is in use
         hint: `license usage` shows who holds them; `license release --token N` frees one
         (exit code 3)
 

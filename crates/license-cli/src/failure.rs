@@ -141,13 +141,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// `error: its source: the source of that`, as one line.
+/// `error: its source: the source of that`, as one line, each told once.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        message.push_str(": ");
-        message.push_str(&error.to_string());
+        let level = error.to_string();
+        // Some libraries repeat what the level above says, behind a number of theirs.
+        let news = level.rsplit(": ").next().unwrap_or_default();
+        if !message.contains(news) {
+            message.push_str(": ");
+            message.push_str(&level);
+        }
         source = error.source();
     }
     message

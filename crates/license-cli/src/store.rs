@@ -7,8 +7,8 @@ use license_pool::{
     StoreUrl,
 };
 use license_types::{
-    Availability, Count, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode,
-    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
+    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
+    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
 };
 
 use crate::failure::{Failure, chain};
@@ -74,18 +74,7 @@ impl Licenses for Store {
     }
 
     fn availability(&mut self, product: ProductId) -> Result<Availability, Failure> {
-        match self.pool.availability(product) {
-            Ok(availability) => Ok(availability),
-            Err(Error::Refused(Refusal::UnknownLicense { number: None })) => Ok(Availability {
-                available: false,
-                product_id: product,
-                allowed_count: Count::MIN,
-                used_count: Count::MIN,
-                product_balance: Count::MIN,
-                code: Some(RefusalCode::UnknownProduct),
-            }),
-            Err(error) => Err(failure(&error)),
-        }
+        self.pool.availability(product).map_err(|error| failure(&error))
     }
 
     fn retain(&mut self, wanted: Wanted) -> Result<RetainReceipt, Failure> {
@@ -118,12 +107,7 @@ impl Licenses for Store {
 
     fn history(&mut self, each: EachEntry<'_>) -> Result<(), Failure> {
         for entry in self.pool.history() {
-            match entry {
-                Ok(entry) => each(entry)?,
-                // No license, no history.
-                Err(Error::Refused(Refusal::UnknownLicense { number: None })) => break,
-                Err(error) => return Err(failure(&error)),
-            }
+            each(entry.map_err(|error| failure(&error))?)?;
         }
         Ok(())
     }
@@ -135,14 +119,24 @@ impl Licenses for Store {
 
 /// Why a store was not opened, in our terms.
 fn not_opened(error: &OpenError) -> Failure {
+    let failure = |code| Failure::because(code, error);
     match error {
-        OpenError::Missing { .. } => Failure::because(ProblemCode::StoreUnavailable, error)
-            .hint("--store or LICENSE_STORE names another"),
-        OpenError::Foreign { .. }
-        | OpenError::Newer { .. }
-        | OpenError::Unavailable { .. }
-        | OpenError::Register(_) => Failure::because(ProblemCode::StoreUnavailable, error),
-        OpenError::Url(_) | OpenError::Thread(_) => Failure::because(ProblemCode::Internal, error),
+        OpenError::Missing { .. } => {
+            failure(ProblemCode::StoreUnavailable).hint("--store or LICENSE_STORE names another")
+        }
+        OpenError::Unavailable { path, .. } => {
+            let failure = failure(ProblemCode::StoreUnavailable);
+            match path.parent() {
+                Some(folder) if !folder.exists() => {
+                    failure.hint(format!("create the folder {} first", folder.display()))
+                }
+                _ => failure,
+            }
+        }
+        OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Register(_) => {
+            failure(ProblemCode::StoreUnavailable)
+        }
+        OpenError::Url(_) | OpenError::Thread(_) => failure(ProblemCode::Internal),
     }
 }
 

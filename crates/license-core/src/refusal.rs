@@ -61,7 +61,7 @@ pub enum Refusal {
         expired_on: Date,
     },
     /// Every license that is allowed is in use.
-    #[error("all {allowed_count} licenses of {} are in use", label(.name, *.product))]
+    #[error("{}", none_left(.name, *.product, *.allowed_count))]
     NoLicenseLeft {
         /// The product.
         product: ProductId,
@@ -141,6 +141,15 @@ fn not_retained(
         text += &format!(" with token {token}");
     }
     text
+}
+
+fn none_left(name: &str, product: ProductId, allowed_count: u64) -> String {
+    let product = label(name, product);
+    match allowed_count {
+        0 => format!("the license allows none of {product}"),
+        1 => format!("the only license of {product} is in use"),
+        _ => format!("all {allowed_count} licenses of {product} are in use"),
+    }
 }
 
 /// A product as messages name it: `4D Client (0009)`.

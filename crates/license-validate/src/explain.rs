@@ -1,6 +1,7 @@
 //! The reference validator's errors as breaches, each told once and at its own place.
 
 use jsonschema::{ValidationError, error::ValidationErrorKind};
+use license_types::schemas::Profile;
 use serde_json::Value;
 
 use crate::{
@@ -11,8 +12,14 @@ use crate::{
 };
 
 /// Every breach of the schema in `value`.
-pub(crate) fn breaches(compiled: &Compiled, value: &Value, masked: bool) -> Vec<Breach> {
-    let mut explain = Explain { schema: &compiled.schema, masked, breaches: Vec::new() };
+pub(crate) fn breaches(
+    compiled: &Compiled,
+    profile: Profile,
+    value: &Value,
+    masked: bool,
+) -> Vec<Breach> {
+    let schema = &compiled.schema;
+    let mut explain = Explain { schema, profile, masked, breaches: Vec::new() };
     for error in compiled.reference.iter_errors(value) {
         explain.error(&error, None);
     }
@@ -21,6 +28,7 @@ pub(crate) fn breaches(compiled: &Compiled, value: &Value, masked: bool) -> Vec<
 
 struct Explain<'a> {
     schema: &'a Value,
+    profile: Profile,
     masked: bool,
     breaches: Vec<Breach>,
 }
@@ -61,7 +69,7 @@ impl Explain<'_> {
         let branches = branches.map(Vec::as_slice).unwrap_or_default();
         let at = error.instance_path().as_str();
         let value = error.instance();
-        match shape::nearest(schema, branches, value, at, context) {
+        match shape::nearest(self.profile, schema, branches, value, at, context) {
             Nearest::Branch(index, name) => {
                 for error in &context[index] {
                     self.error(error, name.or(shape));
@@ -78,9 +86,9 @@ impl Explain<'_> {
                     self.note(at.to_owned(), error, message, shape);
                 }
             },
-            Nearest::None(told_by) => {
+            Nearest::None(shapes) => {
                 let value = message::shown(value, self.masked);
-                let message = format!("{value} is of no known shape: {}", told_by.join("; "));
+                let message = format!("{value} is of no known shape: {}", shapes.join("; "));
                 self.note(at.to_owned(), error, message, shape);
             }
         }

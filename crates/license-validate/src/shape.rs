@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use jsonschema::{ValidationError, error::ValidationErrorKind};
+use license_types::{documented, observed, schemas::Profile};
 use serde_json::{Map, Value};
 
 /// What a value that fits no branch of a union is nearest to.
@@ -12,13 +13,17 @@ pub(crate) enum Nearest<'a> {
     Branch(usize, Option<&'a str>),
     /// A member tells the branches apart by its value, and this one has no such value.
     Tag { name: &'a str, values: Vec<&'a Value> },
-    /// No branch is nearer than the others; what tells each.
-    None(Vec<String>),
+    /// No branch is nearer than the others; what each is.
+    None(Vec<&'a str>),
 }
 
 /// Judges `instance`, which stands at `at` and breaks every one of `branches` of `schema`, in the way that `errors`
 /// say for each.
+///
+/// A tag tells; else what tells the shapes of a session, as for the types; else the names that the
+/// value shares with a branch, and of equals the one with the fewest errors.
 pub(crate) fn nearest<'a>(
+    profile: Profile,
     schema: &'a Value,
     branches: &'a [Value],
     instance: &Value,
@@ -38,23 +43,28 @@ pub(crate) fn nearest<'a>(
             None => Nearest::Tag { name, values: branches.iter().filter_map(value).collect() },
         };
     }
-    let score = |index: usize| {
-        let branch = &branches[index];
-        let telling = branch.telling(&branches).filter(|name| members.contains_key(*name)).count();
-        let shared = members.keys().filter(|name| branch.knows(name)).count();
-        (Reverse(telling), Reverse(shared), errors.get(index).map_or(usize::MAX, Vec::len))
+    let named = |name: &str| branches.iter().position(|branch| branch.name == Some(name));
+    let shape = match profile {
+        Profile::Documented => documented::Session::nearest_shape(members),
+        Profile::Observed => observed::Session::nearest_shape(members),
     };
-    let mut scored: Vec<_> = (0..branches.len())
-        .filter(|&index| branches[index].properties.is_some())
-        .map(|index| (score(index), index))
-        .collect();
+    if let Some(index) = shape.and_then(named) {
+        return Nearest::Branch(index, shape);
+    }
+    let score = |index: usize| {
+        let properties = branches[index].properties?;
+        let shared = members.keys().filter(|name| properties.contains_key(*name)).count();
+        Some((Reverse(shared), errors.get(index).map_or(usize::MAX, Vec::len)))
+    };
+    let mut scored: Vec<_> =
+        (0..branches.len()).filter_map(|index| Some((score(index)?, index))).collect();
     scored.sort();
     match scored[..] {
         [(_, index)] => Nearest::Branch(index, branches[index].name),
         [(best, index), (next, _), ..] if best != next => {
             Nearest::Branch(index, branches[index].name)
         }
-        _ => Nearest::None(branches.iter().map(|branch| branch.told_by(&branches)).collect()),
+        _ => Nearest::None(branches.iter().map(Branch::words).collect()),
     }
 }
 
@@ -73,7 +83,7 @@ fn of_kind<'a>(
     let mut fitting = (0..branches.len()).filter(|&index| of_kind(&errors[index]));
     match (fitting.next(), fitting.next()) {
         (Some(index), None) => Nearest::Branch(index, branches[index].name),
-        _ => Nearest::None(branches.iter().map(|branch| branch.told_by(branches)).collect()),
+        _ => Nearest::None(branches.iter().map(Branch::words).collect()),
     }
 }
 
@@ -104,44 +114,13 @@ impl<'a> Branch<'a> {
         }
     }
 
-    fn property(&self, name: &str) -> Option<&'a Value> {
-        self.properties?.get(name)
-    }
-
     fn constant(&self, name: &str) -> Option<&'a Value> {
-        self.property(name)?.get("const")
+        self.properties?.get(name)?.get("const")
     }
 
-    fn knows(&self, name: &str) -> bool {
-        self.property(name).is_some_and(|schema| *schema != Value::Bool(false))
-    }
-
-    /// Whether no value of this branch has the member `name`.
-    fn forbids(&self, name: &str) -> bool {
-        match self.property(name) {
-            Some(schema) => *schema == Value::Bool(false),
-            None => self.schema["additionalProperties"] == Value::Bool(false),
-        }
-    }
-
-    /// The members that only this branch has, and always.
-    fn telling(&self, branches: &[Branch<'a>]) -> impl Iterator<Item = &'a str> {
-        let required = self.schema["required"].as_array().into_iter().flatten();
-        required.filter_map(Value::as_str).filter(move |name| {
-            branches.iter().filter(|branch| !branch.is(self)).all(|branch| branch.forbids(name))
-        })
-    }
-
-    fn told_by(&self, branches: &[Branch<'a>]) -> String {
-        let telling: Vec<&str> = self.telling(branches).collect();
-        match self.name {
-            Some(name) if !telling.is_empty() => format!("{name} has {}", telling.join(", ")),
-            Some(name) => name.to_owned(),
-            None => self.schema["type"].as_str().unwrap_or("another value").to_owned(),
-        }
-    }
-
-    fn is(&self, other: &Branch<'a>) -> bool {
-        std::ptr::eq(self.schema, other.schema)
+    /// What it is, for people.
+    fn words(&self) -> &'a str {
+        let words = self.schema["description"].as_str().or(self.schema["type"].as_str());
+        words.unwrap_or("another value").trim_end_matches('.')
     }
 }

@@ -24,8 +24,8 @@ pub(crate) enum Step {
 enum Expected {
     Value,
     ValueOrEnd,
+    /// Also after a comma, where the end is the parser's to refuse.
     KeyOrEnd,
-    Key,
     Colon,
     CommaOrEnd,
     /// Inside a string, which may be a member's name and may have just seen a backslash.
@@ -92,11 +92,13 @@ impl Scanner {
                     continue; // the byte after a word is judged anew
                 }
                 (_, b' ' | b'\t' | b'\r' | b'\n') => {}
-                (Expected::KeyOrEnd | Expected::Key, b'"') => {
+                (Expected::KeyOrEnd, b'"') => {
                     self.expected = Expected::Text { name: true, escaped: false };
                 }
                 (Expected::Colon, b':') => self.expected = Expected::Value,
-                (Expected::CommaOrEnd, b',') if self.in_object() => self.expected = Expected::Key,
+                (Expected::CommaOrEnd, b',') if self.in_object() => {
+                    self.expected = Expected::KeyOrEnd;
+                }
                 (Expected::CommaOrEnd, b',') => self.expected = Expected::Value,
                 (Expected::CommaOrEnd | Expected::KeyOrEnd, b'}') if self.in_object() => {
                     self.depth -= 1;

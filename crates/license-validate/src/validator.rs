@@ -123,7 +123,7 @@ impl Validator {
         if self.compiled.reference.is_valid(value) {
             return Vec::new();
         }
-        explain::breaches(self.compiled, value, self.masked)
+        explain::breaches(self.compiled, self.profile, value, self.masked)
     }
 
     /// Every breach in an element of a document whose schema is that of an array and says no more

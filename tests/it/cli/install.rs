@@ -295,3 +295,14 @@ fn expired_rights_are_marked() {
         4D REST Only 808464439 (0007)      0        0     0  unlimited
     "#]].assert_eq(&format!("{last_second}\n{after_all}"));
 }
+
+#[test]
+fn a_sum_that_looks_like_unlimited_is_a_number() {
+    let shell = Shell::new();
+    let rights = r#""rights": [{ "count": 32766 }, { "count": 1 }]"#;
+    shell.file("license.json", LICENSE.replace(r#""rights": [{ "count": 32767 }]"#, rights));
+    shell.run("install license.json");
+    let info = shell.run("info").stdout;
+    let line = info.lines().find(|line| line.contains("(0007)")).unwrap();
+    assert!(!line.contains("unlimited"), "{line}");
+}

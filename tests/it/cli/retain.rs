@@ -197,7 +197,7 @@ fn a_refusal_says_why_and_how_to_go_on() {
     shell.run("retain --product 0025 --session etl");
     expect![[r#"
         $ license retain --product 0025 --session report
-        ! license: all 1 licenses of 4D SQL Server (0025) are in use
+        ! license: the only license of 4D SQL Server (0025) is in use
         ! hint: `license usage` shows who holds them; `license release --token N` frees one
         [exit code 3]
 
@@ -207,11 +207,11 @@ fn a_refusal_says_why_and_how_to_go_on() {
           "title": "No license left",
           "status": 409,
           "code": "no_license_left",
-          "detail": "all 1 licenses of 4D SQL Server (0025) are in use",
+          "detail": "the only license of 4D SQL Server (0025) is in use",
           "allowedCount": 1,
           "usedCount": 1
         }
-        ! license: all 1 licenses of 4D SQL Server (0025) are in use
+        ! license: the only license of 4D SQL Server (0025) is in use
         ! hint: `license usage` shows who holds them; `license release --token N` frees one
         [exit code 3]
 

@@ -83,12 +83,12 @@ fn every_value_of_a_stream_is_judged_as_one_record() {
 
         $ license validate broken.ndjson
         broken.ndjson:2:6: a value is cut off here: correct the JSON here (malformed)
-        ! license: 2 records: valid; 1 part unreadable
+        ! license: 2 records: valid; 1 part cannot be judged
         [exit code 2]
 
         $ license validate --json broken.ndjson
         {"file":"broken.ndjson","instancePath":"","schemaPath":"malformed","line":2,"column":6,"message":"a value is cut off here: correct the JSON here"}
-        ! license: 2 records: valid; 1 part unreadable
+        ! license: 2 records: valid; 1 part cannot be judged
         [exit code 2]
 
     "#]].assert_eq(&shell.transcript(
@@ -118,7 +118,7 @@ fn malformed_input_wins_over_violations_and_hides_nothing() {
         cut.json:1:2: a value is cut off here: correct the JSON here (malformed)
         other.json:1:1: nothing tells which schema judges this document: it is no array and has no `products`: name its schema with --schema (malformed)
         ! license: cannot read missing.json: No such file or directory (os error 2)
-        ! license: 1 record: 1 invalid, with 8 violations; 2 parts unreadable
+        ! license: 1 record: 1 invalid, with 8 violations; 2 parts cannot be judged; 1 file cannot be read
         [exit code 2]
 
         $ license validate --schema availability other.json

@@ -58,6 +58,11 @@ fn a_shape_is_told_by_its_own_members() {
     for profile in Profile::ALL {
         assert_eq!(nearest(profile, &session), ["RestSession  \"sessionID\" is missing"]);
     }
+    // However much it shares with another.
+    let session = changed(CLIENT, json!({"type": null, "ID": null, "sessionID": "8F3E"}));
+    for profile in Profile::ALL {
+        assert!(nearest(profile, &session)[0].starts_with("RestSession "));
+    }
     // A member of another shape does not make it that shape.
     let session = changed(CLIENT, json!({"sessionID": "8F3E"}));
     for profile in Profile::ALL {
@@ -79,8 +84,9 @@ fn shared_names_decide_where_nothing_tells() {
 
 #[test]
 fn a_session_that_is_near_to_no_shape_says_what_tells_them() {
-    let told_by = "is of no known shape: ClientSession has type, ID; SqlSession has userAgent, \
-                   userId; RestSession has sessionID, isDatastore";
+    let told_by = "is of no known shape: Session of a 4D client, told by `type` and `ID`; Session \
+                   of an SQL client, told by `userAgent` and `userId`; Session of a REST client, \
+                   told by `sessionID` and `isDatastore`";
     for session in ["{}", r#"{"userName": "Ann", "IPAddress": "::1"}"#] {
         assert_eq!(nearest(Profile::Observed, session), [format!("-  an object {told_by}")]);
     }

@@ -158,6 +158,14 @@ fn fifty_megabytes_of_ndjson_are_judged_with_progress() {
 }
 
 #[test]
+fn values_are_masked_in_streams_too() {
+    let wrong = RECORD.replace("\"token\": 1", "\"token\": -77");
+    let (lines, _) = told(&observed().masked(true), format!("[{wrong}]"));
+    let sentence = "a number is less than the minimum of 1";
+    assert_eq!(lines, [format!("1:91 /0/token /$defs/Token/minimum: {sentence}")]);
+}
+
+#[test]
 fn reading_ends_where_it_is_broken_off() {
     let text = "1\n".repeat(1000);
     let mut told = 0;
@@ -165,10 +173,10 @@ fn reading_ends_where_it_is_broken_off() {
         .lines(true)
         .read(text.as_bytes(), |_| {
             told += 1;
-            if told == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if told == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .unwrap();
-    assert_eq!((told, summary.records), (3, 2)); // one of them is progress
+    assert_eq!((told, summary.records), (4, 3)); // one of them is progress
 }
 
 #[test]

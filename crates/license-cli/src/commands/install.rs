@@ -45,9 +45,12 @@ pub(super) fn run(arguments: &Install, context: &mut Context<'_, '_>) -> Result<
 
 fn install(
     installation: &Installation<'_>,
-    context: &Context<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<InstallReceipt, Failure> {
     let is_new = matches!(context.store_url()?, StoreUrl::Sqlite(path) if !path.exists());
+    if context.store_url()? == StoreUrl::Memory && !installation.dry_run {
+        context.say("`memory:` is gone when the command ends: name a file to keep the license");
+    }
     if is_new {
         // A trial and a refused document must leave nothing behind, not even an empty store.
         let trial = Installation { dry_run: true, ..*installation };

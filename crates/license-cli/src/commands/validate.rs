@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Validate, context: &mut Context<'_, '_>) -> Result
             }
         }
     }
-    context.say(&sentence(&total));
+    context.say(&sentence(&total, unread));
     Ok(match (unread + total.malformed, total.violations) {
         (0, 0) => Exit::Done,
         (0, _) => Exit::Refused,
@@ -138,18 +138,25 @@ fn human(violation: &Violation) -> String {
     escaped(&text).into_owned() + "\n"
 }
 
-fn sentence(total: &Summary) -> String {
-    let records = counted(total.records, "record");
-    let mut text = match (total.records - total.valid, total.violations) {
-        (0, _) => format!("{records}: valid"),
-        (invalid, found) => {
-            format!("{records}: {invalid} invalid, with {}", counted(found, "violation"))
-        }
-    };
-    if total.malformed > 0 {
-        text += &format!("; {} unreadable", counted(total.malformed, "part"));
+fn sentence(total: &Summary, unread: u64) -> String {
+    let mut parts = Vec::new();
+    if total.records > 0 || total.malformed + unread == 0 {
+        let records = counted(total.records, "record");
+        parts.push(match total.records - total.valid {
+            0 => format!("{records}: valid"),
+            invalid => {
+                let violations = counted(total.violations, "violation");
+                format!("{records}: {invalid} invalid, with {violations}")
+            }
+        });
     }
-    text
+    if total.malformed > 0 {
+        parts.push(format!("{} cannot be judged", counted(total.malformed, "part")));
+    }
+    if unread > 0 {
+        parts.push(format!("{} cannot be read", counted(unread, "file")));
+    }
+    parts.join("; ")
 }
 
 fn counted(number: u64, what: &str) -> String {
