@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 
+mod callers;
 mod figure;
 mod ledger;
+mod pool;
 
 use std::io::{self, Write as _};
 
@@ -15,7 +17,11 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 1] = [(&["P6", "P7"], ledger::measure)];
+const MODULES: [(&[&str], Measure); 3] = [
+    (&["P4"], pool::measure_group_commit),
+    (&["P6"], pool::measure_held),
+    (&["P6", "P7"], ledger::measure),
+];
 
 fn main() -> io::Result<()> {
     let mut json = false;

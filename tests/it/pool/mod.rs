@@ -5,6 +5,7 @@ mod engine;
 mod faults;
 mod files;
 mod installing;
+mod logs;
 mod restart;
 mod seats;
 mod sharing;

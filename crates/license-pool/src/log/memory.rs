@@ -88,8 +88,10 @@ impl Log for MemoryLog {
     }
 
     fn leave(&mut self) -> Result<(), LogError> {
-        if let Some(server) = self.server.take() {
-            self.store().servers.remove(&server.name);
+        let Some(server) = self.server.take() else { return Ok(()) };
+        let mut store = self.store();
+        if store.not_fenced(Some(&server)).is_ok() {
+            store.servers.remove(&server.name);
         }
         Ok(())
     }

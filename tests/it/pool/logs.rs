@@ -1,0 +1,237 @@
+//! What every log promises to a pool, and to who writes another one.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use license_core::{
+    Description, Digest, Entry, Event, Head, Identity, Installed, License, Refused, Released,
+    Retained, Stamp,
+};
+use license_pool::log::{
+    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server, Since,
+    SqliteLog, TurnError, Which,
+};
+use license_pool::{RefusalCode, ReleaseCause, SAMPLE_LICENSE, ServerName, Session, SessionState};
+
+use super::world::Store;
+
+/// Two logs on one store, as two processes have them, for each kind of store.
+fn on_every_log(test: impl Fn(&mut dyn Log, &mut dyn Log)) {
+    let log = MemoryLog::default();
+    test(&mut log.clone(), &mut log.clone());
+    let store = Store::new();
+    let open = || SqliteLog::open(&store.path(), true).unwrap();
+    test(&mut open(), &mut open());
+}
+
+#[test]
+fn every_kind_of_entry_comes_back_as_it_was_written() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        append(log, None, Some("A"), &entries);
+        assert_eq!(log.page(LedgerId(1), 0, 100).unwrap(), entries);
+        assert_eq!(other.page(LedgerId(1), 0, 100).unwrap(), entries);
+        assert_eq!(other.page(LedgerId(1), 3, 2).unwrap(), entries[3..5]);
+        assert_eq!(other.page(LedgerId(1), 99, 2).unwrap(), []);
+        assert_eq!(other.page(LedgerId(7), 0, 2).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_log_tells_what_is_new_since_a_known_head() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        append(log, None, Some("A"), &entries[..3]);
+        let (three, five) = (head(&entries[2]), head(&entries[4]));
+        assert_eq!(since(other, None), Since::Reload);
+        assert_eq!(since(other, Some(three)), Since::Entries(Vec::new()));
+        append(log, Some(LedgerId(1)), None, &entries[3..]);
+        assert_eq!(since(other, Some(three)), Since::Entries(entries[3..].to_vec()));
+        assert_eq!(since(other, Some(five)), Since::Entries(entries[5..].to_vec()));
+        // Another history of the same length, and a longer one.
+        let (elsewhere, beyond) = (Digest::of(b"elsewhere"), head(entries.last().unwrap()));
+        assert_eq!(since(other, Some(Head { chain: elsewhere, ..three })), Since::Reload);
+        let beyond = Head { sequence: beyond.sequence + 1, chain: elsewhere };
+        assert_eq!(since(other, Some(beyond)), Since::Reload);
+    });
+}
+
+#[test]
+fn licenses_lead_to_their_ledgers() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        let found = |log: &mut dyn Log, license: Which| {
+            log.catch_up(&[Asked { license, known: None }]).unwrap().found.remove(0)
+        };
+        assert_eq!(found(log, Which::Only), Found::Unknown);
+        append(log, None, Some("A"), &entries[..1]);
+        assert_eq!(found(other, Which::Only), Found::Ledger(LedgerId(1)));
+        append(other, Some(LedgerId(1)), Some("B"), &entries[1..2]);
+        append(log, None, Some("C"), &entries[..1]);
+        let several = Found::Several(vec!["B".to_owned(), "C".to_owned()]);
+        assert_eq!(found(other, Which::Only), several);
+        for (number, id) in [("A", 1), ("B", 1), ("C", 2)] {
+            assert_eq!(found(log, Which::Number(number.into())), Found::Ledger(LedgerId(id)));
+        }
+        assert_eq!(found(log, Which::Number("D".into())), Found::Unknown);
+        append(log, Some(LedgerId(1)), Some("A"), &entries[2..3]);
+        let numbers = |id, numbers: &[&str]| LedgerNumbers {
+            ledger: LedgerId(id),
+            numbers: numbers.iter().map(|number| (*number).to_owned()).collect(),
+        };
+        assert_eq!(other.ledgers().unwrap(), [numbers(1, &["B", "A"]), numbers(2, &["C"])]);
+    });
+}
+
+#[test]
+fn a_turn_that_appends_nothing_changes_nothing() {
+    on_every_log(|log, other| {
+        let asked = [Asked { license: Which::Only, known: None }];
+        let mut asks = 0;
+        log.turn(&asked, &mut |news| {
+            asks += 1;
+            assert_eq!(news.found, [Found::Unknown]);
+            Vec::new()
+        })
+        .unwrap();
+        assert_eq!(asks, 1);
+        assert!(other.ledgers().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn afterwards_a_log_knows_what_became_of_a_turn() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        let mark = |ledger, number: Option<&str>, entry: &Entry| Mark {
+            ledger,
+            number: number.map(Arc::from),
+            head: head(entry),
+        };
+        let new = mark(None, Some("A"), &entries[0]);
+        assert!(!log.landed(&new).unwrap());
+        append(log, None, Some("A"), &entries[..2]);
+        assert!(other.landed(&new).unwrap());
+        assert!(other.landed(&mark(Some(LedgerId(1)), None, &entries[1])).unwrap());
+        assert!(!other.landed(&mark(Some(LedgerId(1)), None, &entries[2])).unwrap());
+        let instead = Entry { chain: Digest::of(b"instead"), ..entries[1].clone() };
+        assert!(!other.landed(&mark(Some(LedgerId(1)), None, &instead)).unwrap());
+    });
+}
+
+#[test]
+fn only_the_last_who_took_a_name_may_go_on() {
+    on_every_log(|log, other| {
+        let server = |instance: &str| Server {
+            name: ServerName::new("db1:7427").unwrap(),
+            instance: instance.to_owned(),
+            lease_seconds: 90,
+            grace_seconds: 90,
+        };
+        assert_eq!(log.register(server("1")).unwrap(), 1);
+        log.catch_up(&[]).unwrap();
+        assert_eq!(other.register(server("2")).unwrap(), 2);
+        assert!(matches!(log.catch_up(&[]), Err(LogError::Fenced { .. })));
+        let turn = log.turn(&[], &mut |_| panic!("nothing is decided"));
+        assert!(matches!(turn, Err(TurnError::Dropped(LogError::Fenced { .. }))));
+        // Who was replaced takes nothing from its successor by leaving.
+        log.leave().unwrap();
+        other.catch_up(&[]).unwrap();
+        other.leave().unwrap();
+        assert_eq!(log.register(server("3")).unwrap(), 1);
+    });
+}
+
+fn append(log: &mut dyn Log, ledger: Option<LedgerId>, number: Option<&str>, entries: &[Entry]) {
+    let number = number.map(Arc::from);
+    let mut append = Some(Append { ledger, number, entries: entries.to_vec() });
+    log.turn(&[], &mut |_| append.take().into_iter().collect()).unwrap();
+}
+
+fn since(log: &mut dyn Log, known: Option<Head>) -> Since {
+    let known = known.map(|head| (LedgerId(1), head));
+    let mut news = log.catch_up(&[Asked { license: Which::Only, known }]).unwrap();
+    assert_eq!(news.found, [Found::Ledger(LedgerId(1))]);
+    news.ledgers.remove(0).1
+}
+
+fn head(entry: &Entry) -> Head {
+    Head { sequence: entry.sequence, chain: entry.chain }
+}
+
+/// One entry of each kind, with and without what is optional. They do not follow from each other.
+fn every_kind() -> Vec<Entry> {
+    let session = Arc::new("job-7".parse().unwrap());
+    let product = "0009".parse().unwrap();
+    let token = license_pool::Token::new(7).unwrap();
+    let reason: Arc<license_pool::Reason> = Arc::new("why \"so\"".parse().unwrap());
+    let described = |name: &str| {
+        Identity::Kept(Arc::new(Description::new(Session::rest(name, "x", "\u{202e}\n'"))))
+    };
+    let erased = Identity::Erased(Digest::of(b"erased"));
+    let license = Arc::new(License::parse(SAMPLE_LICENSE.as_bytes()).unwrap());
+    let retained = Retained {
+        session: Arc::clone(&session),
+        product,
+        product_name: "4D Client".into(),
+        used_count: 1,
+        balance: 9_007_199_254_740_991,
+        global_used_count: 2,
+        token,
+        reason: reason.clone(),
+        lease_seconds: Some(license_pool::LeaseSeconds::new(90).unwrap()),
+        identity: described("ann"),
+    };
+    let released = Released {
+        token,
+        session: session.clone(),
+        product,
+        cause: ReleaseCause::Revoked,
+        note: Some("because".into()),
+    };
+    let refused = Refused {
+        session: session.clone(),
+        product,
+        code: RefusalCode::NoLicenseLeft,
+        allowed_count: 1,
+        used_count: 1,
+        times: 3,
+        reason,
+        identity: described("eve"),
+    };
+    let installed = Installed { license, replaced_number: Some("OLD".into()), signed: true };
+    let events = [
+        Event::Installed(Installed { replaced_number: None, signed: false, ..installed.clone() }),
+        Event::Installed(installed),
+        Event::Retained(Retained {
+            lease_seconds: None,
+            identity: erased.clone(),
+            ..retained.clone()
+        }),
+        Event::Retained(retained),
+        Event::Released(Released { note: None, ..released.clone() }),
+        Event::Released(released),
+        Event::Refused(refused),
+        Event::StateChanged { session: session.clone(), state: SessionState::Sleeping },
+        Event::Described { session: session.clone(), identity: erased },
+        Event::Described { session: session.clone(), identity: described("zoë") },
+        Event::Moved { sessions: vec![session.clone(), Arc::new("job-8".parse().unwrap())] },
+        Event::Adopted { from_server: Arc::new("db1".parse().unwrap()), from_epoch: 3 },
+        Event::ClockCorrected,
+    ];
+    let stamp = Stamp {
+        server: Arc::new("db2:7427".parse().unwrap()),
+        epoch: 4,
+        batch: Arc::new("0123456789abcdef0123456789abcdef".parse().unwrap()),
+        principal: Some(Arc::new("lk_3f9a".parse().unwrap())),
+    };
+    let time = |at: i64| Timestamp::from_millisecond(1_767_607_200_123 + at).unwrap();
+    let entries = events.into_iter().zip(1..).map(|(event, sequence)| Entry {
+        sequence,
+        time: time(sequence.cast_signed()),
+        stamp: if sequence % 2 == 0 { stamp.clone() } else { Stamp::local() },
+        event,
+        chain: Digest::of(&sequence.to_be_bytes()),
+    });
+    entries.collect()
+}
