@@ -1,5 +1,6 @@
 //! The licenses of a store, through a pool that acts as the reserved server `local`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use license_pool::{
@@ -124,9 +125,9 @@ fn not_opened(error: &OpenError) -> Failure {
         OpenError::Missing { .. } => {
             failure(ProblemCode::StoreUnavailable).hint("--store or LICENSE_STORE names another")
         }
-        OpenError::Unavailable { path, .. } => {
+        OpenError::Unavailable { store, .. } => {
             let failure = failure(ProblemCode::StoreUnavailable);
-            match path.parent() {
+            match Path::new(store).parent() {
                 Some(folder) if !folder.exists() => {
                     failure.hint(format!("create the folder {} first", folder.display()))
                 }
