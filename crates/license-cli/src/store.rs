@@ -1,6 +1,5 @@
 //! The licenses of a store, through a pool that acts as the reserved server `local`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use license_pool::{
@@ -37,7 +36,7 @@ pub(crate) fn open(
         Missing::Created => options,
         Missing::Fails => options.must_exist(),
     };
-    let pool = options.open(&url.to_string()).map_err(|error| not_opened(&error))?;
+    let pool = options.open(&url.to_string()).map_err(|error| not_opened(url, &error))?;
     Ok(Box::new(Store {
         pool: match number {
             Some(number) => pool.license(number),
@@ -119,25 +118,34 @@ impl Licenses for Store {
 }
 
 /// Why a store was not opened, in our terms.
-fn not_opened(error: &OpenError) -> Failure {
+fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
     let failure = |code| Failure::because(code, error);
     match error {
         OpenError::Missing { .. } => {
             failure(ProblemCode::StoreUnavailable).hint("--store or LICENSE_STORE names another")
         }
-        OpenError::Unavailable { store, .. } => {
+        OpenError::Unavailable { .. } => {
             let failure = failure(ProblemCode::StoreUnavailable);
-            match Path::new(store).parent() {
-                Some(folder) if !folder.exists() => {
-                    failure.hint(format!("create the folder {} first", folder.display()))
-                }
-                _ => failure,
+            match missing_folder(url) {
+                Some(folder) => failure.hint(format!("create the folder {folder} first")),
+                None => failure,
             }
         }
         OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Register(_) => {
             failure(ProblemCode::StoreUnavailable)
         }
         OpenError::Url(_) | OpenError::Thread(_) => failure(ProblemCode::Internal),
+    }
+}
+
+/// The folder that the store's file is to lie in, where it does not exist.
+fn missing_folder(url: &StoreUrl) -> Option<String> {
+    match url {
+        StoreUrl::Memory => None,
+        StoreUrl::Sqlite(path) => {
+            let folder = path.parent().filter(|folder| !folder.exists())?;
+            Some(folder.display().to_string())
+        }
     }
 }
 

@@ -20,7 +20,15 @@ pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Fa
     // Other programs write `sqlite://PATH` and `sqlite::memory:`; a file of such a name is not meant.
     let is_foreign = text.starts_with("sqlite://") || text.starts_with("sqlite::");
     match text.parse() {
-        Ok(StoreUrl::Sqlite(path)) if !is_foreign => Ok(StoreUrl::Sqlite(directory.join(path))),
+        Ok(StoreUrl::Sqlite(path)) if !is_foreign => {
+            let path = directory.join(path);
+            match path.to_str() {
+                Some(_) => Ok(StoreUrl::Sqlite(path)),
+                // The pool is given the store as text.
+                None => Err(Failure::usage(format!("the path {} is not UTF-8", path.display()))
+                    .hint("give an absolute path that is")),
+            }
+        }
         Ok(StoreUrl::Memory) => Ok(StoreUrl::Memory),
         Ok(StoreUrl::Sqlite(_)) | Err(_) => {
             let failure = Failure::usage(format!("`{text}` is no store")).hint(SUPPORTED);
@@ -46,6 +54,15 @@ mod tests {
         assert_eq!(parse("memory:").unwrap(), "memory:");
         assert_eq!(parse("sqlite:a.db").unwrap(), "sqlite:/srv/a.db");
         assert_eq!(parse("sqlite:/var/a b.db").unwrap(), "sqlite:/var/a b.db");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_is_refused_rather_than_changed() {
+        use std::os::unix::ffi::OsStrExt;
+        let directory = Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff"));
+        assert!(store_address("sqlite:a.db", directory).is_err());
+        assert!(store_address("sqlite:/srv/a.db", directory).is_ok());
     }
 
     #[test]

@@ -134,13 +134,21 @@ fn four_is_a_store_that_is_not_there_and_the_path_is_named() {
 }
 
 #[test]
+fn a_folder_that_is_missing_is_named_with_the_cure() {
+    let shell = Shell::installed();
+    let output = shell.run("install license.json --store sqlite:sub/license.db");
+    assert_eq!(output.exit, Exit::Unreachable);
+    assert!(output.stderr.contains("hint: create the folder /dir/sub first"), "{output}");
+}
+
+#[test]
 fn a_file_of_another_kind_is_no_store() {
     let shell = Shell::new();
     shell.file("license.db", "this is a text");
     let before = std::fs::read(shell.path("license.db")).unwrap();
     expect![[r#"
         $ license usage
-        ! license: /dir/license.db is not a license store: choose another path
+        ! license: /dir/license.db is not a license store: choose another place
         [exit code 4]
 
     "#]]
