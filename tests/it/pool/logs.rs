@@ -203,15 +203,15 @@ fn every_kind() -> Vec<Entry> {
     let events = [
         Event::Installed(Installed { replaced_number: None, signed: false, ..installed.clone() }),
         Event::Installed(installed),
-        Event::Retained(Retained {
+        Event::Retained(Arc::new(Retained {
             lease_seconds: None,
             identity: erased.clone(),
             ..retained.clone()
-        }),
-        Event::Retained(retained),
+        })),
+        Event::Retained(Arc::new(retained)),
         Event::Released(Released { note: None, ..released.clone() }),
         Event::Released(released),
-        Event::Refused(refused),
+        Event::Refused(Box::new(refused)),
         Event::StateChanged { session: session.clone(), state: SessionState::Sleeping },
         Event::Described { session: session.clone(), identity: erased },
         Event::Described { session: session.clone(), identity: described("zoë") },
