@@ -11,7 +11,7 @@ use license_pool::log::{
 };
 use license_pool::{Pending, Pool, Seat, Session};
 
-use super::world::{license, options};
+use super::world::{holders, license, options};
 
 #[test]
 fn what_waits_during_a_turn_shares_the_next_one() {
@@ -53,6 +53,25 @@ fn a_turn_serves_many_licenses_at_once() {
     refused.wait().unwrap_err();
     let last = |license: &Pool| license.history().map(Result::unwrap).last().unwrap().batch;
     assert_eq!((last(&a), last(&b)), (last(&b), last(&c)));
+}
+
+#[test]
+fn a_seat_dropped_while_its_session_asks_again_leaves_the_new_seat_its_license() {
+    let (gate, log) = Gate::new();
+    let pool = options().open_log(log).unwrap();
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    let old = retain(&pool, "0009", "one").wait().unwrap();
+    gate.hold();
+    let other = retain(&pool, "0009", "other");
+    gate.entered();
+    let again = retain(&pool, "0009", "one");
+    drop(old);
+    gate.open();
+    let (_other, again) = (other.wait().unwrap(), again.wait().unwrap());
+    assert_eq!((again.token().get(), again.is_new()), (1, false));
+    assert_eq!(holders(&pool), ["one", "other"]);
+    drop(again);
+    assert_eq!(holders(&pool), ["other"]);
 }
 
 fn retain(pool: &Pool, product: &str, session: &str) -> Pending<Seat> {

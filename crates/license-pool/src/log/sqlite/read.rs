@@ -103,10 +103,10 @@ pub(super) fn page(
     limit: usize,
 ) -> Result<Vec<Entry>, LogError> {
     let mut statement = connection.prepare_cached(row::SELECT).map_err(failed_to("read"))?;
-    let bounds = params![ledger.0, after, limit];
-    let mut rows = statement.query(bounds).map_err(failed_to("read"))?;
+    let mut rows = statement.query(params![ledger.0, after]).map_err(failed_to("read"))?;
     let mut entries = Vec::new();
-    while let Some(row) = rows.next().map_err(failed_to("read"))? {
+    while entries.len() < limit {
+        let Some(row) = rows.next().map_err(failed_to("read"))? else { break };
         entries.push(row::read(ledger, row)?);
     }
     Ok(entries)

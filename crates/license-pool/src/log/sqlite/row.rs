@@ -7,11 +7,12 @@ use rusqlite::{Connection, Row, ToSql, params_from_iter};
 use crate::log::row::{self, Cell};
 use crate::log::{Cause, LedgerId, LogError};
 
-/// Entries of a ledger after a sequence, for [`read`].
+/// Entries of a ledger after a sequence, for [`read`]. How many are wanted shows in how many are
+/// read: SQLite would prepare the statement anew for each limit that is bound.
 pub(super) const SELECT: &str = "SELECT sequence, time, server, epoch, batch, principal, kind, \
     product_id, product_name, token, session_id, cause, code, reason, detail, description_digest, \
     chain, description, document \
-    FROM entry WHERE ledger = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+    FROM entry WHERE ledger = ?1 AND sequence > ?2 ORDER BY sequence";
 
 const INSERT: &str = "INSERT INTO entry (ledger, sequence, time, server, epoch, batch, principal, \
     kind, product_id, product_name, token, session_id, cause, code, reason, detail, \
