@@ -118,7 +118,8 @@ impl Ledger {
             return Err(Breach::Oversold { product: id, used, allowed });
         }
         let used = product.used + 1;
-        let used_here = product.used_by.get(server).copied().unwrap_or(0) + 1;
+        let mut served_here = product.used_by.get_mut(server);
+        let used_here = served_here.as_ref().map_or(0, |count| **count) + 1;
         let property = if retained.product_name != product.name {
             Some("productName")
         } else if retained.used_count != used_here {
@@ -154,8 +155,8 @@ impl Ledger {
             session.principal = entry.stamp.principal.clone();
         }
         product.used = used;
-        match product.used_by.get_mut(server) {
-            Some(count) => *count = used_here,
+        match &mut served_here {
+            Some(count) => **count = used_here,
             None => drop(product.used_by.insert(server.clone(), used_here)),
         }
         if let Some(principal) = &entry.stamp.principal {

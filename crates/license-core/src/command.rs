@@ -51,7 +51,7 @@ pub struct Retain {
     /// Who or what asks.
     pub reason: Arc<Reason>,
     /// What the record is to say of the session.
-    pub description: Arc<Description>,
+    pub description: Description,
     /// The lease, fixed for the life of the retention; `None` where it needs no renewal.
     pub lease_seconds: Option<LeaseSeconds>,
     /// How many licenses the principal may hold in all; `None` for any number.
@@ -65,7 +65,7 @@ impl Retain {
             product,
             session: Arc::new(session),
             reason: client(),
-            description: Arc::new(Description::new(description)),
+            description: Description::new(description),
             lease_seconds: None,
             max_seats: None,
         }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use license_types::{InstallReceipt, InstallStatus, ProductChange, ProductId, SessionId, Token};
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     Command, Event, Identity, Install, Installed, Ledger, License, Refusal, Release, Released,
@@ -13,11 +14,14 @@ use crate::{
     wire::count,
 };
 
+/// The events of a verdict: most have one.
+pub type Events = SmallVec<[Event; 1]>;
+
 /// What a command does: the events to append, in order, and what to answer once they are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// What to append; nothing where nothing changes.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// What to answer.
     pub outcome: Outcome,
 }
@@ -124,7 +128,7 @@ fn retain(
     let token = ledger.next_token();
     let mut events = match session {
         Some(session) => moved(session, &command.session, stamp),
-        None => Vec::new(),
+        None => Events::new(),
     };
     events.push(Event::Retained(Arc::new(Retained {
         session: command.session.clone(),
@@ -165,7 +169,9 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
     };
     let events = match &command.target {
         Target::Token(token) => match ledger.retentions.get(token) {
-            Some(Live { record, .. }) => vec![released(&record.session, record.product, *token)],
+            Some(Live { record, .. }) => {
+                smallvec![released(&record.session, record.product, *token)]
+            }
             None => {
                 let token = Some(*token);
                 return Err(Refusal::NotRetained { session: None, product: None, token });
@@ -173,7 +179,7 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
         },
         Target::Session { session, product, token } => {
             let held = permitted(ledger, session, stamp)?.map_or(&[][..], |session| &session.held);
-            let events: Vec<Event> = held
+            let events: Events = held
                 .iter()
                 .filter(|(held, _)| product.is_none_or(|product| *held == product))
                 .filter(|(_, held)| token.is_none_or(|token| *held == token))
@@ -215,12 +221,12 @@ fn install(ledger: &Ledger, command: &Install, now: Timestamp) -> Result<Verdict
         warnings: warnings(ledger, license, now),
     });
     let events = match status {
-        InstallStatus::Unchanged => Vec::new(),
+        InstallStatus::Unchanged => Events::new(),
         InstallStatus::Installed | InstallStatus::Replaced => {
             let differs = |replaced: &&License| replaced.number() != license.number();
             let replaced_number = replaced.filter(differs).map(|replaced| replaced.number().into());
             let (license, signed) = (license.clone(), command.signed);
-            vec![Event::Installed(Installed { license, replaced_number, signed })]
+            smallvec![Event::Installed(Installed { license, replaced_number, signed })]
         }
     };
     Ok(Verdict { events, outcome })
@@ -296,10 +302,10 @@ fn permitted<'ledger>(
 }
 
 /// A session that comes through another server is served there from now on.
-fn moved(session: &Session, id: &Arc<SessionId>, stamp: &Stamp) -> Vec<Event> {
+fn moved(session: &Session, id: &Arc<SessionId>, stamp: &Stamp) -> Events {
     if session.server == stamp.server {
-        Vec::new()
+        Events::new()
     } else {
-        vec![Event::Moved { sessions: vec![id.clone()] }]
+        smallvec![Event::Moved { sessions: vec![id.clone()] }]
     }
 }

@@ -8,10 +8,10 @@ use crate::Digest;
 
 /// A session as its caller described it: its JSON text as it is stored, and the digest of that text.
 /// Made by the caller's thread, so that a turn hashes no descriptions. Only the text is kept, since
-/// a million of these may lie in memory.
-#[derive(Debug, PartialEq, Eq)]
+/// a million of these may lie in memory. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    text: Box<str>,
+    text: Arc<str>,
     digest: Digest,
     state: Option<SessionState>,
 }
@@ -58,7 +58,7 @@ impl Description {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// The description itself.
-    Kept(Arc<Description>),
+    Kept(Description),
     /// The digest of a description that was erased.
     Erased(Digest),
 }
@@ -73,7 +73,7 @@ impl Identity {
     }
 
     /// The description, unless it was erased.
-    pub fn kept(&self) -> Option<&Arc<Description>> {
+    pub fn kept(&self) -> Option<&Description> {
         match self {
             Identity::Kept(description) => Some(description),
             Identity::Erased(_) => None,

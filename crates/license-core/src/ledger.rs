@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 use license_types::{Principal, ProductId, ServerName, SessionId, SessionState, Token};
 use smallvec::SmallVec;
@@ -33,7 +34,7 @@ pub struct Ledger {
     pub(crate) products: BTreeMap<ProductId, Product>,
     /// The products in installed order; what is gone from the license comes last.
     pub(crate) order: Vec<ProductId>,
-    pub(crate) sessions: HashMap<Arc<SessionId>, Session>,
+    pub(crate) sessions: HashMap<Arc<SessionId>, Session, RandomState>,
     pub(crate) retentions: BTreeMap<Token, Live>,
     pub(crate) last_token: u64,
     /// Licenses held by each principal.
@@ -94,7 +95,7 @@ impl Ledger {
             numbers: Vec::new(),
             products: BTreeMap::new(),
             order: Vec::new(),
-            sessions: HashMap::new(),
+            sessions: HashMap::default(),
             retentions: BTreeMap::new(),
             last_token: 0,
             seats: BTreeMap::new(),

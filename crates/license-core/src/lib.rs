@@ -46,7 +46,7 @@ mod wire;
 
 pub use chain::Digest;
 pub use command::{Command, Install, Release, Renew, Retain, Stamp, Target};
-pub use decide::{Outcome, Verdict, decide};
+pub use decide::{Events, Outcome, Verdict, decide};
 pub use description::{Description, Identity};
 pub use entry::{Entry, Event, Installed, Refused, Released, Retained};
 pub use fault::{Breach, Fault};

@@ -203,7 +203,7 @@ fn identity(digest: &types::Digest, description: Option<Session>) -> Result<Iden
     if description.digest() != digest {
         return Err(Breach::Digest { what: "description" });
     }
-    Ok(Identity::Kept(Arc::new(description)))
+    Ok(Identity::Kept(description))
 }
 
 /// A count as JSON has it. Counts of a ledger are sums far below the bound; what a caller chose to

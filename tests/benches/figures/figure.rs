@@ -1,9 +1,6 @@
 //! One measured figure, and what it takes to measure fairly.
 
-use std::{
-    io::{self, Write},
-    time::Instant,
-};
+use std::io::{self, Write};
 
 use serde_json::json;
 
@@ -54,15 +51,6 @@ impl Figure {
         let value = format!("{value:.*}", if *value < 10.0 { 3 } else { 1 });
         writeln!(out, "{goal:4} {met} {value:>9} {unit:<8} {text:8} {part}; yardstick: {yardstick}")
     }
-}
-
-/// Nanoseconds for each of `count` repetitions.
-pub(crate) fn time(count: usize, mut once: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..count {
-        once();
-    }
-    start.elapsed().as_nanos() as f64 / count as f64
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -1,24 +1,36 @@
 //! The ledger in memory: what one retain or release costs, from ten to a million live retentions.
 //!
+//! Work comes in turns, as it does in the pool: the commands of a turn are made beforehand (callers'
+//! threads do that), and its entries are kept until it ends. A turn releases random licenses and
+//! retains each again. Chain values are left out here: they belong to writing the log.
+//!
 //! The yardstick is a bare table that does the least that retaining can mean, with plain integers: a
-//! session holds or does not hold, one counter is compared with a maximum, and the next token is
-//! taken. It decides nothing else, keeps no record and no log.
+//! session holds a product or does not, one counter is compared with a maximum, and the next token
+//! is taken. It keeps no record, no log and no order.
 
-use std::{collections::HashMap, hint::black_box};
+use std::{
+    collections::{HashMap, hash_map},
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use jiff::Timestamp;
 use license_core::{
-    Command, Install, Ledger, License, Release, Retain, SAMPLE_LICENSE, Stamp, Target, decide,
+    Command, Entry, Install, Ledger, License, Release, Retain, SAMPLE_LICENSE, Stamp, Target,
+    decide,
 };
 use license_types::{ProductId, Session, SessionId};
 
-use crate::figure::{Bound, Figure, median, time};
+use crate::figure::{Bound, Figure, median};
 
 const SIZES: [usize; 5] = [10, 1_000, 10_000, 100_000, 1_000_000];
 const ROUNDS: usize = 7;
-/// Pairs of a release and a retain that one round does.
-const PAIRS: usize = 200_000;
+/// Turns of one round.
+const TURNS: usize = 400;
+/// Licenses that one turn releases and retains again.
+const EXCHANGES: usize = 256;
 
 pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
     let mut worlds: Vec<World> = SIZES.into_iter().map(World::new).collect();
@@ -26,9 +38,9 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
     let mut bare = vec![Vec::new(); SIZES.len()];
     for _ in 0..ROUNDS {
         for (index, world) in worlds.iter_mut().enumerate() {
-            // One operation is a retain or a release.
-            ledger[index].push(time(PAIRS, || world.exchange()) / 2.0);
-            bare[index].push(time(PAIRS, || world.exchange_bare()) / 2.0);
+            let (of_ledger, of_bare) = world.round();
+            ledger[index].push(of_ledger);
+            bare[index].push(of_bare);
         }
     }
     let ledger: Vec<f64> = ledger.into_iter().map(median).collect();
@@ -73,90 +85,110 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
     });
 }
 
-/// A ledger and a bare table that hold the same number of licenses.
-struct World {
+/// A ledger and a bare table that hold the same licenses.
+pub(crate) struct World {
+    held: usize,
     ledger: Ledger,
     stamp: Stamp,
     now: Timestamp,
-    /// The commands by which each session releases and retains, as callers' threads make them.
-    sessions: Vec<(Command, Command)>,
+    product: ProductId,
     bare: Bare,
     random: Rng,
-    random_bare: Rng,
 }
 
 impl World {
-    fn new(held: usize) -> World {
-        let product: ProductId = "0007".parse().unwrap();
+    pub(crate) fn new(held: usize) -> World {
         let license = License::parse(SAMPLE_LICENSE.as_bytes()).unwrap();
         let mut world = World {
+            held,
             ledger: Ledger::new(),
             stamp: Stamp::local(),
             now: "2026-01-05T10:00:00Z".parse().unwrap(),
-            sessions: Vec::with_capacity(held),
-            bare: Bare { held: HashMap::new(), allowed: u64::MAX, next_token: 1 },
+            product: "0007".parse().unwrap(),
+            bare: Bare { held: HashMap::new(), used: [0], next_token: 1 },
             random: Rng::with_seed(7),
-            random_bare: Rng::with_seed(7),
         };
-        world.execute(&Command::Install(Install::new(license)));
-        for index in 0..held {
-            let id = format!("session-{index:07}");
-            let description = Session::rest("ann", &id, "127.0.0.1");
-            let retain = Retain::new(product, SessionId::new(id).unwrap(), description);
-            let session = retain.session.clone();
-            let target = Target::Session { session, product: Some(product), token: None };
-            let retain = Command::Retain(retain);
-            world.execute(&retain);
-            world.sessions.push((Command::Release(Release::new(target)), retain));
-            world.bare.retain(index as u64);
+        world.execute(&Command::Install(Install::new(license)), &mut Vec::new());
+        for session in 0..held {
+            let [_, retain] = world.commands(session);
+            world.execute(&retain, &mut Vec::new());
+            world.bare.retain(session as u64, 0);
         }
         assert_eq!(world.ledger.live().count(), held);
         world
     }
 
-    fn execute(&mut self, command: &Command) {
-        execute(&mut self.ledger, command, &self.stamp, self.now);
+    /// What a session's caller sends to release a license and to retain it again.
+    fn commands(&self, session: usize) -> [Command; 2] {
+        let id = format!("session-{session:07}");
+        let description = Session::rest("ann", &id, "127.0.0.1");
+        let retain = Retain::new(self.product, SessionId::new(id).unwrap(), description);
+        let (session, product) = (Arc::new((*retain.session).clone()), Some(self.product));
+        let release = Release::new(Target::Session { session, product, token: None });
+        [Command::Release(release), Command::Retain(retain)]
     }
 
-    /// One session releases, and retains again.
-    fn exchange(&mut self) {
-        let (release, retain) = &self.sessions[self.random.usize(..self.sessions.len())];
-        execute(&mut self.ledger, release, &self.stamp, self.now);
-        execute(&mut self.ledger, retain, &self.stamp, self.now);
+    /// Nanoseconds for one operation, a release or a retain, on the ledger and on the bare table.
+    pub(crate) fn round(&mut self) -> (f64, f64) {
+        let (mut ledger, mut bare) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..TURNS {
+            let sessions: Vec<usize> =
+                (0..EXCHANGES).map(|_| self.random.usize(..self.held)).collect();
+            let commands: Vec<_> = sessions.iter().flat_map(|it| self.commands(*it)).collect();
+            let start = Instant::now();
+            let mut entries = Vec::with_capacity(commands.len());
+            for command in &commands {
+                self.execute(command, &mut entries);
+            }
+            drop(entries);
+            ledger += start.elapsed();
+            let start = Instant::now();
+            for session in sessions {
+                black_box(self.bare.release(session as u64, 0));
+                black_box(self.bare.retain(session as u64, 0));
+            }
+            bare += start.elapsed();
+        }
+        let operations = (2 * TURNS * EXCHANGES) as f64;
+        (ledger.as_nanos() as f64 / operations, bare.as_nanos() as f64 / operations)
     }
 
-    fn exchange_bare(&mut self) {
-        let session = self.random_bare.u64(..self.sessions.len() as u64);
-        black_box(self.bare.release(session));
-        black_box(self.bare.retain(session));
-    }
-}
-
-fn execute(ledger: &mut Ledger, command: &Command, stamp: &Stamp, now: Timestamp) {
-    let verdict = decide(ledger, command, stamp, now).unwrap();
-    for event in verdict.events {
-        let entry = ledger.draft(event, stamp, now);
-        ledger.apply(&entry).unwrap();
+    #[inline(never)]
+    fn execute(&mut self, command: &Command, entries: &mut Vec<Entry>) {
+        let verdict = decide(&self.ledger, command, &self.stamp, self.now).unwrap();
+        for event in verdict.events {
+            let entry = self.ledger.draft(event, &self.stamp, self.now);
+            self.ledger.apply(&entry).unwrap();
+            entries.push(entry);
+        }
     }
 }
 
 struct Bare {
-    held: HashMap<u64, u64>,
-    allowed: u64,
+    /// The token of each session and product.
+    held: HashMap<(u64, u64), u64>,
+    /// The count of each product.
+    used: [u64; 1],
     next_token: u64,
 }
 
 impl Bare {
-    fn retain(&mut self, session: u64) -> Option<u64> {
-        if self.held.len() as u64 >= self.allowed {
+    fn retain(&mut self, session: u64, product: usize) -> Option<u64> {
+        if self.used[product] >= black_box(u64::MAX) {
             return None;
         }
-        let token = *self.held.entry(session).or_insert(self.next_token);
+        let hash_map::Entry::Vacant(vacant) = self.held.entry((session, product as u64)) else {
+            return None;
+        };
+        vacant.insert(self.next_token);
+        self.used[product] += 1;
         self.next_token += 1;
-        Some(token)
+        Some(self.next_token - 1)
     }
 
-    fn release(&mut self, session: u64) -> Option<u64> {
-        self.held.remove(&session)
+    fn release(&mut self, session: u64, product: usize) -> Option<u64> {
+        let token = self.held.remove(&(session, product as u64))?;
+        self.used[product] -= 1;
+        Some(token)
     }
 }
