@@ -166,7 +166,7 @@ fn every_kind() -> Vec<Entry> {
     let token = license_pool::Token::new(7).unwrap();
     let reason: Arc<license_pool::Reason> = Arc::new("why \"so\"".parse().unwrap());
     let described = |name: &str| {
-        Identity::Kept(Arc::new(Description::new(Session::rest(name, "x", "\u{202e}\n'"))))
+        Identity::Kept(Description::new(Session::rest(name, "x", "\u{202e}\n'")))
     };
     let erased = Identity::Erased(Digest::of(b"erased"));
     let license = Arc::new(License::parse(SAMPLE_LICENSE.as_bytes()).unwrap());
