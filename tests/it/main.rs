@@ -12,6 +12,8 @@ mod layers;
 mod model;
 mod outside;
 mod pool;
+#[cfg(unix)]
+mod postgres;
 mod readme;
 mod scripts;
 mod types;

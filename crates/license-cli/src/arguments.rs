@@ -46,7 +46,8 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Everywhere {
-    /// The store: `sqlite:PATH` or `memory:` [env: LICENSE_STORE] [default: sqlite:license.db]
+    /// The store: `sqlite:PATH`, `postgres://…` or `memory:` [env: LICENSE_STORE] [default:
+    /// sqlite:license.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// The license, where several are installed [env: LICENSE_NUMBER] [default: the only one]

@@ -89,17 +89,52 @@ impl Context<'_, '_> {
             Some(number) => Some(number.clone()),
             None => self.env.variable(variables::LICENSE_NUMBER)?,
         };
-        store::open(&self.store_url()?, Missing::Fails, number, self.env.clock.clone())
+        self.open(&self.store_url()?, Missing::Fails, number)
     }
 
     /// The licenses of the store, which is created where there is none.
     pub(crate) fn licenses_or_new(&self) -> Result<Box<dyn Licenses>, Failure> {
-        store::open(&self.store_url()?, Missing::Created, None, self.env.clock.clone())
+        self.open(&self.store_url()?, Missing::Created, None)
     }
 
     /// The licenses of a store that leaves nothing behind.
     pub(crate) fn licenses_in_memory(&self) -> Result<Box<dyn Licenses>, Failure> {
-        store::open(&StoreUrl::Memory, Missing::Created, None, self.env.clock.clone())
+        self.open(&StoreUrl::Memory, Missing::Created, None)
+    }
+
+    /// Whether the store is still to be created, on a disk or in a database.
+    pub(crate) fn store_is_missing(&self) -> Result<bool, Failure> {
+        let url = self.store_url()?;
+        store::is_missing(&url, self.password(&url)?)
+    }
+
+    fn open(
+        &self,
+        url: &StoreUrl,
+        missing: Missing,
+        number: Option<String>,
+    ) -> Result<Box<dyn Licenses>, Failure> {
+        let password = self.password(url)?;
+        store::open(url, password, missing, number, self.env.clock.clone())
+    }
+
+    /// The password of the store, for an address that has none in it.
+    fn password(&self, url: &StoreUrl) -> Result<Option<String>, Failure> {
+        match url {
+            StoreUrl::Memory | StoreUrl::Sqlite(_) => return Ok(None),
+            StoreUrl::Postgres(_) => {}
+        }
+        if let Some(password) = self.env.variable(variables::LICENSE_STORE_PASSWORD)? {
+            return Ok(Some(password));
+        }
+        let Some(path) = self.env.variable(variables::LICENSE_STORE_PASSWORD_FILE)? else {
+            return Ok(None);
+        };
+        let path = Path::new(&path);
+        let text = std::fs::read_to_string(self.env.directory.join(path));
+        let text = text.map_err(|error| unreadable(path, &error))?;
+        // Editors end the last line.
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 }
 

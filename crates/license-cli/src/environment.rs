@@ -16,6 +16,10 @@ use crate::failure::Failure;
 pub mod variables {
     /// The store, where `--store` is not given.
     pub const LICENSE_STORE: &str = "LICENSE_STORE";
+    /// The password of a PostgreSQL store, so that it needs to stand in no argument.
+    pub const LICENSE_STORE_PASSWORD: &str = "LICENSE_STORE_PASSWORD";
+    /// The file that holds this password.
+    pub const LICENSE_STORE_PASSWORD_FILE: &str = "LICENSE_STORE_PASSWORD_FILE";
     /// The license, where `--license-number` is not given.
     pub const LICENSE_NUMBER: &str = "LICENSE_NUMBER";
     /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use license_pool::{
-    Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Pool, Refusal, Release, Retain,
-    StoreUrl,
+    Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool, Refusal, Release,
+    Retain, StoreUrl,
 };
 use license_types::{
     Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
@@ -26,23 +26,45 @@ pub(crate) enum Missing {
 /// Opens the store; `number` names one of its licenses.
 pub(crate) fn open(
     url: &StoreUrl,
+    password: Option<String>,
     missing: Missing,
     number: Option<String>,
     clock: Arc<dyn Clock>,
 ) -> Result<Box<dyn Licenses>, Failure> {
-    let local = ServerName::new(LOCAL).expect("`local` is a server name");
-    let options = Pool::options().server(local).clock(clock);
+    let options = options(password).clock(clock);
     let options = match missing {
         Missing::Created => options,
         Missing::Fails => options.must_exist(),
     };
-    let pool = options.open(&url.to_string()).map_err(|error| not_opened(url, &error))?;
+    let pool = options.open_url(url).map_err(|error| not_opened(url, &error))?;
     Ok(Box::new(Store {
         pool: match number {
             Some(number) => pool.license(number),
             None => pool,
         },
     }))
+}
+
+/// Whether there is no store yet that outlives the command.
+pub(crate) fn is_missing(url: &StoreUrl, password: Option<String>) -> Result<bool, Failure> {
+    match url {
+        StoreUrl::Memory => Ok(false),
+        StoreUrl::Sqlite(path) => Ok(!path.exists()),
+        StoreUrl::Postgres(_) => match options(password).must_exist().open_url(url) {
+            Ok(_) => Ok(false),
+            Err(OpenError::Missing { .. }) => Ok(true),
+            Err(error) => Err(not_opened(url, &error)),
+        },
+    }
+}
+
+fn options(password: Option<String>) -> Options {
+    let local = ServerName::new(LOCAL).expect("`local` is a server name");
+    let options = Pool::options().server(local);
+    match password {
+        Some(password) => options.password(password),
+        None => options,
+    }
 }
 
 struct Store {
@@ -141,7 +163,7 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
 /// The folder that the store's file is to lie in, where it does not exist.
 fn missing_folder(url: &StoreUrl) -> Option<String> {
     match url {
-        StoreUrl::Memory => None,
+        StoreUrl::Memory | StoreUrl::Postgres(_) => None,
         StoreUrl::Sqlite(path) => {
             let folder = path.parent().filter(|folder| !folder.exists())?;
             Some(folder.display().to_string())

@@ -9,14 +9,11 @@ use crate::failure::Failure;
 /// Used where neither `--store` nor the environment names a store.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:license.db";
 
-const SUPPORTED: &str = "a store is `sqlite:PATH`, such as sqlite:license.db, or `memory:`";
+const SUPPORTED: &str = "a store is `sqlite:PATH`, such as sqlite:license.db, \
+    `postgres://USER@HOST/DATABASE` or `memory:`";
 
 /// Understands `text`; the path of a file is absolute afterwards, seen from `directory`.
 pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Failure> {
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        let message = format!("`{text}` is a PostgreSQL store, which this version does not have");
-        return Err(Failure::usage(message).hint(SUPPORTED));
-    }
     // Other programs write `sqlite://PATH` and `sqlite::memory:`; a file of such a name is not meant.
     let is_foreign = text.starts_with("sqlite://") || text.starts_with("sqlite::");
     match text.parse() {
@@ -29,7 +26,11 @@ pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Fa
                     .hint("give an absolute path that is")),
             }
         }
-        Ok(StoreUrl::Memory) => Ok(StoreUrl::Memory),
+        Ok(url @ (StoreUrl::Memory | StoreUrl::Postgres(_))) => Ok(url),
+        // What is wrong with the address of a database, its own reader says better.
+        Err(error) if text.starts_with("postgres") && text.contains(':') => {
+            Err(Failure::usage(error.to_string()))
+        }
         Ok(StoreUrl::Sqlite(_)) | Err(_) => {
             let failure = Failure::usage(format!("`{text}` is no store")).hint(SUPPORTED);
             Err(match text.contains(':') || text.is_empty() {
@@ -54,6 +55,8 @@ mod tests {
         assert_eq!(parse("memory:").unwrap(), "memory:");
         assert_eq!(parse("sqlite:a.db").unwrap(), "sqlite:/srv/a.db");
         assert_eq!(parse("sqlite:/var/a b.db").unwrap(), "sqlite:/var/a b.db");
+        let database = "postgres://ann@localhost/licenses";
+        assert_eq!(parse(database).unwrap(), database);
     }
 
     #[cfg(unix)]
@@ -74,6 +77,8 @@ mod tests {
             assert!(error.contains("sqlite:PATH") && error.contains("memory:"), "{text}: {error}");
         }
         assert!(parse("license.db").unwrap_err().contains("write sqlite:license.db"));
-        assert!(parse("postgres://a:b@c/d").unwrap_err().contains("`postgres://a:***@c/d` is"));
+        let error = parse("postgres://a:b@c/d").unwrap_err();
+        assert!(error.contains("`postgres://a:***@c/d`"), "{error}");
+        assert!(error.contains("sslrootcert=FILE"), "{error}");
     }
 }

@@ -25,6 +25,7 @@ pub struct Options {
     server: Option<ServerName>,
     clock: Arc<dyn Clock>,
     verifier: Arc<dyn Verifier>,
+    password: Option<String>,
 }
 
 impl Options {
@@ -34,6 +35,7 @@ impl Options {
             server: None,
             clock: Arc::new(SystemClock),
             verifier: Arc::new(AcceptUnsigned),
+            password: None,
         }
     }
 
@@ -68,21 +70,39 @@ impl Options {
         self
     }
 
+    /// Shows this password to the store, where it asks for one and its address has none.
+    pub fn password(mut self, password: impl Into<String>) -> Options {
+        self.password = Some(password.into());
+        self
+    }
+
     /// Opens the store that `url` names.
     ///
     /// # Errors
     /// See [`OpenError`]; a store that is refused is left as it is.
     pub fn open(self, url: &str) -> Result<Pool, OpenError> {
         let url: StoreUrl = url.parse().map_err(OpenError::Url)?;
-        let store = url.to_string();
+        self.open_url(&url)
+    }
+
+    /// Opens the store that `url` names, which was understood before.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a store that is refused is left as it is.
+    pub fn open_url(self, url: &StoreUrl) -> Result<Pool, OpenError> {
         let log: Box<dyn Log> = match url {
             StoreUrl::Memory => Box::new(MemoryLog::default()),
             #[cfg(feature = "sqlite")]
             StoreUrl::Sqlite(path) => {
-                Box::new(crate::log::SqliteLog::open(&path, !self.must_exist)?)
+                Box::new(crate::log::SqliteLog::open(path, !self.must_exist)?)
+            }
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => {
+                let password = self.password.as_deref();
+                Box::new(crate::log::PostgresLog::open(url, password, !self.must_exist)?)
             }
         };
-        self.start(store, log)
+        self.start(url.to_string(), log)
     }
 
     /// Opens a pool on a log of your own.

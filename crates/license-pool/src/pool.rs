@@ -85,7 +85,8 @@ impl IntoProductId for u64 {
 }
 
 impl Pool {
-    /// Opens the store that `url` names, `memory:` or `sqlite:PATH`, and creates it where it does
+    /// Opens the store that `url` names, `memory:`, `sqlite:PATH` or, with the feature `postgres`,
+    /// `postgres://USER@HOST/DATABASE`, and creates it where it does
     /// not exist. The pool acts as a server of its own, under a name that nobody had before.
     ///
     /// # Errors

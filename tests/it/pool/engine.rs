@@ -11,9 +11,10 @@ use license_pool::{
 };
 
 use super::world::{Store, reports};
-use crate::scripts;
+use crate::postgres::server::Database;
 use crate::scripts::engine::{Engine, Outcome};
 use crate::scripts::script::{Need, Operation, Step};
+use crate::{postgres, scripts};
 
 #[test]
 fn a_pool_in_memory_answers_every_script_as_written() {
@@ -25,9 +26,20 @@ fn a_pool_on_sqlite_answers_every_script_as_written() {
     scripts::run_all(|| PoolEngine::new(Backend::Sqlite(Store::new())));
 }
 
+#[test]
+fn a_pool_on_postgresql_answers_every_script_as_written() {
+    // One server for all of them.
+    let Some(_database) = postgres::server::database() else { return };
+    scripts::run_all(|| {
+        let database = postgres::server::database().expect("there was one before");
+        PoolEngine::new(Backend::Postgres(database))
+    });
+}
+
 enum Backend {
     Memory(MemoryLog),
     Sqlite(Store),
+    Postgres(Database),
 }
 
 struct PoolEngine {
@@ -54,6 +66,7 @@ impl PoolEngine {
             match backend {
                 Backend::Memory(log) => options.open_log(log.clone()).unwrap(),
                 Backend::Sqlite(store) => options.open(&store.url()).unwrap(),
+                Backend::Postgres(database) => database.open_as(options),
             }
         };
         self.pools.entry(server.to_owned()).or_insert_with(open).clone()

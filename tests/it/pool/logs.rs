@@ -14,6 +14,7 @@ use license_pool::log::{
 use license_pool::{RefusalCode, ReleaseCause, SAMPLE_LICENSE, ServerName, Session, SessionState};
 
 use super::world::Store;
+use crate::postgres::server::database;
 
 /// Two logs on one store, as two processes have them, for each kind of store.
 fn on_every_log(test: impl Fn(&mut dyn Log, &mut dyn Log)) {
@@ -22,6 +23,9 @@ fn on_every_log(test: impl Fn(&mut dyn Log, &mut dyn Log)) {
     let store = Store::new();
     let open = || SqliteLog::open(&store.path(), true).unwrap();
     test(&mut open(), &mut open());
+    if let Some(database) = database() {
+        test(&mut database.log(), &mut database.log());
+    }
 }
 
 #[test]
@@ -165,9 +169,8 @@ fn every_kind() -> Vec<Entry> {
     let product = "0009".parse().unwrap();
     let token = license_pool::Token::new(7).unwrap();
     let reason: Arc<license_pool::Reason> = Arc::new("why \"so\"".parse().unwrap());
-    let described = |name: &str| {
-        Identity::Kept(Description::new(Session::rest(name, "x", "\u{202e}\n'")))
-    };
+    let described =
+        |name: &str| Identity::Kept(Description::new(Session::rest(name, "x", "\u{202e}\n'")));
     let erased = Identity::Erased(Digest::of(b"erased"));
     let license = Arc::new(License::parse(SAMPLE_LICENSE.as_bytes()).unwrap());
     let retained = Retained {

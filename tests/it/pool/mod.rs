@@ -10,4 +10,4 @@ mod restart;
 mod seats;
 mod sharing;
 mod tampering;
-mod world;
+pub(crate) mod world;

@@ -8,6 +8,7 @@ use license_pool::log::MemoryLog;
 use license_pool::{Error, LOCAL, Pool, ServerName};
 
 use super::world::{Store, holders, is_refused, license, options, reports, retain};
+use crate::postgres::server::database;
 
 /// Two pools on one store, for each kind of store.
 fn on_every_log(test: impl Fn(&Pool, &Pool)) {
@@ -15,6 +16,9 @@ fn on_every_log(test: impl Fn(&Pool, &Pool)) {
     test(&options().open_log(log.clone()).unwrap(), &options().open_log(log).unwrap());
     let store = Store::new();
     test(&store.open(), &store.open());
+    if let Some(database) = database() {
+        test(&database.open(), &database.open());
+    }
 }
 
 #[test]

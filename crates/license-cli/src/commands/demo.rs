@@ -96,6 +96,10 @@ fn refuse_other_stores(context: &Context<'_, '_>) -> Result<(), Failure> {
     match context.store_url()? {
         StoreUrl::Memory => Err(Failure::usage("the demo needs a store that outlives a command")
             .hint("leave --store out, or name a new file as sqlite:PATH")),
+        StoreUrl::Postgres(_) => {
+            Err(Failure::usage("the demo needs a store of its own, in a file")
+                .hint("leave --store out, or name a new file as sqlite:PATH"))
+        }
         StoreUrl::Sqlite(path) if !path.exists() => Ok(()),
         StoreUrl::Sqlite(path) => {
             let is_ours = match context.licenses()?.info() {

@@ -47,7 +47,7 @@ fn install(
     installation: &Installation<'_>,
     context: &mut Context<'_, '_>,
 ) -> Result<InstallReceipt, Failure> {
-    let is_new = matches!(context.store_url()?, StoreUrl::Sqlite(path) if !path.exists());
+    let is_new = context.store_is_missing()?;
     if context.store_url()? == StoreUrl::Memory && !installation.dry_run {
         context.say("`memory:` is gone when the command ends: name a file to keep the license");
     }

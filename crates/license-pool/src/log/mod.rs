@@ -10,13 +10,17 @@ use license_types::ServerName;
 
 mod error;
 mod memory;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresLog, PostgresUrl};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLog;
 

@@ -1,0 +1,96 @@
+//! What goes wrong between us and the database, before it is told in the words of a log.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tokio_postgres::error::Severity;
+
+use crate::log::{Cause, LogError, OpenError};
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("PostgreSQL failed")]
+    Database(#[from] tokio_postgres::Error),
+    #[error("PostgreSQL gave no answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    /// What it said beside the answer that a commit got.
+    #[error("PostgreSQL committed with a warning")]
+    Warned(#[source] Cause),
+    #[error(
+        "the database has `{setting}` at `{value}`, so what was acknowledged could be lost: \
+         set it to {cure}"
+    )]
+    Unsafe { setting: &'static str, value: String, cure: &'static str },
+    #[error("the certificates in `sslrootcert` cannot be used")]
+    Authorities(#[source] Cause),
+    #[error("the database has no license store")]
+    Missing,
+    #[error("the schema `license` of the database is not a license store")]
+    Foreign,
+    #[error("the store has format {0}, which a newer version wrote")]
+    Newer(u64),
+    /// What each of several servers said.
+    #[error("no server can be used: {}", Each(.0))]
+    Servers(Vec<(String, Trouble)>),
+    /// A row that the statement cannot have given.
+    #[error("PostgreSQL gave an answer that makes no sense")]
+    Nonsense,
+}
+
+impl Trouble {
+    pub(super) fn into_log(self, action: &'static str) -> LogError {
+        LogError::Unavailable { action, source: self.into() }
+    }
+
+    pub(super) fn into_open(self, store: String, known: u64) -> OpenError {
+        match self {
+            Trouble::Missing => OpenError::Missing { store },
+            Trouble::Foreign => OpenError::Foreign { store },
+            Trouble::Newer(format) => OpenError::Newer { store, format, known },
+            Trouble::Database(_)
+            | Trouble::Silent(_)
+            | Trouble::Warned(_)
+            | Trouble::Unsafe { .. }
+            | Trouble::Authorities(_)
+            | Trouble::Servers(_)
+            | Trouble::Nonsense => OpenError::Unavailable { store, source: self.into() },
+        }
+    }
+
+    /// Whether PostgreSQL ended the connection with these words.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Trouble::Database(error) => error.as_db_error().is_some_and(|error| {
+                matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+            }),
+            Trouble::Silent(_)
+            | Trouble::Warned(_)
+            | Trouble::Unsafe { .. }
+            | Trouble::Authorities(_)
+            | Trouble::Missing
+            | Trouble::Foreign
+            | Trouble::Newer(_)
+            | Trouble::Servers(_)
+            | Trouble::Nonsense => false,
+        }
+    }
+}
+
+/// Several servers' errors, each with everything that led to it, in one line.
+struct Each<'e>(&'e [(String, Trouble)]);
+
+impl fmt::Display for Each<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, trouble)) in self.0.iter().enumerate() {
+            write!(f, "{}{name}: {trouble}", if index == 0 { "" } else { "; " })?;
+            let mut source = trouble.source();
+            while let Some(error) = source {
+                write!(f, ": {error}")?;
+                source = error.source();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,402 @@
+//! The log in a PostgreSQL database, for servers on several machines.
+//!
+//! A [`PostgresLog`] needs PostgreSQL 15 or later, a database in which its role may create the schema
+//! `license`, and a connection of its own: behind a pooler, one that is kept for the session.
+//!
+//! # What it relies on
+//!
+//! So that a database which speaks PostgreSQL's protocol can be judged, this is everything that must
+//! hold; the statements lie in `sql/` and `schema.sql` beside this file's source.
+//!
+//! - **A turn** is one `READ COMMITTED` transaction of two trips. The first locks the server's own
+//!   row (`FOR SHARE`), the row of every ledger asked for (`FOR UPDATE`, in the order of their ids)
+//!   and, where a license is not there yet, the store's only row; then it reads what is new. A
+//!   statement after those locks must see everything that was committed by who held them before.
+//!   The second trip inserts the entries and commits.
+//! - **A catch-up** is one `REPEATABLE READ READ ONLY` transaction of one trip, and sees every commit
+//!   that anybody was told of before it began. A replica that lags is never asked: of several hosts,
+//!   only one that takes writes is used.
+//! - **A commit** that was answered without a warning is never lost. `fsync` must be `on` and
+//!   `synchronous_commit` at least `on`, which is checked on every connection; whether a standby has
+//!   to confirm it is what the database's `synchronous_standby_names` says. Without, a failover loses
+//!   what the standby had not received.
+//! - **A lock** is held until its transaction ended, also where its client is gone. So whether a
+//!   commit that got no answer took place is known once a new connection got the same lock. What it
+//!   finds there is answered only after a commit of that connection too, since PostgreSQL shows what
+//!   a standby never confirmed once the wait for it was broken off.
+//! - `lock_timeout` and `idle_in_transaction_session_timeout` end the turn of a server that stands
+//!   still. Nothing ends a commit.
+//! - Beside these: multi-row `INSERT … SELECT FROM unnest`, `INSERT … ON CONFLICT … RETURNING`,
+//!   `LATERAL`, identity columns, prepared statements, several statements in flight at once, and DDL
+//!   in a transaction.
+//!
+//! After a failover, the old primary must be kept from taking writes before it is shown to clients
+//! again: the database cannot tell us which of two primaries is the right one.
+
+use std::fmt;
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use license_core::Entry;
+use tokio::runtime::{self, Handle, Runtime};
+
+use self::connection::{Connection, FORMAT, Trip};
+use self::error::Trouble;
+use self::news::{Question, name, sequence};
+use self::row::{Column, escaped, unescaped};
+use self::url::Target;
+use crate::log::{
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, Since,
+    TurnError,
+};
+
+mod connection;
+mod error;
+mod news;
+mod row;
+mod statements;
+mod tls;
+mod url;
+
+pub use url::PostgresUrl;
+
+/// How long to look for a commit that got no answer, while the database cannot be asked.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// How long to wait between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A log in a PostgreSQL database.
+pub struct PostgresLog {
+    url: PostgresUrl,
+    targets: Vec<Target>,
+    /// Turns while something is asked; nothing runs in between.
+    runtime: Option<Runtime>,
+    /// None where the last one failed: the next question makes another.
+    connection: Option<Connection>,
+    /// Whether something was read that no commit of ours followed yet. What somebody else committed
+    /// may be visible and still be lost, where his wait for the standby was broken off.
+    unsettled: bool,
+    server: Option<Server>,
+}
+
+impl PostgresLog {
+    /// Opens the store at `url`; where the database has none, creates it if `create` says so. The
+    /// password is for an address that has none in it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is, and
+    /// so is a database that may lose what it acknowledged.
+    pub fn open(
+        url: &PostgresUrl,
+        password: Option<&str>,
+        create: bool,
+    ) -> Result<PostgresLog, OpenError> {
+        let unavailable = |source| OpenError::Unavailable { store: url.to_string(), source };
+        let mut targets = url.targets().map_err(|reason| unavailable(reason.into()))?;
+        for target in &mut targets {
+            if let (None, Some(password)) = (target.config.get_password(), password) {
+                target.config.password(password);
+            }
+        }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| unavailable(error.into()))?;
+        let opened = aside(|| runtime.block_on(Connection::open(&targets, create)));
+        let mut log = PostgresLog {
+            url: url.clone(),
+            targets,
+            runtime: Some(runtime),
+            connection: None,
+            unsettled: true,
+            server: None,
+        };
+        log.connection = Some(opened.map_err(|error| error.into_open(url.to_string(), FORMAT))?);
+        Ok(log)
+    }
+
+    /// Does `work` on the connection, or on a new one where that was lost meanwhile: then nothing
+    /// was done yet. Gives the connection, which is kept only by being put back.
+    fn ask<T>(
+        &mut self,
+        work: impl AsyncFn(&Connection) -> Result<T, Trouble>,
+    ) -> Result<(Connection, T), Trouble> {
+        let waits = self.connection.take();
+        let runtime = self.runtime.as_ref().expect("it lives as long as the log");
+        runtime.block_on(async {
+            if let Some(connection) = waits {
+                match work(&connection).await {
+                    Ok(done) => return Ok((connection, done)),
+                    Err(trouble) => {
+                        let lost = connection.is_lost(&trouble);
+                        connection.close().await;
+                        if !lost {
+                            return Err(trouble);
+                        }
+                    }
+                }
+            }
+            self.unsettled = true;
+            let connection = Connection::open(&self.targets, false).await?;
+            match work(&connection).await {
+                Ok(done) => Ok((connection, done)),
+                Err(trouble) => {
+                    connection.close().await;
+                    Err(trouble)
+                }
+            }
+        })
+    }
+
+    /// The same for what leaves nothing open.
+    fn read<T>(
+        &mut self,
+        action: &'static str,
+        work: impl AsyncFn(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, LogError> {
+        let (connection, done) = self.ask(work).map_err(|trouble| trouble.into_log(action))?;
+        self.connection = Some(connection);
+        Ok(done)
+    }
+
+    /// Ends a turn on its connection, and keeps that only if all went well.
+    fn end<E>(
+        &mut self,
+        connection: Connection,
+        work: impl AsyncFnOnce(&Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let runtime = self.runtime.as_ref().expect("it lives as long as the log");
+        let (done, connection) = runtime.block_on(async {
+            match work(&connection).await {
+                Ok(()) => (Ok(()), Some(connection)),
+                Err(error) => {
+                    connection.close().await;
+                    (Err(error), None)
+                }
+            }
+        });
+        self.connection = connection;
+        done
+    }
+
+    /// Gives a turn back in which nothing was done.
+    fn give_back(&mut self, connection: Connection) {
+        // Where that fails the connection is closed, which gives it back too.
+        let _ = self.end(connection, async |connection: &Connection| {
+            connection.ask(&connection.statements.rollback, &[]).await.map(drop)
+        });
+    }
+
+    /// Notes whether `news` tells of something that no commit of ours followed yet.
+    fn note(&mut self, news: &News) {
+        let is_nothing = |since: &Since| match since {
+            Since::Entries(entries) => entries.is_empty(),
+            Since::Reload => false,
+        };
+        self.unsettled |= !news.ledgers.iter().all(|(_, since)| is_nothing(since));
+    }
+}
+
+impl Log for PostgresLog {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Vec<Append>,
+    ) -> Result<(), TurnError> {
+        let server = self.server.clone();
+        let question = Question::new(asked, server.as_ref());
+        let begun = self.ask(async |connection: &Connection| question.begin_turn(connection).await);
+        let (connection, answer) = begun.map_err(dropped("begin a turn"))?;
+        let news = match question.news(answer) {
+            Ok(news) => news,
+            Err(error) => {
+                self.give_back(connection);
+                return Err(TurnError::Dropped(error));
+            }
+        };
+        self.note(&news);
+        let appends = decide(news);
+        if appends.is_empty() && !self.unsettled {
+            self.give_back(connection);
+            return Ok(());
+        }
+        self.end(connection, async |connection: &Connection| write(connection, &appends).await)?;
+        self.unsettled = false;
+        Ok(())
+    }
+
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        let until = Instant::now() + LOOK;
+        loop {
+            // What is left of the old connection may hold what the new one waits for.
+            self.connection = None;
+            match self.ask(async |connection: &Connection| look_for(connection, mark).await) {
+                Ok((connection, landed)) => {
+                    self.connection = Some(connection);
+                    self.unsettled = false;
+                    return Ok(landed);
+                }
+                Err(trouble) if Instant::now() >= until => {
+                    return Err(trouble.into_log("tell whether a commit took place"));
+                }
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        let server = self.server.clone();
+        let question = Question::new(asked, server.as_ref());
+        let read = async |connection: &Connection| question.read(connection).await;
+        let news = question.news(self.read("read", read)?)?;
+        self.note(&news);
+        Ok(news)
+    }
+
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
+        let (after, limit) = (sequence(after), i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.read("read", async |connection: &Connection| {
+            connection.ask(&connection.statements.page, &[&ledger.0, &after, &limit]).await
+        })?;
+        self.unsettled = true;
+        rows.iter().map(|row| row::read(ledger, row)).collect()
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
+        let rows = self.read("read", async |connection: &Connection| {
+            connection.ask(&connection.statements.ledgers, &[]).await
+        })?;
+        let mut ledgers: Vec<LedgerNumbers> = Vec::new();
+        for row in &rows {
+            let pair = row.try_get(0).and_then(|id| Ok((LedgerId(id), row.try_get(1)?)));
+            let (ledger, number): (LedgerId, Option<&str>) =
+                pair.map_err(|error| Trouble::from(error).into_log("read"))?;
+            if ledgers.last().is_none_or(|last| last.ledger != ledger) {
+                ledgers.push(LedgerNumbers { ledger, numbers: Vec::new() });
+            }
+            if let (Some(last), Some(number)) = (ledgers.last_mut(), number) {
+                last.numbers.push(unescaped(number).into_owned());
+            }
+        }
+        Ok(ledgers)
+    }
+
+    fn register(&mut self, server: Server) -> Result<u64, LogError> {
+        let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let (lease, grace) = (seconds(server.lease_seconds), seconds(server.grace_seconds));
+        let register = async |connection: &Connection| {
+            let (name, format) = (name(&server), seconds(FORMAT));
+            let values =
+                [&name as _, &server.instance as _, &lease as _, &grace as _, &format as _];
+            let rows = connection.ask(&connection.statements.register, &values).await?;
+            let epoch: i64 = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+            u64::try_from(epoch).map_err(|_| Trouble::Nonsense)
+        };
+        let epoch = aside(|| self.read("register the server", register))?;
+        self.server = Some(server);
+        Ok(epoch)
+    }
+
+    fn leave(&mut self) -> Result<(), LogError> {
+        let Some(server) = self.server.take() else { return Ok(()) };
+        self.read("take the server off the register", async |connection: &Connection| {
+            let values = [&name(&server) as _, &server.instance as _];
+            connection.ask(&connection.statements.leave, &values).await?;
+            Ok(())
+        })
+    }
+
+    fn format(&mut self) -> Result<u64, LogError> {
+        self.read("read", async |connection: &Connection| {
+            let rows = connection.ask(&connection.statements.format, &[]).await?;
+            let format: i64 = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+            u64::try_from(format).map_err(|_| Trouble::Nonsense)
+        })
+    }
+}
+
+impl Drop for PostgresLog {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waits for nothing, so it may happen on the thread of another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for PostgresLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresLog").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Writes and commits what a turn decided.
+async fn write(connection: &Connection, appends: &[Append]) -> Result<(), TurnError> {
+    let mut ledgers = Vec::with_capacity(appends.len());
+    for append in appends {
+        let ledger = point(connection, append).await;
+        ledgers.push(ledger.map_err(dropped("write"))?);
+    }
+    let columns = row::columns(&ledgers, appends);
+    let values: Vec<_> = columns.iter().map(Column::parameter).collect();
+    let insert: &Trip<'_> = &[(&connection.statements.insert, &values)];
+    let committed = connection.commit(if appends.is_empty() { &[] } else { insert }).await;
+    // Whatever went wrong, only a look at the store tells what became of the commit.
+    committed.map_err(|trouble| TurnError::Unknown(trouble.into_log("commit")))
+}
+
+/// The ledger of an append, to which its number points from now on. A new one takes a trip more.
+async fn point(connection: &Connection, append: &Append) -> Result<LedgerId, Trouble> {
+    let statements = &connection.statements;
+    let ledger = match append.ledger {
+        Some(ledger) => ledger.0,
+        None => {
+            let rows = connection.ask(&statements.add_ledger, &[]).await?;
+            rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?
+        }
+    };
+    if let (Some(number), Some(entry)) = (&append.number, append.entries.first()) {
+        let (number, installed) = (escaped((&**number).into()), sequence(entry.sequence));
+        let rows = connection.ask(&statements.point, &[&number, &ledger, &installed]).await?;
+        rows.first().ok_or(Trouble::Nonsense)?;
+    }
+    Ok(LedgerId(ledger))
+}
+
+/// Looks for a turn's first entry, once that turn is certain to have ended.
+async fn look_for(connection: &Connection, mark: &Mark) -> Result<bool, Trouble> {
+    let statements = &connection.statements;
+    connection.ask(&statements.begin_turn, &[]).await?;
+    let ledger = match (mark.ledger, &mark.number) {
+        (None, Some(number)) => {
+            connection.ask(&statements.await_store, &[]).await?;
+            let number = escaped((&**number).into());
+            let rows = connection.ask(&statements.numbers, &[&[&*number].as_slice()]).await?;
+            rows.first().map(|row| row.try_get("ledger")).transpose()?
+        }
+        (ledger, _) => ledger.map(|ledger| ledger.0),
+    };
+    let mut landed = false;
+    if let Some(ledger) = ledger {
+        connection.ask(&statements.await_turn, &[&ledger]).await?;
+        let at = sequence(mark.head.sequence);
+        let rows = connection.ask(&statements.chain, &[&ledger, &at]).await?;
+        let chain: Option<&str> = rows.first().map(|row| row.try_get(0)).transpose()?;
+        landed = chain.is_some_and(|chain| chain == mark.head.chain.to_string());
+    }
+    // What was found may not have reached the standby; once this has, it has.
+    connection.commit(&[]).await?;
+    Ok(landed)
+}
+
+fn dropped(action: &'static str) -> impl FnOnce(Trouble) -> TurnError {
+    move |trouble| TurnError::Dropped(trouble.into_log(action))
+}
+
+/// Does `work` where it may wait: a runtime of the caller forbids that on its own threads.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if Handle::try_current().is_err() {
+        return work();
+    }
+    thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| resume_unwind(panic)))
+}

@@ -1,0 +1,198 @@
+//! What a turn or a reader is told of the database, and what that means for a log.
+
+use std::collections::BTreeMap;
+
+use license_core::Head;
+use tokio_postgres::Row;
+
+use super::connection::Connection;
+use super::error::Trouble;
+use super::row::{self, escaped, unescaped};
+use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
+
+/// More entries than these are not read while others wait for their turn.
+const NEWS_MAX: usize = 1024;
+
+/// What is asked, as the statements take it.
+pub(super) struct Question<'a> {
+    asked: &'a [Asked],
+    numbers: Vec<String>,
+    only: bool,
+    known: BTreeMap<i64, Head>,
+    ids: Vec<i64>,
+    heads: Vec<i64>,
+    server: Option<(String, &'a str)>,
+}
+
+/// The answer of one moment.
+pub(super) struct Answer {
+    own: bool,
+    numbers: Vec<Row>,
+    in_force: Vec<Row>,
+    entries: Vec<Row>,
+    /// The ledgers whose turn this is.
+    locked: Option<Vec<Row>>,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(asked: &'a [Asked], server: Option<&'a Server>) -> Question<'a> {
+        let numbers = asked.iter().filter_map(|asked| match &asked.license {
+            Which::Number(number) => Some(escaped((&**number).into()).into_owned()),
+            Which::Only => None,
+        });
+        let known: BTreeMap<i64, Head> =
+            asked.iter().filter_map(|asked| asked.known).map(|(id, head)| (id.0, head)).collect();
+        Question {
+            asked,
+            numbers: numbers.collect(),
+            only: asked.iter().any(|asked| asked.license == Which::Only),
+            ids: known.keys().copied().collect(),
+            heads: known.values().map(|head| sequence(head.sequence)).collect(),
+            known,
+            server: server.map(|server| (name(server), &*server.instance)),
+        }
+    }
+
+    /// Begins a turn: after this nobody else appends to the ledgers asked for.
+    pub(super) async fn begin_turn(&self, connection: &Connection) -> Result<Answer, Trouble> {
+        let statements = &connection.statements;
+        let limit = limit();
+        let (name, instance) = self.server();
+        let mut answers = connection
+            .trip(&[
+                (&statements.begin_turn, &[]),
+                (&statements.own_locked, &[&name, &instance]),
+                (&statements.lock_store, &[&self.numbers, &self.only]),
+                (&statements.lock_ledgers, &[&self.numbers, &self.only]),
+                (&statements.numbers, &[&self.numbers]),
+                (&statements.ledgers_in_force, &[&self.only]),
+                (&statements.news, &[&self.ids, &self.heads, &limit]),
+            ])
+            .await?
+            .into_iter()
+            .skip(1);
+        let mut next = || answers.next().unwrap_or_default();
+        let own = self.is_own(&next());
+        next();
+        let locked = Some(next());
+        Ok(Answer { own, locked, numbers: next(), in_force: next(), entries: next() })
+    }
+
+    /// The same, without taking anything from anybody.
+    pub(super) async fn read(&self, connection: &Connection) -> Result<Answer, Trouble> {
+        let statements = &connection.statements;
+        let limit = limit();
+        let (name, instance) = self.server();
+        let mut answers = connection
+            .trip(&[
+                (&statements.begin_moment, &[]),
+                (&statements.own, &[&name, &instance]),
+                (&statements.numbers, &[&self.numbers]),
+                (&statements.ledgers_in_force, &[&self.only]),
+                (&statements.news, &[&self.ids, &self.heads, &limit]),
+                (&statements.commit, &[]),
+            ])
+            .await?
+            .into_iter()
+            .skip(1);
+        let mut next = || answers.next().unwrap_or_default();
+        let own = self.is_own(&next());
+        Ok(Answer { own, locked: None, numbers: next(), in_force: next(), entries: next() })
+    }
+
+    /// What the answer says.
+    pub(super) fn news(&self, answer: Answer) -> Result<News, LogError> {
+        if !answer.own {
+            let (server, _) = self.server();
+            return Err(LogError::Fenced { server: unescaped(server).into_owned() });
+        }
+        self.told(answer).map_err(|trouble| trouble.into_log("find a license"))
+    }
+
+    fn told(&self, answer: Answer) -> Result<News, Trouble> {
+        let numbers: BTreeMap<&str, LedgerId> = pairs(&answer.numbers)?;
+        let found = self.asked.iter().map(|asked| match (&asked.license, &*answer.in_force) {
+            (Which::Number(number), _) => {
+                let number = escaped((&**number).into());
+                Ok(numbers.get(&*number).copied().map_or(Found::Unknown, Found::Ledger))
+            }
+            (Which::Only, []) => Ok(Found::Unknown),
+            (Which::Only, [only]) => Ok(Found::Ledger(LedgerId(only.try_get(0)?))),
+            (Which::Only, several) => {
+                let named = several.iter().map(|row| row.try_get::<_, Option<&str>>(1));
+                let named = named.filter_map(|number| Some(number.transpose()?.map(unescaped)));
+                Ok(Found::Several(named.map(|n| n.map(Into::into)).collect::<Result<_, _>>()?))
+            }
+        });
+        let found = found.collect::<Result<Vec<Found>, tokio_postgres::Error>>()?;
+
+        let mut entries: BTreeMap<LedgerId, Vec<Row>> = BTreeMap::new();
+        for row in answer.entries {
+            entries.entry(LedgerId(row.try_get("ledger")?)).or_default().push(row);
+        }
+        let mut ledgers: BTreeMap<LedgerId, Since> = BTreeMap::new();
+        for id in found.iter().filter_map(Found::ledger) {
+            let rows = entries.remove(&id).unwrap_or_default();
+            ledgers.entry(id).or_insert_with(|| match self.known.get(&id.0) {
+                Some(known) => since(id, *known, &rows),
+                None => Since::Reload,
+            });
+        }
+        if let Some(locked) = &answer.locked {
+            for id in ledgers.keys() {
+                // Whoever adds a ledger keeps the statements of others from missing it.
+                if !locked.iter().any(|row| row.try_get(0).is_ok_and(|locked: i64| locked == id.0))
+                {
+                    return Err(Trouble::Nonsense);
+                }
+            }
+        }
+        Ok(News { found, ledgers: ledgers.into_iter().collect() })
+    }
+
+    fn server(&self) -> (&str, &str) {
+        self.server.as_ref().map_or(("", ""), |(name, instance)| (name, instance))
+    }
+
+    fn is_own(&self, rows: &[Row]) -> bool {
+        self.server.is_none() || !rows.is_empty()
+    }
+}
+
+/// What a ledger holds beyond `known`. An entry that cannot be read is left to the one who reads
+/// the ledger from its start: it must not keep the other ledgers of a turn waiting.
+fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
+    let news = match rows {
+        _ if rows.len() >= NEWS_MAX => return Since::Reload,
+        news if known.sequence == 0 => news,
+        [last, news @ ..] if bears(last, known) => news,
+        _ => return Since::Reload,
+    };
+    let entries: Result<_, _> = news.iter().map(|row| row::read(ledger, row)).collect();
+    entries.map_or(Since::Reload, Since::Entries)
+}
+
+/// Whether the row is the entry that `head` tells of.
+fn bears(row: &Row, head: Head) -> bool {
+    row.try_get("sequence").is_ok_and(|found: i64| found == sequence(head.sequence))
+        && row.try_get("chain").is_ok_and(|chain: &str| chain == head.chain.to_string())
+}
+
+fn pairs(rows: &[Row]) -> Result<BTreeMap<&str, LedgerId>, tokio_postgres::Error> {
+    rows.iter().map(|row| Ok((row.try_get(0)?, LedgerId(row.try_get(1)?)))).collect()
+}
+
+/// A server's name, as the database keeps it.
+pub(super) fn name(server: &Server) -> String {
+    escaped(server.name.as_str().into()).into_owned()
+}
+
+/// A sequence, as the database counts.
+pub(super) fn sequence(sequence: u64) -> i64 {
+    // Counts end at 2^53 - 1.
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+fn limit() -> i64 {
+    i64::try_from(NEWS_MAX).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,110 @@
+//! Entries as rows of PostgreSQL.
+
+use std::borrow::Cow;
+
+use license_core::Entry;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::log::row::{self, Cell, WIDTH};
+use crate::log::{Append, LedgerId, LogError};
+
+/// A column of many rows, as one array.
+#[derive(Debug)]
+pub(super) enum Column<'e> {
+    Integers(Vec<Option<i64>>),
+    Texts(Vec<Option<Cow<'e, str>>>),
+}
+
+impl Column<'_> {
+    pub(super) fn parameter(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Column::Integers(integers) => integers,
+            Column::Texts(texts) => texts,
+        }
+    }
+}
+
+/// The parameters of `insert.sql`: every entry's ledger, then every column of an entry.
+pub(super) fn columns<'e>(ledgers: &[LedgerId], appends: &'e [Append]) -> Vec<Column<'e>> {
+    let ledgers = ledgers.iter().zip(appends);
+    let ledgers = ledgers.flat_map(|(ledger, append)| append.entries.iter().map(|_| ledger.0));
+    let ledgers = Column::Integers(ledgers.map(Some).collect());
+    let mut columns: Vec<Column<'e>> = (0..WIDTH).map(empty).collect();
+    for entry in appends.iter().flat_map(|append| &append.entries) {
+        for (column, cell) in columns.iter_mut().zip(row::cells(entry)) {
+            match (column, cell) {
+                (Column::Integers(integers), Cell::Null) => integers.push(None),
+                (Column::Integers(integers), Cell::Integer(integer)) => {
+                    // Counts end at 2^53 - 1.
+                    integers.push(Some(i64::try_from(integer).unwrap_or(i64::MAX)));
+                }
+                (Column::Texts(texts), Cell::Null) => texts.push(None),
+                (Column::Texts(texts), Cell::Text(text)) => texts.push(Some(escaped(text))),
+                (Column::Integers(_), Cell::Text(_)) | (Column::Texts(_), Cell::Integer(_)) => {
+                    unreachable!("every column is of one type")
+                }
+            }
+        }
+    }
+    columns.insert(0, ledgers);
+    columns
+}
+
+/// Sequence, epoch, product id and token are numbers.
+fn empty(at: usize) -> Column<'static> {
+    match at {
+        0 | 3 | 7 | 9 => Column::Integers(Vec::new()),
+        _ => Column::Texts(Vec::new()),
+    }
+}
+
+/// Reads a row of `page.sql` or `news.sql`.
+pub(super) fn read(ledger: LedgerId, row: &Row) -> Result<Entry, LogError> {
+    row::entry(ledger, |at| {
+        if *row.columns()[at].type_() == Type::INT8 {
+            match row.try_get::<_, Option<i64>>(at)? {
+                Some(integer) => Ok(Cell::Integer(u64::try_from(integer)?)),
+                None => Ok(Cell::Null),
+            }
+        } else {
+            let text = row.try_get::<_, Option<&str>>(at)?;
+            Ok(text.map_or(Cell::Null, |text| Cell::Text(unescaped(text))))
+        }
+    })
+}
+
+/// Begins what stands for a character that PostgreSQL does not keep. Unicode gives it no meaning.
+const MARK: char = '\u{FDD0}';
+
+/// The text as PostgreSQL keeps it.
+pub(super) fn escaped(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(['\0', MARK]) {
+        return text;
+    }
+    text.replace(MARK, "\u{FDD0}1").replace('\0', "\u{FDD0}0").into()
+}
+
+/// The text that PostgreSQL kept.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(MARK) {
+        return text.into();
+    }
+    text.replace("\u{FDD0}0", "\0").replace("\u{FDD0}1", "\u{FDD0}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_as_it_was() {
+        for text in
+            ["", "CLIENT", "a\0b", "\u{FDD0}", "\u{FDD0}0", "\u{FDD0}1\0", "\0\0\u{FDD0}0\0"]
+        {
+            let kept = escaped(text.into());
+            assert!(!kept.contains('\0'));
+            assert_eq!(unescaped(&kept), text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT chain FROM entry WHERE ledger = $1 AND sequence = $2

@@ -1,0 +1,1 @@
+DELETE FROM server WHERE name = $1 AND instance = $2

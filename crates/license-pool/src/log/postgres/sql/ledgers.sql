@@ -1,0 +1,1 @@
+SELECT id, number FROM ledger LEFT JOIN license_number ON ledger = id ORDER BY id, installed

@@ -1,0 +1,17 @@
+-- Sent once on every connection.
+SET search_path = license;
+SET client_min_messages = warning;
+
+-- A server that stands still, or whose machine is gone, holds the others up no longer than this.
+SET lock_timeout = '10s';
+SET idle_in_transaction_session_timeout = '5s';
+SET statement_timeout = '15s';
+SET tcp_user_timeout = '15s';
+SET tcp_keepalives_idle = '10s';
+SET tcp_keepalives_interval = '5s';
+SET tcp_keepalives_count = 3;
+
+-- What decides whether a commit that was answered is there after a crash.
+SELECT current_setting('fsync', true) AS fsync,
+       current_setting('synchronous_commit', true) AS synchronous_commit,
+       current_setting('server_encoding', true) AS server_encoding;

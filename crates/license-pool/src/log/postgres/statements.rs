@@ -1,0 +1,54 @@
+//! The statements that a connection prepares once.
+
+use futures_util::future::try_join_all;
+use tokio_postgres::{Client, Error, Statement};
+
+macro_rules! statements {
+    ($($name:ident),* $(,)?) => {
+        /// One for each file beside this one, under its name.
+        pub(super) struct Statements {
+            $(pub(super) $name: Statement,)*
+            pub(super) commit: Statement,
+            pub(super) rollback: Statement,
+        }
+
+        impl Statements {
+            /// Prepares all of them in one trip.
+            pub(super) async fn prepare(client: &Client) -> Result<Statements, Error> {
+                let texts = [
+                    $(include_str!(concat!("sql/", stringify!($name), ".sql")),)*
+                    "COMMIT",
+                    "ROLLBACK",
+                ];
+                let prepared = try_join_all(texts.map(|text| client.prepare(text))).await?;
+                let mut prepared = prepared.into_iter();
+                let mut next = || prepared.next().expect("one for each text");
+                Ok(Statements { $($name: next(),)* commit: next(), rollback: next() })
+            }
+        }
+    };
+}
+
+statements! {
+    add_ledger,
+    await_store,
+    await_turn,
+    begin_moment,
+    begin_turn,
+    chain,
+    format,
+    insert,
+    leave,
+    ledgers,
+    ledgers_in_force,
+    lock_ledgers,
+    lock_store,
+    news,
+    numbers,
+    own,
+    own_locked,
+    page,
+    point,
+    register,
+    unlimit,
+}

@@ -1,0 +1,150 @@
+//! The store in the database: ours, readable, and refused where it could lose what it acknowledged.
+
+use std::sync::Arc;
+
+use license_pool::{OpenError, Pool};
+
+use super::server::{self, Database, Server};
+use crate::pool::world::{holders, license, options, reports, retain};
+
+#[test]
+fn a_store_is_created_by_the_first_and_found_by_the_next() {
+    let Some(database) = server::database() else { return };
+    let error = options().must_exist().open(&database.address()).unwrap_err();
+    assert!(matches!(&error, OpenError::Missing { store } if *store == database.address()));
+    assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'license'"), "0");
+
+    let pool = database.open();
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    retain(&pool, "0009", "one").unwrap().keep();
+    let before = reports(&pool);
+    drop(pool);
+    let pool = database.open_as(options().must_exist());
+    assert_eq!(reports(&pool), before);
+    retain(&pool, "0009", "two").unwrap().keep();
+    assert_eq!(holders(&pool), ["one", "two"]);
+}
+
+#[test]
+fn pools_that_create_a_store_at_once_get_the_same() {
+    let Some(database) = server::database() else { return };
+    std::thread::scope(|scope| {
+        let open = || scope.spawn(|| database.open());
+        let pools: Vec<Pool> =
+            [open(), open(), open(), open()].map(|pool| pool.join().unwrap()).into();
+        pools[0].install(license("A", 2).as_bytes()).unwrap();
+        for pool in &pools {
+            assert_eq!(pool.licenses().unwrap(), ["A"]);
+        }
+    });
+}
+
+#[test]
+fn pools_that_install_the_same_license_at_once_install_it_once() {
+    let Some(database) = server::database() else { return };
+    for number in ["A", "B", "C"] {
+        let pools = [database.open(), database.open(), database.open()];
+        std::thread::scope(|scope| {
+            for pool in &pools {
+                scope.spawn(|| pool.install(license(number, 2).as_bytes()).unwrap());
+            }
+        });
+    }
+    assert_eq!(database.open().licenses().unwrap(), ["A", "B", "C"]);
+    assert_eq!(database.sql("SELECT count(*) FROM license.ledger"), "3");
+    assert_eq!(database.sql("SELECT count(*) FROM license.entry"), "3");
+}
+
+#[test]
+fn an_auditor_reads_what_is_held() {
+    let Some(database) = server::database() else { return };
+    let pool = database.open();
+    pool.install(license("A", 5).as_bytes()).unwrap();
+    pool.install(license("B", 5).as_bytes()).unwrap();
+    let (a, b) = (pool.license("A"), pool.license("B"));
+    for (pool, session) in [(&a, "one"), (&b, "two"), (&a, "three")] {
+        retain(pool, "0009", session).unwrap().keep();
+    }
+    a.release("one", None).unwrap();
+    let held = "SELECT license_number, token, session_id FROM license.held";
+    assert_eq!(database.sql(held), "A|2|three\nB|1|two");
+    let kinds = "SELECT kind FROM license.entry WHERE ledger = 1 ORDER BY sequence";
+    assert_eq!(database.sql(kinds), "installed\nretained\nretained\nreleased");
+}
+
+#[test]
+fn a_schema_of_something_else_is_refused_and_left_as_it_is() {
+    for made in [
+        "CREATE SCHEMA license; CREATE TABLE license.customer (name text)",
+        "CREATE SCHEMA license; CREATE TABLE license.store (shelf text)",
+        "CREATE SCHEMA license; CREATE TABLE license.store (engine text, format bigint);
+         INSERT INTO license.store VALUES ('another', 1)",
+    ] {
+        let Some(database) = server::database() else { return };
+        database.sql(made);
+        let relations = "SELECT relname FROM pg_class WHERE relnamespace = 'license'::regnamespace";
+        let before = database.sql(relations);
+        let error = options().open(&database.address()).unwrap_err();
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+        assert_eq!(database.sql(relations), before);
+    }
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
+    let Some(database) = server::database() else { return };
+    drop(database.open());
+    database.sql("UPDATE license.store SET format = 2");
+    let error = options().open(&database.address()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { format: 2, known: 1, .. }), "{error:?}");
+    assert_eq!(database.sql("SELECT format FROM license.store"), "2");
+}
+
+#[test]
+fn a_database_that_may_lose_what_it_acknowledged_is_refused() {
+    let Some(database) = server::database() else { return };
+    for level in ["off", "local", "remote_write"] {
+        database.sql(&format!("ALTER DATABASE {} SET synchronous_commit = {level}", database.name));
+        let said = refusal(&database);
+        assert!(said.contains(&format!("`synchronous_commit` at `{level}`")), "{said}");
+        assert!(said.contains("`on` or `remote_apply`"), "{said}");
+    }
+    for level in ["on", "remote_apply"] {
+        database.sql(&format!("ALTER DATABASE {} SET synchronous_commit = {level}", database.name));
+        drop(database.open());
+    }
+    let server = Arc::new(Server::start(&[("fsync", "off")]).unwrap());
+    let said = refusal(&server.database());
+    assert!(said.contains("`fsync` at `off`") && said.contains("set it to `on`"), "{said}");
+}
+
+fn refusal(database: &Database) -> String {
+    let error = options().open(&database.address()).unwrap_err();
+    let OpenError::Unavailable { source, .. } = error else { panic!("{error:?}") };
+    source.to_string()
+}
+
+#[test]
+fn texts_that_postgresql_does_not_keep_come_back_as_they_were() {
+    let Some(database) = server::database() else { return };
+    let pool = database.open();
+    let (number, name) = ("A\0\u{FDD0}", "4D\0 Client");
+    let document = license("NUMBER", 3).replace("NUMBER", "A\\u0000\\uFDD0");
+    let document = document.replace("4D Client", "4D\\u0000 Client");
+    match pool.install(document.as_bytes()) {
+        Ok(_) => {
+            let pool = pool.license(number);
+            assert_eq!(retain(&pool, "0009", "one").unwrap().record().product_name, name);
+            assert_eq!(pool.licenses().unwrap(), [number]);
+        }
+        // Such a number may be refused for what it does to addresses.
+        Err(error) => assert!(!error.is_transient(), "{error:?}"),
+    }
+    // Whatever may be asked for, it does not break the turn of others.
+    pool.install(license("B", 3).as_bytes()).unwrap();
+    let odd = pool.license("\0");
+    let (odd, sound) = (odd.usage_async(None), pool.license("B").usage_async(None));
+    assert!(!odd.wait().unwrap_err().is_transient());
+    sound.wait().unwrap();
+    assert!(database.open().check().unwrap().ledgers.iter().all(|ledger| ledger.sound));
+}
