@@ -102,11 +102,6 @@ impl Ledgers {
         }
     }
 
-    /// Forgets what a failed turn may have changed.
-    pub(crate) fn forget(&mut self, id: LedgerId) {
-        self.memory.remove(&id);
-    }
-
     /// The ledger that a license was found to lead to, up to date.
     pub(crate) fn get(
         &mut self,

@@ -156,15 +156,13 @@ impl Turns {
             let stamp = self.stamp();
             let now = self.clock.now();
             let asked = self.ledgers.ask(licenses);
-            let (mut stale, mut touched) = (Vec::new(), Vec::new());
-            let (mut planned, mut mark) = (None, None);
+            let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
                     return Vec::new();
                 }
-                touched.extend(news.ledgers.iter().map(|(id, _)| *id));
                 match plan(ledgers, &news.found, &stamp, now) {
                     Ok((appends, value)) => {
                         mark = appends.first().and_then(Mark::of);
@@ -178,7 +176,9 @@ impl Turns {
                 }
             };
             let taken = catch_unwind(AssertUnwindSafe(|| log.turn(&asked, &mut decide)));
-            let outcome = match taken {
+            // A ledger in memory that is ahead of the log after a turn that failed needs no care: the
+            // log does not know its head, so it is read again before it is used.
+            return match taken {
                 Ok(Ok(())) if !stale.is_empty() => {
                     self.reload(stale)?;
                     continue;
@@ -191,12 +191,11 @@ impl Turns {
                     Some(Ok(false)) => Err(Error::store(error)),
                     Some(Err(_)) | None => Err(Error::OutcomeUnknown(Arc::new(error))),
                 },
-                Err(_panic) => Err(Error::Internal(None)),
+                Err(_panic) => {
+                    self.ledgers = Ledgers::default();
+                    Err(Error::Internal(None))
+                }
             };
-            if outcome.is_err() {
-                touched.into_iter().for_each(|id| self.ledgers.forget(id));
-            }
-            return outcome;
         }
         Err(restless())
     }

@@ -9,7 +9,7 @@ use license_core::Entry;
 use license_pool::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
 };
-use license_pool::{Error, Seat};
+use license_pool::{Error, Pool, Seat};
 
 use super::world::{holders, license, options, retain};
 
@@ -94,12 +94,7 @@ fn one_failure(
 
 #[test]
 fn a_dropped_seat_is_released_once_the_store_is_back() {
-    let log = MemoryLog::default();
-    let countdown = Arc::new(AtomicU64::new(0));
-    let breaking =
-        Breaking { log, failure: Failure::Dropped, landed: true, countdown: countdown.clone() };
-    let pool = options().open_log(breaking).unwrap();
-    pool.install(license("A", 1).as_bytes()).unwrap();
+    let (pool, countdown) = breaking(Failure::Dropped);
     let seat = retain(&pool, "0009", "one").unwrap();
     countdown.store(1, Ordering::SeqCst);
     drop(seat);
@@ -107,6 +102,27 @@ fn a_dropped_seat_is_released_once_the_store_is_back() {
     holders(&pool);
     assert_eq!(countdown.load(Ordering::SeqCst), 0, "the release met the failure");
     assert!(holders(&pool).is_empty());
+}
+
+#[test]
+fn a_seat_whose_license_was_released_before_costs_no_turn() {
+    let (pool, countdown) = breaking(Failure::Dropped);
+    let seat = retain(&pool, "0009", "one").unwrap();
+    pool.release("one", None).unwrap();
+    countdown.store(100, Ordering::SeqCst);
+    drop(seat);
+    holders(&pool);
+    assert_eq!(countdown.load(Ordering::SeqCst), 99, "only the report asked the store");
+}
+
+/// A pool on a log that fails so, once the countdown is set.
+fn breaking(failure: Failure) -> (Pool, Arc<AtomicU64>) {
+    let countdown = Arc::new(AtomicU64::new(0));
+    let log =
+        Breaking { log: MemoryLog::default(), failure, landed: true, countdown: countdown.clone() };
+    let pool = options().open_log(log).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    (pool, countdown)
 }
 
 /// A log of which one operation fails: the one that counts down to zero.
