@@ -13,10 +13,12 @@ const PAGE: usize = 1024;
 /// Applies every entry of every ledger to an empty one, on the caller's thread: others go on.
 pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let format = pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
+    let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
     let ledgers = pool.with_log(|log| log.ledgers().map_err(Error::store)).wait()?;
     let ledgers: Result<Vec<LedgerCheck>, Error> =
         ledgers.into_iter().map(|ledger| check_ledger(pool, ledger)).collect();
-    Ok(StoreCheck { store: pool.store().to_owned(), format: count(format), ledgers: ledgers? })
+    let store = pool.store().to_owned();
+    Ok(StoreCheck { store, format: count(format), faults, ledgers: ledgers? })
 }
 
 fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Error> {

@@ -1,6 +1,7 @@
 //! The pool as an embedder sees it: promises of the runtime and of both its logs.
 
 mod batches;
+mod damage;
 mod engine;
 mod faults;
 mod files;

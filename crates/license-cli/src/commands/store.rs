@@ -23,7 +23,7 @@ fn check(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
         let text = text(&check, context.width());
         context.data(&text)?;
     }
-    let sound = check.ledgers.iter().all(|ledger| ledger.sound);
+    let sound = check.faults.is_empty() && check.ledgers.iter().all(|ledger| ledger.sound);
     if !sound {
         context
             .say("the store is damaged: keep a copy as it is, then restore the last sound backup");
@@ -33,6 +33,9 @@ fn check(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
 
 fn text(check: &StoreCheck, width: Option<u16>) -> String {
     let mut text = format!("{}, format {}\n", escaped(&check.store), check.format);
+    for fault in &check.faults {
+        text += &format!("damaged: {}\n", escaped(fault));
+    }
     if check.ledgers.is_empty() {
         return text + "no license is installed\n";
     }

@@ -177,6 +177,15 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be read.
     fn format(&mut self) -> Result<u64, LogError>;
+
+    /// What is wrong with the store itself, below the entries; nothing where it is sound, or where
+    /// what it is built on cannot tell.
+    ///
+    /// # Errors
+    /// When the log cannot be read at all.
+    fn damage(&mut self) -> Result<Vec<String>, LogError> {
+        Ok(Vec::new())
+    }
 }
 
 impl Asked {

@@ -67,7 +67,8 @@ impl Log for SqliteLog {
     }
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        read::page(&self.connection, ledger, after, limit)
+        let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        read::page(&moment, ledger, after, limit)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
@@ -102,6 +103,10 @@ impl Log for SqliteLog {
     fn format(&mut self) -> Result<u64, LogError> {
         open::format(&self.connection).map_err(failed_to("read"))
     }
+
+    fn damage(&mut self) -> Result<Vec<String>, LogError> {
+        read::damage(&self.connection).map_err(failed_to("examine its file"))
+    }
 }
 
 /// Begins a turn: from here on nobody else writes, and everything committed can be read.
@@ -124,7 +129,7 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
     let ledger = match append.ledger {
         Some(ledger) => ledger,
         None => {
-            turn.execute("INSERT INTO ledger DEFAULT VALUES", [])?;
+            turn.execute("INSERT INTO ledger (sequence, chain) VALUES (0, '')", [])?;
             LedgerId(turn.last_insert_rowid())
         }
     };
@@ -133,7 +138,12 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
             ON CONFLICT (number) DO UPDATE SET installed = excluded.installed";
         turn.execute(point, params![&**number, ledger.0, entry.sequence])?;
     }
-    row::insert(turn, ledger, &append.entries)
+    row::insert(turn, ledger, &append.entries)?;
+    if let Some(last) = append.entries.last() {
+        turn.prepare_cached("UPDATE ledger SET sequence = ?2, chain = ?3 WHERE id = ?1")?
+            .execute(params![ledger.0, last.sequence, last.chain.to_string()])?;
+    }
+    Ok(())
 }
 
 fn failed_to(action: &'static str) -> impl FnOnce(rusqlite::Error) -> LogError {

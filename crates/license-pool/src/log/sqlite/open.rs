@@ -95,6 +95,8 @@ fn prepare(connection: &Connection, create: bool) -> Result<Prepared> {
     })?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A damaged page is an error when it is read, and never an empty one.
+    connection.pragma_update(None, "cell_size_check", true)?;
     Ok(Prepared::Ours)
 }
 

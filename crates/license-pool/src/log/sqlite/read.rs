@@ -109,7 +109,41 @@ pub(super) fn page(
         let Some(row) = rows.next().map_err(failed_to("read"))? else { break };
         entries.push(row::read(ledger, row)?);
     }
+    if entries.len() < limit {
+        let last = entries.last().map_or(after, |entry| entry.sequence);
+        ends_at(connection, ledger, last)?;
+    }
     Ok(entries)
+}
+
+/// Checks that the log of a ledger ends where its head says: an end that was lost would be
+/// licenses that are held and yet free.
+fn ends_at(connection: &Connection, ledger: LedgerId, last: u64) -> Result<(), LogError> {
+    let head: Option<u64> = connection
+        .prepare_cached("SELECT sequence FROM ledger WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([ledger.0], |row| row.get(0)).optional())
+        .map_err(failed_to("read the head of a ledger"))?;
+    let head = head.unwrap_or(0);
+    if head <= last {
+        return Ok(());
+    }
+    let source = format!("the log should end at entry {head} and ends after entry {last}").into();
+    Err(LogError::Entry { ledger, sequence: last + 1, source })
+}
+
+/// What SQLite finds wrong with the file; a few of many findings say enough.
+pub(super) fn damage(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(5)")?;
+    let mut damage: Vec<String> =
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+    damage.retain(|finding| finding != "ok");
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    if let Some(row) = rows.next()? {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        damage.push(format!("a row of `{table}` names no row of `{parent}`"));
+    }
+    Ok(damage)
 }
 
 pub(super) fn ledgers(connection: &Connection) -> Result<Vec<LedgerNumbers>> {

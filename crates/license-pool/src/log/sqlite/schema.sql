@@ -12,9 +12,11 @@ CREATE TABLE store (
 ) STRICT;
 INSERT INTO store (format) VALUES (1);
 
--- One row for each customer's ledger.
+-- One row for each customer's ledger, and where its log ends: a log that ends elsewhere was damaged.
 CREATE TABLE ledger (
-    id INTEGER PRIMARY KEY
+    id       INTEGER PRIMARY KEY,
+    sequence INTEGER NOT NULL,                    -- of its last entry
+    chain    TEXT NOT NULL                        -- of its last entry
 ) STRICT;
 
 -- License numbers and the ledgers they point to. A renewed license may bear a new number and
