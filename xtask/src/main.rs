@@ -1,5 +1,6 @@
-//! The project's chores, run as `cargo xtask …`: pages to schemas, schemas to types.
+//! The project's chores, run as `cargo xtask …`: pages to schemas, schemas to types, figures.
 
+mod bench;
 mod codegen;
 mod pages;
 
@@ -21,11 +22,14 @@ enum Chore {
     Pages(pages::Arguments),
     /// Write what is generated from the schemas: types, observed schemas, reference pages.
     Codegen(codegen::Arguments),
+    /// Measure the figures that the project promises, each beside its yardstick.
+    Bench(bench::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Pages(arguments) => pages::run(&arguments),
         Chore::Codegen(arguments) => codegen::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
     }
 }
