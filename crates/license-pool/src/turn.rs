@@ -154,16 +154,16 @@ impl Turns {
     ) -> Result<T, Error> {
         for _ in 0..RELOADS_MAX {
             let stamp = self.stamp();
-            let now = self.clock.now();
             let asked = self.ledgers.ask(licenses);
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
-            let (log, ledgers) = (&mut self.log, &mut self.ledgers);
+            let (log, ledgers, clock) = (&mut self.log, &mut self.ledgers, &self.clock);
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
                     return Vec::new();
                 }
-                match plan(ledgers, &news.found, &stamp, now) {
+                // Only now: it may have taken long until it was this turn's turn.
+                match plan(ledgers, &news.found, &stamp, clock.now()) {
                     Ok((appends, value)) => {
                         mark = appends.first().and_then(Mark::of);
                         planned = Some(Ok(value));

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use jiff::SignedDuration;
 use license_core::Entry;
 use license_pool::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
 };
 use license_pool::{Pending, Pool, Seat, Session};
 
-use super::world::{holders, license, options};
+use super::world::{clock, holders, license, options};
 
 #[test]
 fn what_waits_during_a_turn_shares_the_next_one() {
@@ -72,6 +73,20 @@ fn a_seat_dropped_while_its_session_asks_again_leaves_the_new_seat_its_license()
     assert_eq!(holders(&pool), ["one", "other"]);
     drop(again);
     assert_eq!(holders(&pool), ["other"]);
+}
+
+#[test]
+fn a_turn_that_waited_for_the_store_goes_by_the_time_at_which_it_began() {
+    let (gate, log) = Gate::new();
+    let clock = clock();
+    let pool = Pool::options().clock(clock.clone()).open_log(log).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    gate.hold();
+    let seat = retain(&pool, "0009", "one");
+    gate.entered();
+    clock.advance(SignedDuration::from_hours(1));
+    gate.open();
+    assert_eq!(seat.wait().unwrap().record().time.as_str(), "2026-01-05T11:00:00.000Z");
 }
 
 fn retain(pool: &Pool, product: &str, session: &str) -> Pending<Seat> {
