@@ -14,14 +14,20 @@ use super::world::{Store, holders, license, options, retain};
 #[test]
 fn the_files_of_a_store_are_private_to_their_owner() {
     use std::os::unix::fs::PermissionsExt as _;
-    let store = Store::new();
-    let pool = store.open();
-    pool.install(license("A", 1).as_bytes()).unwrap();
-    let names = store.names();
-    assert_eq!(names, ["license.db", "license.db-shm", "license.db-wal"]);
-    for name in names {
-        let mode = fs::metadata(store.path().with_file_name(&name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+    for made_before in [false, true] {
+        let store = Store::new();
+        if made_before {
+            fs::write(store.path(), "").unwrap();
+            fs::set_permissions(store.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let pool = store.open();
+        pool.install(license("A", 1).as_bytes()).unwrap();
+        let names = store.names();
+        assert_eq!(names, ["license.db", "license.db-shm", "license.db-wal"]);
+        for name in names {
+            let file = fs::metadata(store.path().with_file_name(&name)).unwrap();
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opens the file: private to its owner, in our format, and durable, or not at all.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -53,6 +53,7 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Connection, OpenError> {
     }
 }
 
+/// Makes sure that there is a file, and that one without content is private before it gets any.
 /// SQLite gives the files it puts beside this one the same permissions.
 fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
@@ -61,7 +62,14 @@ fn create_private(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Ok(file) => file.sync_all(),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            #[cfg(unix)]
+            if fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) {
+                let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                fs::set_permissions(path, private)?;
+            }
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
