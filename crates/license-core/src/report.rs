@@ -100,11 +100,11 @@ impl Ledger {
         let license = self.license.as_ref()?;
         let time = self.instant(now);
         let mut info = license.info().clone();
-        for (id, product) in self.listed_products() {
+        for (index, (id, product)) in self.listed_products().enumerate() {
             let used_count = count(product.used);
             let allowed_count = count(self.allowance(product, time).count());
-            // Both are in installed order, so what the document lists is found at once.
-            match info.products.iter_mut().find(|listed| listed.id == id) {
+            // The ledger's order is the document's; what is gone from it follows.
+            match info.products.get_mut(index) {
                 Some(listed) => {
                     listed.used_count = used_count;
                     listed.allowed_count = allowed_count;
