@@ -81,6 +81,7 @@ fn a_turn_that_waited_for_the_store_goes_by_the_time_at_which_it_began() {
     let clock = clock();
     let pool = Pool::options().clock(clock.clone()).open_log(log).unwrap();
     pool.install(license("A", 1).as_bytes()).unwrap();
+    assert!(holders(&pool).is_empty(), "and from here on the pool knows the ledger");
     gate.hold();
     let seat = retain(&pool, "0009", "one");
     gate.entered();
