@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 /// The project's chores.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     chore: Chore,
