@@ -1,6 +1,7 @@
 //! What servers really write: the observed profile reads it, the documented one names each difference.
 
-use license_validate::{Judge, Profile};
+use license_types::observed;
+use license_validate::{Judge, Profile, parse};
 
 use super::told;
 
@@ -28,7 +29,9 @@ fn the_published_element_is_observed_and_not_documented() {
 #[test]
 fn the_observed_profile_reads_what_the_documented_one_refuses() {
     let with_mark = format!("\u{feff}{PUBLISHED}");
-    assert_eq!(told(&Judge::new(Profile::Observed), with_mark).0, [""; 0]);
+    assert_eq!(told(&Judge::new(Profile::Observed), &with_mark).0, [""; 0]);
+    let usage = parse::<observed::LicenseUsage>(with_mark.as_bytes()).unwrap().unwrap();
+    assert_eq!(usage[0].token.get(), 1);
 
     assert_eq!(told(&Judge::new(Profile::Observed), "null").0, [""; 0]);
     assert_eq!(
