@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use license_types::{Session, SessionState};
+use license_types::{Session, SessionState, Token};
 
 use crate::Digest;
 
@@ -14,6 +14,7 @@ pub struct Description {
     text: Arc<str>,
     digest: Digest,
     state: Option<SessionState>,
+    has_token: bool,
 }
 
 impl Description {
@@ -29,7 +30,8 @@ impl Description {
     pub fn new(session: Session) -> Description {
         let text = serde_json::to_string(&session).expect("a session has only text keys");
         let digest = Digest::of(text.as_bytes());
-        Description { text: text.into(), digest, state: session.state() }
+        let (state, has_token) = (session.state(), session.license_token().is_some());
+        Description { text: text.into(), digest, state, has_token }
     }
 
     /// The session, read from the text.
@@ -40,6 +42,29 @@ impl Description {
     /// The state of the session, where its shape tells one.
     pub fn state(&self) -> Option<SessionState> {
         self.state
+    }
+
+    /// The session as a record shows it: with the state that it has now, where its shape has one,
+    /// and with the true token, where the caller keeps a token in its description.
+    pub(crate) fn current(&self, token: Token, state: Option<SessionState>) -> Session {
+        let mut session = self.session();
+        let listed_token = match &mut session {
+            Session::Client(client) => {
+                client.state = state.unwrap_or(client.state);
+                &mut client.license_token
+            }
+            Session::Sql(sql) => &mut sql.license_token,
+            Session::Rest(rest) => &mut rest.license_token,
+        };
+        if listed_token.is_some() {
+            *listed_token = Some(token);
+        }
+        session
+    }
+
+    /// Whether the [current](Self::current) session is the one described, to the letter.
+    pub(crate) fn is_current(&self, state: Option<SessionState>) -> bool {
+        !self.has_token && (self.state.is_none() || state.is_none() || self.state == state)
     }
 
     /// The session's JSON as it was hashed.

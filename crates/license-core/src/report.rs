@@ -7,6 +7,7 @@ use license_types::{
     Availability, DateTime, LicenseInfo, LicensedProduct, ProductId, RefusalCode, Retention,
     ServerName, Session, SessionId, SessionState, Token,
 };
+use serde_json::Value;
 
 use crate::{Ledger, Retained, ledger::Live, rights::Allowance, wire::count};
 
@@ -29,7 +30,7 @@ impl Held {
     pub fn retention(&self) -> Retention {
         let record = &*self.record;
         let session = match record.identity.kept() {
-            Some(description) => current(description.session(), record.token, self.state),
+            Some(description) => description.current(record.token, self.state),
             None => Session::rest("", record.session.as_str(), ""),
         };
         Retention {
@@ -44,23 +45,29 @@ impl Held {
             session,
         }
     }
-}
 
-/// A description with the token and the state that its session has now, where its shape has them.
-fn current(mut session: Session, token: Token, state: Option<SessionState>) -> Session {
-    let listed_token = match &mut session {
-        Session::Client(client) => {
-            client.state = state.unwrap_or(client.state);
-            &mut client.license_token
-        }
-        Session::Sql(sql) => &mut sql.license_token,
-        Session::Rest(rest) => &mut rest.license_token,
-    };
-    // A caller that keeps a token in its description gets the true one; others get none.
-    if listed_token.is_some() {
-        *listed_token = Some(token);
+    /// The JSON of [`retention`](Self::retention), mostly without reading the description: long
+    /// reports are written from this.
+    pub fn to_json(&self) -> String {
+        let record = &*self.record;
+        let described = record.identity.kept().filter(|it| it.is_current(self.state));
+        let Some(description) = described else {
+            return serde_json::to_string(&self.retention()).expect("a record has only text keys");
+        };
+        let text = |text: &str| Value::from(text).to_string();
+        format!(
+            r#"{{"productId":{},"productName":{},"productUsedCount":{},"productBalance":{},"globalProductUsedCount":{},"token":{},"time":"{}","reason":{},"session":{}}}"#,
+            record.product,
+            text(&record.product_name),
+            record.used_count,
+            record.balance,
+            record.global_used_count,
+            record.token,
+            DateTime::from(self.time),
+            text(record.reason.as_str()),
+            description.text(),
+        )
     }
-    session
 }
 
 impl Ledger {

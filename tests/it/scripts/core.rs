@@ -170,6 +170,10 @@ impl CoreEngine {
             }
             Operation::ReleaseToken(token) => Command::Release(Release::new(Target::Token(*token))),
             Operation::Usage { server } => {
+                for held in self.ledger.live() {
+                    let json = serde_json::to_string(&held.retention()).unwrap();
+                    assert_eq!(held.to_json(), json);
+                }
                 return Outcome::Usage(self.ledger.usage(server.as_deref()).collect());
             }
             Operation::Info => return Outcome::Info(self.ledger.info(self.now)),
