@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use license_pool::{OpenError, Pool};
+use license_pool::{Error, OpenError, Pool};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -29,6 +29,27 @@ fn the_files_of_a_store_are_private_to_their_owner() {
             assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_whose_file_was_taken_away_sells_nothing_and_recovers_when_it_is_back() {
+    let store = Store::new();
+    let pool = store.open();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    let away = store.path().with_file_name("away.db");
+    fs::rename(store.path(), &away).unwrap();
+    for replaced in [false, true] {
+        if replaced {
+            fs::write(store.path(), "").unwrap();
+        }
+        let error = retain(&pool, "0009", "one").unwrap_err();
+        assert!(matches!(error, Error::StoreUnavailable(_)), "{error:?}");
+        assert!(matches!(pool.usage(None).unwrap_err(), Error::StoreUnavailable(_)));
+    }
+    fs::rename(&away, store.path()).unwrap();
+    retain(&pool, "0009", "one").unwrap().keep();
+    assert_eq!(holders(&pool), ["one"]);
 }
 
 #[test]

@@ -12,12 +12,16 @@ use crate::log::{
 };
 
 mod open;
+mod place;
 mod read;
 mod row;
+
+use place::Place;
 
 /// A log in one SQLite file.
 pub struct SqliteLog {
     connection: Connection,
+    place: Place,
     server: Option<Server>,
 }
 
@@ -27,7 +31,8 @@ impl SqliteLog {
     /// # Errors
     /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is.
     pub fn open(path: &Path, create: bool) -> Result<SqliteLog, OpenError> {
-        Ok(SqliteLog { connection: open::open(path, create)?, server: None })
+        let (connection, place) = open::open(path, create)?;
+        Ok(SqliteLog { connection, place, server: None })
     }
 }
 
@@ -44,6 +49,7 @@ impl Log for SqliteLog {
         decide: &mut dyn FnMut(News) -> Vec<Append>,
     ) -> Result<(), TurnError> {
         let turn = begin(&mut self.connection).map_err(TurnError::Dropped)?;
+        self.place.holds().map_err(TurnError::Dropped)?;
         not_fenced(&turn, self.server.as_ref()).map_err(TurnError::Dropped)?;
         let appends = decide(read::news(&turn, asked).map_err(TurnError::Dropped)?);
         if appends.is_empty() {
@@ -62,6 +68,7 @@ impl Log for SqliteLog {
 
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
         let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        self.place.holds()?;
         not_fenced(&moment, self.server.as_ref())?;
         read::news(&moment, asked)
     }

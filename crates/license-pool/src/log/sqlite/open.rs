@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior};
 
+use super::place::Place;
 use crate::log::{Cause, OpenError};
 
 /// The format of the stores that this version writes, and the newest that it reads.
@@ -22,7 +23,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-pub(super) fn open(path: &Path, create: bool) -> Result<Connection, OpenError> {
+pub(super) fn open(path: &Path, create: bool) -> Result<(Connection, Place), OpenError> {
     // Older ones can lose a commit when two connections write and checkpoint at once.
     assert!(rusqlite::version_number() >= 3_051_003, "SQLite {} is too old", rusqlite::version());
 
@@ -36,12 +37,13 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Connection, OpenError> {
     } else if !path.try_exists().map_err(|error| unavailable(&path, error))? {
         return Err(OpenError::Missing { store: named(&path) });
     }
+    let place = Place::of(&path).map_err(|error| unavailable(&path, error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(&path, flags).map_err(|error| unavailable(&path, error))?;
     drop(opening);
     match prepare(&connection, create) {
-        Ok(Prepared::Ours) => Ok(connection),
+        Ok(Prepared::Ours) => Ok((connection, place)),
         Ok(Prepared::Foreign) => Err(OpenError::Foreign { store: named(&path) }),
         Ok(Prepared::Newer(format)) => {
             Err(OpenError::Newer { store: named(&path), format, known: FORMAT })
