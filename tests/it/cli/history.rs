@@ -85,6 +85,7 @@ fn a_sound_store_is_said_to_be_sound() {
         {
           "store": "sqlite:/dir/license.db",
           "format": 1,
+          "faults": [],
           "ledgers": [
             {
               "licenseNumbers": [
