@@ -1,9 +1,10 @@
 //! What commands ask of the licenses, behind which the store stands, and a server one day.
 
+use license_pool::Target;
 use license_types::{
     Availability, Entry, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt,
     RenewReceipt, RetainReceipt, Retention, ServerName, Session, SessionId, SessionState,
-    StoreCheck, Token,
+    StoreCheck,
 };
 
 use crate::failure::Failure;
@@ -61,12 +62,4 @@ pub(crate) struct Wanted {
 pub(crate) struct Held {
     pub server: ServerName,
     pub retention: Retention,
-}
-
-/// What to release.
-pub(crate) enum Target {
-    /// What a session holds: all of it, its license of one product, or only this token.
-    Session(SessionId, Option<ProductId>, Option<Token>),
-    /// One retention, whoever holds it.
-    Token(Token),
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use license_pool::{
     Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool, Refusal, Release,
-    Retain, StoreUrl,
+    Retain, StoreUrl, Target,
 };
 use license_types::{
     Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
@@ -12,7 +12,7 @@ use license_types::{
 };
 
 use crate::failure::{Failure, chain};
-use crate::licenses::{EachEntry, Held, Installation, Licenses, Target, Wanted};
+use crate::licenses::{EachEntry, Held, Installation, Licenses, Wanted};
 
 /// What to do where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +118,6 @@ impl Licenses for Store {
     }
 
     fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure> {
-        let target = match target {
-            Target::Token(token) => license_pool::Target::Token(token),
-            Target::Session(session, product, token) => {
-                license_pool::Target::Session { session: Arc::new(session), product, token }
-            }
-        };
         self.pool.release_with(Release::new(target)).wait().map_err(|error| failure(&error))
     }
 

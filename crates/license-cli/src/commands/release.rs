@@ -1,14 +1,20 @@
 //! `license release`: releases what a session holds, or one retention by its token.
 
+use std::sync::Arc;
+
+use license_pool::Target;
+
 use crate::arguments::Release;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::licenses::Target;
 
 pub(super) fn run(arguments: &Release, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let target = match (&arguments.session, arguments.token) {
-        (Some(session), token) => Target::Session(session.clone(), arguments.product, token),
+        (Some(session), token) => {
+            let (session, product) = (Arc::new(session.clone()), arguments.product);
+            Target::Session { session, product, token }
+        }
         (None, Some(token)) => Target::Token(token),
         (None, None) => unreachable!("clap asks for one of the two"),
     };
