@@ -8,7 +8,7 @@
 //! Not sure on purpose, each a rare way to write a valid document:
 //! - a number with a fraction or an exponent where an integer is wanted, `-0`, and more than 16
 //!   digits (`1.0` and `1e3` are integers, and bounds compare as floats);
-//! - a member that is named twice (the last one counts);
+//! - a member that is named twice, unless every one of its values is valid (the last one counts);
 //! - an escape in a name or in a text with a constraint, and escaped surrogates anywhere;
 //! - the leap second of a date-time;
 //! - in members that no schema names: more than [`skip::DEPTH`] levels, and numbers of unusual length.

@@ -27,25 +27,21 @@ impl<R: Read> Units<R> {
     fn acceptable(&self, accept: impl Fn(Role, &[u8]) -> Rest<'_>) -> Option<usize> {
         let bytes = self.window.bytes();
         let start = space(bytes);
-        let rest = match self.state {
-            State::Elements(_, index) => {
-                let start = if index == 0 { start } else { space(start.strip_prefix(b",")?) };
-                let rest = accept(Role::Element(index), start)?;
-                matches!(space(rest), [b',' | b']', ..]).then_some(rest)?
-            }
-            State::Values => {
-                let rest = accept(Role::Record, start)?;
-                matches!(rest, [b' ' | b'\t' | b'\r' | b'\n', ..]).then_some(rest)?
-            }
-            State::Lines => {
-                let rest = accept(Role::Record, start)?;
-                let record = &start[..start.len() - rest.len()];
-                // A value that spans lines is one only where lines do not count.
-                (!record.contains(&b'\n')).then_some(())?;
-                rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?
-            }
+        let (role, start) = match self.state {
+            State::Elements(_, 0) => (Role::Element(0), start),
+            State::Elements(_, index) => (Role::Element(index), space(start.strip_prefix(b",")?)),
+            State::Values | State::Lines => (Role::Record, start),
             State::Start | State::Done => return None,
         };
+        let mut rest = accept(role, start)?;
+        // Of a value that the window breaks off, the start may look like one: `12` of `123`.
+        matches!(rest.first()?, b' ' | b'\t' | b'\r' | b'\n' | b',' | b']').then_some(())?;
+        if let State::Lines = self.state {
+            // A value that spans lines is one only where lines do not count.
+            let record = &start[..start.len() - rest.len()];
+            (!record.contains(&b'\n')).then_some(())?;
+            rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+        }
         let length = bytes.len() - rest.len();
         (length <= self.cut.limit).then_some(length)
     }

@@ -126,7 +126,7 @@ impl Emitter<'_> {
             return anything(&left, count);
         };
         let place = place(name, seen);
-        quote!({ seen.once(#place)?; #read })
+        quote!({ seen.add(#place); #read })
     }
 }
 

@@ -53,43 +53,43 @@ fn a_member_on_which_branches_disagree_leaves_those_whose_kind_it_is() {
         "Right": object("right", "string", true)
     });
     let expected = expect![[r#"
-            /// Pick: one of two.
-            pub(crate) fn pick(input: &[u8]) -> Rest<'_> {
-                let mut seen = bytes::Seen::default();
-                let mut branches = bytes::Branches::all();
-                let rest = bytes::members(
-                    input,
-                    |name, value| match name {
-                        b"left" => {
-                            seen.once(0)?;
+        /// Pick: one of two.
+        pub(crate) fn pick(input: &[u8]) -> Rest<'_> {
+            let mut seen = bytes::Seen::default();
+            let mut branches = bytes::Branches::all();
+            let rest = bytes::members(
+                input,
+                |name, value| match name {
+                    b"left" => {
+                        seen.add(0);
+                        branches.only([0]);
+                        bytes::text(value)
+                    }
+                    b"both" => {
+                        seen.add(1);
+                        if let Some(rest) = bytes::boolean(value) {
                             branches.only([0]);
-                            bytes::text(value)
-                        }
-                        b"both" => {
-                            seen.once(1)?;
-                            if let Some(rest) = bytes::boolean(value) {
-                                branches.only([0]);
-                                Some(rest)
-                            } else {
-                                branches.only([1]);
-                                bytes::text(value)
-                            }
-                        }
-                        b"right" => {
-                            seen.once(2)?;
+                            Some(rest)
+                        } else {
                             branches.only([1]);
                             bytes::text(value)
                         }
-                        _ => {
-                            branches.only([1]);
-                            bytes::anything(value)
-                        }
-                    },
-                )?;
-                (branches.has(0) && seen.has([0]) || branches.has(1) && seen.has([2]))
-                    .then_some(rest)
-            }
-        "#]];
+                    }
+                    b"right" => {
+                        seen.add(2);
+                        branches.only([1]);
+                        bytes::text(value)
+                    }
+                    _ => {
+                        branches.only([1]);
+                        bytes::anything(value)
+                    }
+                },
+            )?;
+            (branches.has(0) && seen.has([0]) || branches.has(1) && seen.has([2]))
+                .then_some(rest)
+        }
+    "#]];
     expected.assert_eq(&functions(&definitions, "Pick").unwrap());
 }
 

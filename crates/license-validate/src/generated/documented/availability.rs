@@ -13,27 +13,27 @@ pub(crate) fn availability(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"available" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::boolean(value)
             }
             b"productId" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::product_id(value)
             }
             b"allowedCount" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"usedCount" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"productBalance" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"code" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::refusal_code(value)
             }
             _ => None,

@@ -13,35 +13,35 @@ pub(crate) fn entry(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"sequence" => {
-                seen.once(0)?;
+                seen.add(0);
                 sequence(value)
             }
             b"time" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::date_time(value)
             }
             b"server" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::server_name(value)
             }
             b"epoch" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"batch" => {
-                seen.once(4)?;
+                seen.add(4);
                 batch(value)
             }
             b"principal" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::principal(value)
             }
             b"event" => {
-                seen.once(6)?;
+                seen.add(6);
                 event(value)
             }
             b"chain" => {
-                seen.once(7)?;
+                seen.add(7);
                 documented::common::digest(value)
             }
             _ => None,
@@ -73,7 +73,7 @@ pub(crate) fn event(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"kind" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text_where(
                     value,
                     |text| {
@@ -94,132 +94,132 @@ pub(crate) fn event(input: &[u8]) -> Rest<'_> {
                 )
             }
             b"licenseNumber" => {
-                seen.once(1)?;
+                seen.add(1);
                 branches.only([0]);
                 bytes::text(value)
             }
             b"replacedNumber" => {
-                seen.once(2)?;
+                seen.add(2);
                 branches.only([0]);
                 bytes::text(value)
             }
             b"signed" => {
-                seen.once(3)?;
+                seen.add(3);
                 branches.only([0]);
                 bytes::boolean(value)
             }
             b"documentDigest" => {
-                seen.once(4)?;
+                seen.add(4);
                 branches.only([0]);
                 documented::common::digest(value)
             }
             b"document" => {
-                seen.once(5)?;
+                seen.add(5);
                 branches.only([0]);
                 bytes::text(value)
             }
             b"sessionId" => {
-                seen.once(6)?;
+                seen.add(6);
                 branches.only([1, 2, 3, 4, 5]);
                 documented::common::session_id(value)
             }
             b"productId" => {
-                seen.once(7)?;
+                seen.add(7);
                 branches.only([1, 2, 3]);
                 documented::common::product_id(value)
             }
             b"productName" => {
-                seen.once(8)?;
+                seen.add(8);
                 branches.only([1]);
                 bytes::text(value)
             }
             b"productUsedCount" => {
-                seen.once(9)?;
+                seen.add(9);
                 branches.only([1]);
                 documented::common::count(value)
             }
             b"productBalance" => {
-                seen.once(10)?;
+                seen.add(10);
                 branches.only([1]);
                 documented::common::count(value)
             }
             b"globalProductUsedCount" => {
-                seen.once(11)?;
+                seen.add(11);
                 branches.only([1]);
                 documented::common::count(value)
             }
             b"token" => {
-                seen.once(12)?;
+                seen.add(12);
                 branches.only([1, 2]);
                 documented::common::token(value)
             }
             b"reason" => {
-                seen.once(13)?;
+                seen.add(13);
                 branches.only([1, 3]);
                 documented::common::reason(value)
             }
             b"leaseSeconds" => {
-                seen.once(14)?;
+                seen.add(14);
                 branches.only([1]);
                 documented::common::lease_seconds(value)
             }
             b"descriptionDigest" => {
-                seen.once(15)?;
+                seen.add(15);
                 branches.only([1, 3, 5]);
                 documented::common::digest(value)
             }
             b"description" => {
-                seen.once(16)?;
+                seen.add(16);
                 branches.only([1, 3, 5]);
                 documented::session::session(value)
             }
             b"cause" => {
-                seen.once(17)?;
+                seen.add(17);
                 branches.only([2]);
                 documented::common::release_cause(value)
             }
             b"note" => {
-                seen.once(18)?;
+                seen.add(18);
                 branches.only([2]);
                 bytes::text(value)
             }
             b"code" => {
-                seen.once(19)?;
+                seen.add(19);
                 branches.only([3]);
                 documented::common::refusal_code(value)
             }
             b"allowedCount" => {
-                seen.once(20)?;
+                seen.add(20);
                 branches.only([3]);
                 documented::common::count(value)
             }
             b"usedCount" => {
-                seen.once(21)?;
+                seen.add(21);
                 branches.only([3]);
                 documented::common::count(value)
             }
             b"times" => {
-                seen.once(22)?;
+                seen.add(22);
                 branches.only([3]);
                 documented::common::count(value)
             }
             b"state" => {
-                seen.once(23)?;
+                seen.add(23);
                 branches.only([4]);
                 documented::common::session_state(value)
             }
             b"sessionIds" => {
-                seen.once(24)?;
+                seen.add(24);
                 branches.only([6]);
                 bytes::elements(value, documented::common::session_id)
             }
             b"fromServer" => {
-                seen.once(25)?;
+                seen.add(25);
                 branches.only([7]);
                 documented::common::server_name(value)
             }
             b"fromEpoch" => {
-                seen.once(26)?;
+                seen.add(26);
                 branches.only([7]);
                 documented::common::count(value)
             }

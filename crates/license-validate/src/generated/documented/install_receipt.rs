@@ -13,27 +13,27 @@ pub(crate) fn install_receipt(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"licenseNumber" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"status" => {
-                seen.once(1)?;
+                seen.add(1);
                 install_status(value)
             }
             b"signed" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::boolean(value)
             }
             b"documentDigest" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::digest(value)
             }
             b"products" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::elements(value, product_change)
             }
             b"warnings" => {
-                seen.once(5)?;
+                seen.add(5);
                 bytes::elements(value, bytes::text)
             }
             _ => None,
@@ -57,27 +57,27 @@ pub(crate) fn product_change(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"productId" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::product_id(value)
             }
             b"productName" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"allowedBefore" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"allowedAfter" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"held" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"over" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::count(value)
             }
             _ => None,

@@ -13,39 +13,39 @@ pub(crate) fn problem(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"type" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"title" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"status" => {
-                seen.once(2)?;
+                seen.add(2);
                 http_status(value)
             }
             b"code" => {
-                seen.once(3)?;
+                seen.add(3);
                 problem_code(value)
             }
             b"detail" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::text(value)
             }
             b"allowedCount" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::count(value)
             }
             b"usedCount" => {
-                seen.once(6)?;
+                seen.add(6);
                 documented::common::count(value)
             }
             b"licenseNumbers" => {
-                seen.once(7)?;
+                seen.add(7);
                 bytes::elements(value, bytes::text)
             }
             b"violations" => {
-                seen.once(8)?;
+                seen.add(8);
                 bytes::elements(value, documented::violation::violation)
             }
             _ => None,

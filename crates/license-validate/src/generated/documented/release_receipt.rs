@@ -13,7 +13,7 @@ pub(crate) fn release_receipt(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"released" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::elements(value, released)
             }
             _ => None,
@@ -29,19 +29,19 @@ pub(crate) fn released(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"productId" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::product_id(value)
             }
             b"token" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::token(value)
             }
             b"time" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::date_time(value)
             }
             b"cause" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::release_cause(value)
             }
             _ => None,

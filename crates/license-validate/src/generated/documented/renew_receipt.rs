@@ -13,7 +13,7 @@ pub(crate) fn renew_receipt(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"held" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::elements(value, documented::retain_receipt::retain_receipt)
             }
             _ => None,

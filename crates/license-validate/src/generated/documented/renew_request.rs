@@ -13,7 +13,7 @@ pub(crate) fn renew_request(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"state" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::session_state(value)
             }
             _ => None,

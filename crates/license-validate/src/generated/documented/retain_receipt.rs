@@ -13,11 +13,11 @@ pub(crate) fn retain_receipt(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"retention" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::retention::retention(value)
             }
             b"lease" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::null(value).or_else(|| lease(value))
             }
             _ => None,
@@ -33,15 +33,15 @@ pub(crate) fn lease(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"leaseSeconds" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::lease_seconds(value)
             }
             b"renewAfterSeconds" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::seconds(value)
             }
             b"expiresAt" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::date_time(value)
             }
             _ => None,

@@ -13,15 +13,15 @@ pub(crate) fn retain_request(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"reason" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::reason(value)
             }
             b"session" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::session::session(value)
             }
             b"leaseSeconds" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::lease_seconds(value)
             }
             _ => None,

@@ -13,19 +13,19 @@ pub(crate) fn store_check(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"store" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"format" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::count(value)
             }
             b"faults" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::elements(value, bytes::text)
             }
             b"ledgers" => {
-                seen.once(3)?;
+                seen.add(3);
                 bytes::elements(value, ledger_check)
             }
             _ => None,
@@ -41,23 +41,23 @@ pub(crate) fn ledger_check(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"licenseNumbers" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::elements(value, bytes::text)
             }
             b"entries" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::count(value)
             }
             b"held" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"sound" => {
-                seen.once(3)?;
+                seen.add(3);
                 bytes::boolean(value)
             }
             b"fault" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::text(value)
             }
             _ => None,

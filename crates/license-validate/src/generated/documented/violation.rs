@@ -13,31 +13,31 @@ pub(crate) fn violation(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"file" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"instancePath" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"schemaPath" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::text(value)
             }
             b"line" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"column" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"message" => {
-                seen.once(5)?;
+                seen.add(5);
                 bytes::text(value)
             }
             b"shape" => {
-                seen.once(6)?;
+                seen.add(6);
                 bytes::text(value)
             }
             _ => None,

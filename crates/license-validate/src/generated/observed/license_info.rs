@@ -17,51 +17,51 @@ pub(crate) fn license_info(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"name" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"key" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::license_info::license_key(value)
             }
             b"licenseNumber" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::text(value)
             }
             b"version" => {
-                seen.once(3)?;
+                seen.add(3);
                 bytes::text(value)
             }
             b"attributes" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::elements(value, bytes::text)
             }
             b"userName" => {
-                seen.once(5)?;
+                seen.add(5);
                 bytes::text(value)
             }
             b"userMail" => {
-                seen.once(6)?;
+                seen.add(6);
                 bytes::text(value)
             }
             b"companyName" => {
-                seen.once(7)?;
+                seen.add(7);
                 bytes::text(value)
             }
             b"platforms" => {
-                seen.once(8)?;
+                seen.add(8);
                 bytes::elements(value, bytes::text)
             }
             b"expirationDate" => {
-                seen.once(9)?;
+                seen.add(9);
                 license_date(value)
             }
             b"renewalFailureCount" => {
-                seen.once(10)?;
+                seen.add(10);
                 documented::common::count(value)
             }
             b"products" => {
-                seen.once(11)?;
+                seen.add(11);
                 bytes::elements(value, licensed_product)
             }
             _ => bytes::anything(value),
@@ -77,15 +77,15 @@ pub(crate) fn license_date(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"day" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::license_info::day(value)
             }
             b"month" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::license_info::month(value)
             }
             b"year" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::license_info::year(value)
             }
             _ => bytes::anything(value),
@@ -101,11 +101,11 @@ pub(crate) fn right(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"count" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::license_info::right_count(value)
             }
             b"expirationDate" => {
-                seen.once(1)?;
+                seen.add(1);
                 license_date(value)
             }
             _ => bytes::anything(value),
@@ -121,23 +121,23 @@ pub(crate) fn licensed_product(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"id" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::product_id(value)
             }
             b"name" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"usedCount" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"allowedCount" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"rights" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::elements(value, right)
             }
             _ => bytes::anything(value),

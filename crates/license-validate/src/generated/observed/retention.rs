@@ -15,39 +15,39 @@ pub(crate) fn retention(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"productId" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::product_id(value)
             }
             b"productName" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"productUsedCount" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"productBalance" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"globalProductUsedCount" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"token" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::token(value)
             }
             b"time" => {
-                seen.once(6)?;
+                seen.add(6);
                 observed::common::date_time(value)
             }
             b"reason" => {
-                seen.once(7)?;
+                seen.add(7);
                 bytes::text(value)
             }
             b"session" => {
-                seen.once(8)?;
+                seen.add(8);
                 observed::session::session(value)
             }
             _ => bytes::anything(value),

@@ -16,68 +16,68 @@ pub(crate) fn session(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"type" => {
-                seen.once(0)?;
+                seen.add(0);
                 branches.only([0]);
                 session_type(value)
             }
             b"userName" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"machineName" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::text(value)
             }
             b"systemUserName" => {
-                seen.once(3)?;
+                seen.add(3);
                 bytes::text(value)
             }
             b"IPAddress" => {
-                seen.once(4)?;
+                seen.add(4);
                 bytes::text(value)
             }
             b"hostType" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::session::host_type(value)
             }
             b"creationDateTime" => {
-                seen.once(6)?;
+                seen.add(6);
                 observed::common::date_time(value)
             }
             b"state" => {
-                seen.once(7)?;
+                seen.add(7);
                 documented::common::session_state(value)
             }
             b"ID" => {
-                seen.once(8)?;
+                seen.add(8);
                 branches.only([0]);
                 documented::common::uuid(value)
             }
             b"persistentID" => {
-                seen.once(9)?;
+                seen.add(9);
                 documented::common::uuid(value)
             }
             b"licenseToken" => {
-                seen.once(10)?;
+                seen.add(10);
                 documented::common::token(value)
             }
             b"userAgent" => {
-                seen.once(11)?;
+                seen.add(11);
                 branches.only([1]);
                 bytes::text(value)
             }
             b"userId" => {
-                seen.once(12)?;
+                seen.add(12);
                 branches.only([1]);
                 documented::common::user_id(value)
             }
             b"sessionID" => {
-                seen.once(13)?;
+                seen.add(13);
                 branches.only([2]);
                 bytes::text(value)
             }
             b"isDatastore" => {
-                seen.once(14)?;
+                seen.add(14);
                 branches.only([2]);
                 bytes::boolean(value)
             }
