@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("license-validate", &["license-types"]),
     ("license-pool", &["license-types", "license-core"]),
     ("license-cli", &["license-types", "license-core", "license-pool", "license-validate"]),
-    ("license-tests", &[]),
+    ("license-tests", &["license-types", "license-validate"]),
     ("xtask", &[]),
 ];
 

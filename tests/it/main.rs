@@ -8,6 +8,7 @@
 
 mod cli;
 mod demo;
+mod differential;
 mod faults;
 mod layers;
 mod model;

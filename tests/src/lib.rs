@@ -1,4 +1,10 @@
-//! Whole-system and conformance tests live in `it`; here the README's Rust examples run as doctests.
+//! What the whole-system and conformance tests in `it` share with the commands beside them; the
+//! README's Rust examples run here as doctests.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+pub mod differential;
+pub mod records;
 
 /// The landing page.
 #[cfg(doctest)]
