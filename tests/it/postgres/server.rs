@@ -155,12 +155,18 @@ impl Server {
         self.folder.path().join(name)
     }
 
+    /// The folder of its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The folder of its socket, as an address writes a host.
     pub(crate) fn host(&self) -> String {
         host(self.folder.path())
     }
 
-    fn said(&self) -> String {
+    /// What the server wrote into its log.
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 

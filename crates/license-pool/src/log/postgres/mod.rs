@@ -332,15 +332,16 @@ impl fmt::Debug for PostgresLog {
 
 /// Writes and commits what a turn decided.
 async fn write(connection: &Connection, appends: &[Append]) -> Result<(), TurnError> {
+    if appends.is_empty() {
+        return connection.commit(&[]).await.map_err(dropped("confirm what it told"));
+    }
     let mut ledgers = Vec::with_capacity(appends.len());
     for append in appends {
-        let ledger = point(connection, append).await;
-        ledgers.push(ledger.map_err(dropped("write"))?);
+        ledgers.push(point(connection, append).await.map_err(dropped("write"))?);
     }
     let columns = row::columns(&ledgers, appends);
     let values: Vec<_> = columns.iter().map(Column::parameter).collect();
-    let insert: &Trip<'_> = &[(&connection.statements.insert, &values)];
-    let committed = connection.commit(if appends.is_empty() { &[] } else { insert }).await;
+    let committed = connection.commit(&[(&connection.statements.insert, &values)]).await;
     // Whatever went wrong, only a look at the store tells what became of the commit.
     committed.map_err(|trouble| TurnError::Unknown(trouble.into_log("commit")))
 }

@@ -1,0 +1,143 @@
+//! Stands between a pool and its server, and cuts the line where it hurts: around a commit.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::server::{Database, address, host};
+
+/// What befalls the next commit.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Cut {
+    /// It never arrives.
+    Before,
+    /// It takes place, and nobody is told.
+    After,
+    /// The same, but it arrives only when somebody waits for the lock that its transaction holds.
+    Late,
+}
+
+pub(crate) struct Proxy {
+    folder: TempDir,
+    database: Database,
+    next: Arc<Mutex<Option<Cut>>>,
+}
+
+impl Proxy {
+    pub(crate) fn new(database: &Database) -> Proxy {
+        let folder = tempfile::tempdir().unwrap();
+        let next = Arc::new(Mutex::new(None));
+        let listener = UnixListener::bind(socket(folder.path())).unwrap();
+        let line = Line { database: database.clone(), next: next.clone() };
+        // Ends with the process: it waits for nobody.
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, line) = (client.unwrap(), line.clone());
+                thread::spawn(move || line.carry(client));
+            }
+        });
+        Proxy { folder, database: database.clone(), next }
+    }
+
+    /// The database's address, through this.
+    pub(crate) fn address(&self) -> String {
+        address(&[host(self.folder.path())], &self.database.name)
+    }
+
+    pub(crate) fn cut(&self, cut: Cut) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+    }
+}
+
+#[derive(Clone)]
+struct Line {
+    database: Database,
+    next: Arc<Mutex<Option<Cut>>>,
+}
+
+impl Line {
+    /// Carries one connection until either side ends it.
+    fn carry(&self, mut client: UnixStream) {
+        let Ok(mut server) = UnixStream::connect(socket(self.database.server.folder())) else {
+            return;
+        };
+        let (mut answers, mut hears) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut answers, &mut hears);
+            let _ = hears.shutdown(Shutdown::Both);
+        });
+        let mut commits = HashSet::new();
+        // The first message has no kind.
+        let mut begun = false;
+        while let Some(message) = message(&mut client, begun) {
+            begun = true;
+            let is_commit = match message[0] {
+                b'P' => {
+                    let mut texts = texts(&message);
+                    let (name, text) = (texts.next().unwrap(), texts.next().unwrap());
+                    if text == b"COMMIT" {
+                        commits.insert(name.to_owned());
+                    }
+                    false
+                }
+                b'B' => commits.contains(texts(&message).nth(1).unwrap()),
+                _ => false,
+            };
+            let next = || self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match is_commit.then(next).flatten() {
+                None if server.write_all(&message).is_ok() => {}
+                None => break,
+                Some(cut) => return self.cut(cut, &message, client, server),
+            }
+        }
+        let _ = server.shutdown(Shutdown::Both);
+    }
+
+    fn cut(&self, cut: Cut, commit: &[u8], mut client: UnixStream, mut server: UnixStream) {
+        if cut == Cut::Before {
+            let _ = server.shutdown(Shutdown::Both);
+            return;
+        }
+        let mut rest = Vec::new();
+        while rest.last().is_none_or(|message: &Vec<u8>| message[0] != b'S') {
+            rest.push(message(&mut client, true).unwrap());
+        }
+        let _ = client.shutdown(Shutdown::Both);
+        if cut == Cut::Late {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            super::server::until("somebody waits", || self.database.sql(waiting) == "1");
+        }
+        server.write_all(&[commit, &rest.concat()].concat()).unwrap();
+        // The server ends the connection when it has done all of that; it would do less if nobody
+        // took its answers.
+        let _ = server.shutdown(Shutdown::Write);
+        let _ = std::io::copy(&mut server, &mut std::io::sink());
+    }
+}
+
+/// The next message of a client, whole.
+fn message(client: &mut UnixStream, has_kind: bool) -> Option<Vec<u8>> {
+    let mut message = vec![0; if has_kind { 5 } else { 4 }];
+    client.read_exact(&mut message).ok()?;
+    let length = message.last_chunk().copied().map(u32::from_be_bytes)?;
+    let head = message.len();
+    message.resize(head + length as usize - 4, 0);
+    client.read_exact(&mut message[head..]).ok()?;
+    Some(message)
+}
+
+/// The texts at the start of a message.
+fn texts(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    message[5..].split(|byte| *byte == 0)
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join(".s.PGSQL.5432")
+}
