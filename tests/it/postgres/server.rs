@@ -78,15 +78,14 @@ impl Server {
         }
         command.stdout(log.try_clone().unwrap()).stderr(log);
         *self.lock() = Some(command.spawn().unwrap());
+        let port =
+            settings.iter().find(|(name, _)| *name == "port").map_or("5432", |(_, port)| *port);
         until("the server answers", || {
             let ended = self.lock().as_mut().and_then(|child| child.try_wait().unwrap());
             assert!(ended.is_none(), "{ended:?}: {}", self.said());
-            self.command("pg_isready")
-                .arg("-qh")
-                .arg(self.folder.path())
-                .status()
-                .unwrap()
-                .success()
+            let mut ready = self.command("pg_isready");
+            ready.arg("-qh").arg(self.folder.path()).args(["-p", port]);
+            ready.status().unwrap().success()
         });
     }
 

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use license_core::Entry;
 use tokio::runtime::{self, Handle, Runtime};
 
-use self::connection::{Connection, FORMAT, Trip};
+use self::connection::{Connection, FORMAT};
 use self::error::Trouble;
 use self::news::{Question, name, sequence};
 use self::row::{Column, escaped, unescaped};
