@@ -9,6 +9,7 @@
 mod cli;
 mod demo;
 mod differential;
+mod documents;
 mod faults;
 mod layers;
 mod model;

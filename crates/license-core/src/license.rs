@@ -61,7 +61,7 @@ pub enum InstallError {
         message: String,
     },
     /// The calendar has no such day.
-    #[error("{day}.{month}.{year} is no day of the calendar (at `{at}`)")]
+    #[error("{year:04}-{month:02}-{day:02} is no day of the calendar (at `{at}`)")]
     NoSuchDate {
         /// JSON Pointer of the date.
         at: String,
@@ -108,7 +108,7 @@ impl License {
     /// let error = License::parse(february.as_bytes()).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "31.2.2045 is no day of the calendar (at `/products/0/rights/0/expirationDate`)"
+    ///     "2045-02-31 is no day of the calendar (at `/products/0/rights/0/expirationDate`)"
     /// );
     /// # Ok::<(), InstallError>(())
     /// ```

@@ -206,7 +206,7 @@ fn a_document_is_refused_with_every_place_that_is_wrong() {
         [exit code 2]
 
         $ license install february.json
-        ! license: february.json: 31.6.2036 is no day of the calendar (at `/expirationDate`)
+        ! license: february.json: 2036-06-31 is no day of the calendar (at `/expirationDate`)
         [exit code 2]
 
         $ license install missing.json
