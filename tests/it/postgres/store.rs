@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use license_pool::{OpenError, Pool};
+use license_cli::Exit;
+use license_pool::{Error, OpenError, Pool};
 
 use super::server::{self, Database, Server};
+use crate::cli::shell::Shell;
 use crate::pool::world::{holders, license, options, reports, retain};
 
 #[test]
@@ -147,4 +149,63 @@ fn texts_that_postgresql_does_not_keep_come_back_as_they_were() {
     assert!(!odd.wait().unwrap_err().is_transient());
     sound.wait().unwrap();
     assert!(database.open().check().unwrap().ledgers.iter().all(|ledger| ledger.sound));
+}
+
+#[test]
+fn a_log_that_lost_its_end_or_was_changed_is_found_out() {
+    for (damage, place) in [
+        ("DELETE FROM license.entry WHERE sequence = 3", 3),
+        ("UPDATE license.entry SET session_id = 'two' WHERE sequence = 2", 2),
+        ("UPDATE license.entry SET time = 'noon' WHERE sequence = 2", 2),
+    ] {
+        let Some(database) = server::database() else { return };
+        let pool = database.open();
+        pool.install(license("A", 2).as_bytes()).unwrap();
+        retain(&pool, "0009", "one").unwrap().keep();
+        pool.release("one", None).unwrap();
+        drop(pool);
+        database.sql(damage);
+        let pool = database.open();
+        let error = retain(&pool, "0009", "three").unwrap_err();
+        assert!(
+            matches!(error, Error::LedgerFaulted { sequence, .. } if sequence == place),
+            "{error:?}"
+        );
+        assert!(!pool.check().unwrap().ledgers[0].sound);
+    }
+}
+
+#[test]
+fn the_command_line_takes_the_password_from_a_file_or_the_environment() {
+    let Some(database) = server::database() else { return };
+    let mut shell = Shell::new();
+    shell.file("license.json", &license("A", 2));
+    shell.variables.insert("LICENSE_STORE".into(), database.address().into());
+    let missing = shell.run("info");
+    assert_eq!(missing.exit, Exit::Unreachable, "{missing}");
+    let trial = shell.run("install license.json --dry-run");
+    assert_eq!(trial.exit, Exit::Done, "{trial}");
+    assert_eq!(shell.run("info").exit, Exit::Unreachable, "a trial creates nothing");
+    for line in ["install license.json", "retain --product 0009 --session one", "store check"] {
+        let output = shell.run(line);
+        assert_eq!(output.exit, Exit::Done, "{line}: {output}");
+    }
+    assert_eq!(database.sql("SELECT session_id FROM license.held"), "one");
+
+    // From here on the server asks for a password.
+    let asks = database.name.clone() + "_user";
+    database.sql(&format!("CREATE ROLE {asks} LOGIN SUPERUSER PASSWORD 'geheim'"));
+    let rules = format!("local all {asks} scram-sha-256\nlocal all all trust\n");
+    std::fs::write(database.server.data().join("pg_hba.conf"), rules).unwrap();
+    database.sql("SELECT pg_reload_conf()");
+    let address = database.address().replace("postgres@", &format!("{asks}@"));
+    shell.variables.insert("LICENSE_STORE".into(), address.into());
+    server::until("the server asks", || shell.run("usage").exit == Exit::Unreachable);
+    shell.file("password", "geheim\n");
+    shell.variables.insert("LICENSE_STORE_PASSWORD_FILE".into(), "password".into());
+    assert_eq!(shell.run("usage").exit, Exit::Done);
+    shell.variables.insert("LICENSE_STORE_PASSWORD".into(), "wrong".into());
+    let output = shell.run("usage");
+    assert_eq!(output.exit, Exit::Unreachable, "{output}");
+    assert!(output.to_string().contains("password authentication failed"), "{output}");
 }

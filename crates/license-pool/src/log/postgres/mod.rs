@@ -12,7 +12,7 @@
 //!   row (`FOR SHARE`), the row of every ledger asked for (`FOR UPDATE`, in the order of their ids)
 //!   and, where a license is not there yet, the store's only row; then it reads what is new. A
 //!   statement after those locks must see everything that was committed by who held them before.
-//!   The second trip inserts the entries and commits.
+//!   The second trip inserts the entries sets the heads and commits.
 //! - **A catch-up** is one `REPEATABLE READ READ ONLY` transaction of one trip, and sees every commit
 //!   that anybody was told of before it began. A replica that lags is never asked: of several hosts,
 //!   only one that takes writes is used.
@@ -41,10 +41,11 @@ use std::time::{Duration, Instant};
 use license_core::Entry;
 use tokio::runtime::{self, Handle, Runtime};
 
-use self::connection::{Connection, FORMAT};
+use self::connection::{Connection, FORMAT, Trip};
 use self::error::Trouble;
 use self::news::{Question, name, sequence};
 use self::row::{Column, escaped, unescaped};
+use self::statements::Statements;
 use self::url::Target;
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, Since,
@@ -254,12 +255,33 @@ impl Log for PostgresLog {
     }
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        let (after, limit) = (sequence(after), i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = self.read("read", async |connection: &Connection| {
-            connection.ask(&connection.statements.page, &[&ledger.0, &after, &limit]).await
+        let (from, most) = (sequence(after), i64::try_from(limit).unwrap_or(i64::MAX));
+        let [rows, end] = self.read("read", async |connection: &Connection| {
+            let Statements { begin_moment, page, end, commit, .. } = &connection.statements;
+            let answers = connection
+                .trip(&[
+                    (begin_moment, &[]),
+                    (page, &[&ledger.0, &from, &most]),
+                    (end, &[&ledger.0]),
+                    (commit, &[]),
+                ])
+                .await?;
+            let [_, rows, end, _] = answers.try_into().map_err(|_| Trouble::Nonsense)?;
+            Ok([rows, end])
         })?;
         self.unsettled = true;
-        rows.iter().map(|row| row::read(ledger, row)).collect()
+        let entries: Vec<Entry> =
+            rows.iter().map(|row| row::read(ledger, row)).collect::<Result<_, _>>()?;
+        let last = entries.last().map_or(after, |entry| entry.sequence);
+        let end = end.first().map_or(Ok(0), |row| row.try_get(0));
+        let end: i64 = end.map_err(|error| Trouble::from(error).into_log("read"))?;
+        if entries.len() < limit && end > sequence(last) {
+            // Licenses that are held and yet free, if nobody noticed.
+            let source =
+                format!("the log should end at entry {end} and ends after entry {last}").into();
+            return Err(LogError::Entry { ledger, sequence: last + 1, source });
+        }
+        Ok(entries)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
@@ -341,7 +363,11 @@ async fn write(connection: &Connection, appends: &[Append]) -> Result<(), TurnEr
     }
     let columns = row::columns(&ledgers, appends);
     let values: Vec<_> = columns.iter().map(Column::parameter).collect();
-    let committed = connection.commit(&[(&connection.statements.insert, &values)]).await;
+    let (ids, sequences, chains) = row::heads(&ledgers, appends);
+    let statements = &connection.statements;
+    let write: &Trip<'_> =
+        &[(&statements.insert, &values), (&statements.heads, &[&ids, &sequences, &chains])];
+    let committed = connection.commit(write).await;
     // Whatever went wrong, only a look at the store tells what became of the commit.
     committed.map_err(|trouble| TurnError::Unknown(trouble.into_log("commit")))
 }

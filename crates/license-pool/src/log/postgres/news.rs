@@ -164,6 +164,10 @@ impl<'a> Question<'a> {
 fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
     let news = match rows {
         _ if rows.len() >= NEWS_MAX => return Since::Reload,
+        // An end that was lost is told to the one who reads the ledger from its start.
+        [.., last] if last.try_get("ends_at").ok() != last.try_get::<_, i64>("sequence").ok() => {
+            return Since::Reload;
+        }
         news if known.sequence == 0 => news,
         [last, news @ ..] if bears(last, known) => news,
         _ => return Since::Reload,

@@ -51,6 +51,19 @@ pub(super) fn columns<'e>(ledgers: &[LedgerId], appends: &'e [Append]) -> Vec<Co
     columns
 }
 
+/// The parameters of `heads.sql`: ledgers, and sequence and chain value of the last entry of each.
+pub(super) fn heads(ledgers: &[LedgerId], appends: &[Append]) -> (Vec<i64>, Vec<i64>, Vec<String>) {
+    let mut heads = (Vec::new(), Vec::new(), Vec::new());
+    for (ledger, append) in ledgers.iter().zip(appends) {
+        if let Some(last) = append.entries.last() {
+            heads.0.push(ledger.0);
+            heads.1.push(i64::try_from(last.sequence).unwrap_or(i64::MAX));
+            heads.2.push(last.chain.to_string());
+        }
+    }
+    heads
+}
+
 /// Sequence, epoch, product id and token are numbers.
 fn empty(at: usize) -> Column<'static> {
     match at {

@@ -1,0 +1,1 @@
+SELECT sequence FROM ledger WHERE id = $1
