@@ -24,7 +24,7 @@ impl Digest {
     }
 
     pub(crate) fn to_wire(self) -> documented::Digest {
-        documented::Digest::new(self.to_string()).expect("64 lower-case hexadecimal digits")
+        self.0.into()
     }
 
     pub(crate) fn from_wire(wire: &documented::Digest) -> Digest {
@@ -43,13 +43,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every entry writes two or three of these: digit by digit through the formatter is slow.
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        let mut text = [0; 64];
-        for (place, digit) in text.iter_mut().zip(digits) {
-            *place = b"0123456789abcdef"[usize::from(digit)];
-        }
-        f.pad(str::from_utf8(&text).expect("digits are ASCII"))
+        f.pad(self.to_wire().as_str())
     }
 }
 

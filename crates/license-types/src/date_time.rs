@@ -45,8 +45,26 @@ impl From<Timestamp> for documented::DateTime {
     fn from(timestamp: Timestamp) -> Self {
         // Years before 0 have no RFC 3339 form.
         let timestamp = timestamp.max(Timestamp::constant(YEAR_ZERO, 0));
-        let text = timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
-        Self::new(text).expect("four digits of a year, and the rest by construction")
+        let time = Offset::UTC.to_datetime(timestamp);
+        // Written by hand, since every entry and every record bears one.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        write_digits(&mut text[0..4], i32::from(time.year()));
+        write_digits(&mut text[5..7], i32::from(time.month()));
+        write_digits(&mut text[8..10], i32::from(time.day()));
+        write_digits(&mut text[11..13], i32::from(time.hour()));
+        write_digits(&mut text[14..16], i32::from(time.minute()));
+        write_digits(&mut text[17..19], i32::from(time.second()));
+        write_digits(&mut text[20..23], time.subsec_nanosecond() / 1_000_000);
+        Self(String::from_utf8(text.to_vec()).expect("digits are ASCII"))
+    }
+}
+
+/// Fills a place with the last digits of a number.
+fn write_digits(place: &mut [u8], number: i32) {
+    let mut number = number.unsigned_abs();
+    for digit in place.iter_mut().rev() {
+        *digit = b"0123456789"[number as usize % 10];
+        number /= 10;
     }
 }
 
@@ -218,9 +236,15 @@ mod tests {
 
     #[test]
     fn every_timestamp_has_a_text() {
-        for timestamp in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-            let text = documented::DateTime::from(timestamp);
-            assert_eq!(text.as_str().len(), "1970-01-01T00:00:00.000Z".len());
+        for (timestamp, text) in [
+            (Timestamp::MIN, "0000-01-01T00:00:00.000Z"),
+            (Timestamp::UNIX_EPOCH, "1970-01-01T00:00:00.000Z"),
+            ("2026-11-22T13:04:59.9876Z".parse().unwrap(), "2026-11-22T13:04:59.987Z"),
+            (Timestamp::MAX, "9999-12-30T22:00:00.999Z"),
+        ] {
+            let time = documented::DateTime::from(timestamp);
+            assert_eq!(time.as_str(), text);
+            assert!(is_rfc3339(text));
         }
     }
 }

@@ -21,6 +21,7 @@
 //! ```
 
 mod date_time;
+mod digest;
 #[rustfmt::skip]
 mod generated;
 mod json;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use license_core::{Digest, Entry, Event, Identity};
+use license_core::{Digest, Entry, Event, Identity, Retained};
 use license_types::FromJson;
 use serde_json::{Map, Value};
 
@@ -135,12 +135,7 @@ fn columns(event: &Event) -> Columns<'_> {
             token: Some(retained.token.get()),
             session_id: Some(retained.session.as_str()),
             reason: Some(retained.reason.as_str()),
-            detail: Some(detail([
-                ("productUsedCount", retained.used_count.into()),
-                ("productBalance", retained.balance.into()),
-                ("globalProductUsedCount", retained.global_used_count.into()),
-                ("leaseSeconds", retained.lease_seconds.map(|lease| lease.get()).into()),
-            ])),
+            detail: Some(retained_detail(retained)),
             ..described(&retained.identity)
         },
         Event::Released(released) => Columns {
@@ -206,6 +201,16 @@ fn described(identity: &Identity) -> Columns<'_> {
 fn detail<const N: usize>(members: [(&str, Value); N]) -> String {
     let members = members.into_iter().filter(|(_, value)| !value.is_null());
     Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
+}
+
+/// What [`detail`] would write, with less work: of all entries, retentions come most.
+fn retained_detail(retained: &Retained) -> String {
+    let Retained { used_count, balance, global_used_count, lease_seconds, .. } = retained;
+    let lease =
+        lease_seconds.map(|lease| format!(r#","leaseSeconds":{lease}"#)).unwrap_or_default();
+    format!(
+        r#"{{"productUsedCount":{used_count},"productBalance":{balance},"globalProductUsedCount":{global_used_count}{lease}}}"#
+    )
 }
 
 /// The entry's JSON.

@@ -87,13 +87,14 @@ pub(crate) fn text(definition: &Definition, text: &Text, profile: Profile) -> Ve
     // The order of date-times is not the order of their texts.
     let order =
         (!text.is_date_time && profile == Profile::Documented).then(|| quote!(PartialOrd, Ord,));
+    // The crate of the types writes some texts itself, which fit by construction.
     let declaration = quote! {
         #docs
         #[derive(Clone, Debug, PartialEq, Eq, #order Hash, Serialize)]
         #[serde(transparent)]
         #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
         #[cfg_attr(feature = "schemars", schemars(extend(#(#keywords),*)))]
-        pub struct #name(String);
+        pub struct #name(pub(crate) String);
     };
     let methods = quote! {
         impl #name {

@@ -66,6 +66,9 @@ fn since(
     known: Option<Head>,
 ) -> Result<Since, LogError> {
     let Some(known) = known else { return Ok(Since::Reload) };
+    if ends_with(connection, ledger, known).map_err(failed_to("read"))? {
+        return Ok(Since::Entries(Vec::new()));
+    }
     if !bears(connection, ledger, known).map_err(failed_to("read"))? {
         return Ok(Since::Reload);
     }
@@ -74,6 +77,13 @@ fn since(
         Ok(_) | Err(LogError::Entry { .. }) => Ok(Since::Reload),
         Err(error @ (LogError::Unavailable { .. } | LogError::Fenced { .. })) => Err(error),
     }
+}
+
+/// Whether this ledger's history ends with `head`: then nothing is new.
+fn ends_with(connection: &Connection, ledger: LedgerId, head: Head) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM ledger WHERE id = ?1 AND sequence = ?2 AND chain = ?3")?
+        .exists(params![ledger.0, head.sequence, head.chain.to_string()])
 }
 
 /// Whether this ledger's history has `head` in it.

@@ -190,7 +190,7 @@ impl UserId {
         )
     )
 )]
-pub struct Uuid(String);
+pub struct Uuid(pub(crate) String);
 
 impl Uuid {
     const RULE: Rule = Rule {
@@ -251,7 +251,7 @@ impl Uuid {
         )
     )
 )]
-pub struct DateTime(String);
+pub struct DateTime(pub(crate) String);
 
 impl DateTime {
     const RULE: Rule = Rule {
@@ -343,7 +343,7 @@ impl DateTime {
     feature = "schemars",
     schemars(extend("pattern" = "^[A-Za-z0-9._:@-]{1,128}$"))
 )]
-pub struct SessionId(String);
+pub struct SessionId(pub(crate) String);
 
 impl SessionId {
     const RULE: Rule = Rule {
@@ -412,7 +412,7 @@ impl SessionState {
 #[serde(transparent)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(extend("minLength" = 1, "maxLength" = 255)))]
-pub struct ServerName(String);
+pub struct ServerName(pub(crate) String);
 
 impl ServerName {
     const RULE: Rule = Rule {
@@ -446,7 +446,7 @@ impl ServerName {
 #[serde(transparent)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(extend("minLength" = 1, "maxLength" = 255)))]
-pub struct Principal(String);
+pub struct Principal(pub(crate) String);
 
 impl Principal {
     const RULE: Rule = Rule {
@@ -480,7 +480,7 @@ impl Principal {
 #[serde(transparent)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(extend("minLength" = 0, "maxLength" = 1024)))]
-pub struct Reason(String);
+pub struct Reason(pub(crate) String);
 
 impl Reason {
     const RULE: Rule = Rule {
@@ -599,7 +599,7 @@ impl LeaseSeconds {
 #[serde(transparent)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(extend("pattern" = "^[0-9a-f]{64}$")))]
-pub struct Digest(String);
+pub struct Digest(pub(crate) String);
 
 impl Digest {
     const RULE: Rule = Rule {

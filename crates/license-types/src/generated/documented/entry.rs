@@ -102,7 +102,7 @@ impl Sequence {
 #[serde(transparent)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(extend("pattern" = "^[0-9a-f]{32}$")))]
-pub struct Batch(String);
+pub struct Batch(pub(crate) String);
 
 impl Batch {
     const RULE: Rule = Rule {

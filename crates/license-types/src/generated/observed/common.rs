@@ -20,7 +20,7 @@ use crate::json::prelude::*;
         )
     )
 )]
-pub struct DateTime(String);
+pub struct DateTime(pub(crate) String);
 
 impl DateTime {
     const RULE: Rule = Rule {
