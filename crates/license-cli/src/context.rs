@@ -1,7 +1,8 @@
 //! What every command has at hand: its world, the flags that all understand, and its output.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::licenses::Licenses;
 use crate::output::{json, name_of, secrets::masked, text::escaped_lines};
 use crate::store::{self, Missing};
 use crate::store_address::{DEFAULT_STORE, store_address};
+
+/// A license or a description is no longer than this: who gives more gave the wrong file.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
 /// The context of one command.
 pub(crate) struct Context<'run, 'world> {
@@ -67,11 +71,20 @@ impl Context<'_, '_> {
     /// The bytes of a file, or of stdin for `-`.
     pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
+        let mut limited =
+            |input: &mut dyn Read| input.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes);
         let read = match path == Path::new("-") {
-            true => self.env.stdin.read_to_end(&mut bytes).map(|_| bytes),
-            false => std::fs::read(self.env.directory.join(path)),
+            true => limited(&mut *self.env.stdin),
+            false => {
+                File::open(self.env.directory.join(path)).and_then(|mut file| limited(&mut file))
+            }
         };
-        read.map_err(|error| unreadable(path, &error))
+        let read = read.map_err(|error| unreadable(path, &error))?;
+        if u64::try_from(read).is_ok_and(|read| read <= DOCUMENT_BYTES_MAX) {
+            return Ok(bytes);
+        }
+        let error = io::Error::other("no license or description has more than 1 MiB");
+        Err(unreadable(path, &error))
     }
 
     /// The store that is meant.

@@ -124,7 +124,7 @@ impl License {
             at: error.at().to_owned(),
             message: error.message().to_owned(),
         })?;
-        if info.license_number == "active" {
+        if !addressable(&info.license_number) {
             return Err(InstallError::ReservedNumber { number: info.license_number });
         }
         Ok(License {
@@ -155,6 +155,12 @@ impl License {
     pub fn digest(&self) -> Digest {
         self.digest
     }
+}
+
+/// Whether a number can stand in an address, where `active` means the only license.
+fn addressable(number: &str) -> bool {
+    !["", ".", "..", "active"].contains(&number)
+        && !number.contains(|character: char| character == '/' || character.is_control())
 }
 
 fn not_json(error: serde_json::Error) -> InstallError {

@@ -14,7 +14,12 @@ use crate::{Error, Pending};
 ///
 /// Dropping it releases exactly this retention, never a later one of the same session, and never
 /// blocks. Who retains for the same session and product again gets a second seat of the same
-/// retention, which is released when the last seat of the pool is dropped.
+/// retention, which is released when the last seat of this pool is dropped: also where another pool
+/// or a command retained it first. See [`is_new`](Seat::is_new), and [`keep`](Seat::keep) what is not
+/// yours to release.
+///
+/// Until a dead server's seats are adopted by another, what a process that crashed had retained stays
+/// held until its session asks again or an administrator releases it.
 ///
 /// ```
 /// use license_pool::{Pool, SAMPLE_LICENSE, Session};

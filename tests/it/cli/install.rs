@@ -306,3 +306,23 @@ fn a_sum_that_looks_like_unlimited_is_a_number() {
     let line = info.lines().find(|line| line.contains("(0007)")).unwrap();
     assert!(!line.contains("unlimited"), "{line}");
 }
+
+#[test]
+fn a_number_that_no_address_can_name_is_refused() {
+    for number in ["", "active", "..", "a/b", "a\\u0007b"] {
+        let shell = Shell::new();
+        shell.file("license.json", LICENSE.replace("DEMO-2001", number));
+        let output = shell.run("install license.json");
+        assert_eq!(output.exit, Exit::Usage, "{number}: {}", output.stderr);
+        assert!(output.stderr.contains("/licenseNumber"), "{number}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_license_by_its_size_is_not_read_to_its_end() {
+    let shell = Shell::new();
+    shell.file("license.json", " ".repeat((1 << 20) + 1));
+    let output = shell.run("install license.json");
+    assert_eq!(output.exit, Exit::Usage);
+    assert!(output.stderr.contains("1 MiB"), "{}", output.stderr);
+}

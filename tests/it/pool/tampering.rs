@@ -23,7 +23,7 @@ fn two_licenses() -> (Store, Pool) {
 /// Changes something in the first ledger's log, and says at which entry that shows.
 type Change = (&'static str, u64);
 
-const CHANGES: [Change; 10] = [
+const CHANGES: [Change; 11] = [
     ("UPDATE entry SET time = '2026-01-04T10:00:00.000Z' WHERE ledger = 1 AND sequence = 3", 3),
     ("UPDATE entry SET token = 7 WHERE ledger = 1 AND sequence = 3", 3),
     ("UPDATE entry SET session_id = 'eve' WHERE ledger = 1 AND sequence = 4", 4),
@@ -40,6 +40,7 @@ const CHANGES: [Change; 10] = [
     ("UPDATE entry SET server = 'elsewhere' WHERE ledger = 1 AND sequence = 5", 5),
     ("DELETE FROM entry WHERE ledger = 1 AND sequence = 3", 4),
     ("DELETE FROM entry WHERE ledger = 1 AND sequence = 5", 5),
+    ("UPDATE ledger SET chain = 'another' WHERE id = 1", 5),
 ];
 
 #[test]

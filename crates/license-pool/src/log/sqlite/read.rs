@@ -120,25 +120,35 @@ pub(super) fn page(
         entries.push(row::read(ledger, row)?);
     }
     if entries.len() < limit {
-        let last = entries.last().map_or(after, |entry| entry.sequence);
-        ends_at(connection, ledger, last)?;
+        ends_as_its_head_says(connection, ledger, after, entries.last())?;
     }
     Ok(entries)
 }
 
-/// Checks that the log of a ledger ends where its head says: an end that was lost would be
-/// licenses that are held and yet free.
-fn ends_at(connection: &Connection, ledger: LedgerId, last: u64) -> Result<(), LogError> {
-    let head: Option<u64> = connection
-        .prepare_cached("SELECT sequence FROM ledger WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([ledger.0], |row| row.get(0)).optional())
+/// Checks what was read to the end of a ledger's log, after `after`, against the ledger's head: an
+/// end that was lost would be licenses that are held and yet free.
+fn ends_as_its_head_says(
+    connection: &Connection,
+    ledger: LedgerId,
+    after: u64,
+    last: Option<&Entry>,
+) -> Result<(), LogError> {
+    let head: Option<(u64, String)> = connection
+        .prepare_cached("SELECT sequence, chain FROM ledger WHERE id = ?1")
+        .and_then(|mut statement| {
+            statement.query_row([ledger.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
         .map_err(failed_to("read the head of a ledger"))?;
-    let head = head.unwrap_or(0);
-    if head <= last {
+    let (head, chain) = head.unwrap_or_default();
+    let end = last.map_or(after, |entry| entry.sequence);
+    let source = if head > end {
+        format!("the log should end at entry {head} and ends after entry {end}")
+    } else if last.is_some_and(|last| last.sequence == head && last.chain.to_string() != chain) {
+        format!("the log ends with another entry {head} than its head says")
+    } else {
         return Ok(());
-    }
-    let source = format!("the log should end at entry {head} and ends after entry {last}").into();
-    Err(LogError::Entry { ledger, sequence: last + 1, source })
+    };
+    Err(LogError::Entry { ledger, sequence: head.min(end + 1), source: source.into() })
 }
 
 /// What SQLite finds wrong with the file; a few of many findings say enough.
