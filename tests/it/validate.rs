@@ -28,6 +28,7 @@ fn told(judge: &Judge, text: impl AsRef<[u8]>) -> (Vec<String>, Summary) {
                     let cure = it.problem.cure();
                     lines.push(format!("{}:{} {}; {cure}", it.line, it.column, it.problem));
                 }
+                Notice::Disagreement { line, column } => panic!("{line}:{column}: our fault"),
                 Notice::Progress { .. } => {}
             }
             ControlFlow::Continue(())

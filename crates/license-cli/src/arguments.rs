@@ -1,5 +1,6 @@
 //! The command line as it is typed: commands, flags and their help.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -222,7 +223,8 @@ pub(crate) enum StoreCommand {
 ///
 /// Without --schema, an array or null is a License usage and an object with `products` a License
 /// info. Several values in one file, or a name that ends in .ndjson or .jsonl, are judged as one
-/// record each. Exit code 0 when all conform, 3 with violations, 2 when something is no JSON.
+/// record each. Compressed files (gzip, zstd) are unpacked as they are read. Exit code 0 when all
+/// conform, 3 with violations, 2 when something is no JSON.
 #[derive(Args, Debug)]
 pub(crate) struct Validate {
     /// The files, `-` for stdin
@@ -237,6 +239,16 @@ pub(crate) struct Validate {
     /// Leaves values out of messages
     #[arg(long)]
     pub mask: bool,
+    /// Counts the violations of each rule and place, instead of one line for each
+    #[arg(long)]
+    pub summary: bool,
+    /// Stops after so many violations
+    #[arg(long, value_name = "N")]
+    pub max_violations: Option<NonZeroU64>,
+    /// Threads that judge; with 1, each record is judged as soon as it comes, and so it is with
+    /// --rules [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Rules that no schema can state, parted by commas, or `all`; see --list-rules
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = Asked::parser())]

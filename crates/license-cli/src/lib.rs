@@ -11,6 +11,7 @@ mod context;
 mod environment;
 mod exit;
 mod failure;
+mod input;
 mod instant;
 mod licenses;
 mod output;

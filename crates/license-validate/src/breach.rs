@@ -16,14 +16,7 @@ pub(crate) struct Breach {
 }
 
 /// Finds where in `text`, which begins at `place`, each breach stands; in the order of the text.
-///
-/// An element of a document's array is judged alone: its own pointers follow its index.
-pub(crate) fn violations(
-    breaches: Vec<Breach>,
-    text: &[u8],
-    place: Place,
-    element: Option<u64>,
-) -> Vec<Violation> {
+pub(crate) fn violations(breaches: Vec<Breach>, text: &[u8], place: Place) -> Vec<Violation> {
     let pointers: Vec<&str> = breaches.iter().map(|breach| breach.at.as_str()).collect();
     let offsets = locate::offsets(text, &pointers);
     let mut found: Vec<(usize, Breach)> = offsets.into_iter().zip(breaches).collect();
@@ -35,10 +28,7 @@ pub(crate) fn violations(
         reached = (offset, reached.1.after(&text[reached.0..offset]));
         Violation {
             file: None,
-            instance_path: match element {
-                Some(index) => format!("/{index}{}", breach.at),
-                None => breach.at,
-            },
+            instance_path: breach.at,
             schema_path: breach.rule,
             line: count(reached.1.line),
             column: count(reached.1.column),
@@ -47,6 +37,22 @@ pub(crate) fn violations(
         }
     };
     found.drain(..).map(&mut violation).collect()
+}
+
+/// Moves a violation to where it stands in the whole input: of a part that begins at `base`, and
+/// of an element that was judged alone at its index.
+pub(crate) fn moved(violation: Violation, base: Place, element: Option<u64>) -> Violation {
+    let inner = Place { line: violation.line.get(), column: violation.column.get() };
+    let place = base.of(inner);
+    Violation {
+        line: count(place.line),
+        column: count(place.column),
+        instance_path: match element {
+            Some(index) => format!("/{index}{}", violation.instance_path),
+            None => violation.instance_path,
+        },
+        ..violation
+    }
 }
 
 fn count(number: u64) -> Count {

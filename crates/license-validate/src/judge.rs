@@ -1,10 +1,8 @@
 //! Judges whole streams: one document or the records of many, in memory that does not grow.
 
-use std::{
-    io::{self, Read},
-    ops::{AddAssign, ControlFlow},
-    sync::LazyLock,
-};
+mod stream;
+
+use std::{num::NonZeroUsize, ops::AddAssign, sync::LazyLock};
 
 use license_types::{Violation, schemas::Profile};
 use memchr::memmem::Finder;
@@ -13,14 +11,18 @@ use serde_json::Value;
 use crate::{
     breach, bytes, generated,
     malformed::{Malformed, Problem},
+    place::Place,
     rules::{Rules, Ruling},
     text,
-    units::{Cut, Role, Unit, Units},
+    units::{Cut, Role, Unit},
     validator::{INFO, RETENTION, USAGE, UnknownSchema, Validator},
 };
 
 /// Bytes that one record may have, unless told otherwise.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes that a thread judges at a time.
+const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Judges streams of JSON.
 ///
@@ -28,6 +30,9 @@ pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// usage report, an object with `products` a license info. A usage report is judged element by
 /// element, NDJSON record by record, so memory holds one of them at a time, however long the
 /// stream. Several values in one stream are NDJSON, also where they span lines.
+///
+/// A record that the fast way cannot accept is judged by the reference validator, and so is one in
+/// 1024 of the others: that both agree is checked in passing ([`Notice::Disagreement`]).
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -58,6 +63,9 @@ pub struct Judge {
     lines: bool,
     record_bytes_max: usize,
     rules: Option<Rules>,
+    jobs: NonZeroUsize,
+    chunk_bytes: usize,
+    reader: fn(&str, Profile) -> Option<bytes::Reader>,
 }
 
 /// What is told while a stream is read, in the order of the stream.
@@ -67,6 +75,14 @@ pub enum Notice {
     Violation(Violation),
     /// A part of the stream is no record at all; reading goes on behind it where that can be told.
     Malformed(Malformed),
+    /// The fast way accepts a record that the reference does not; the reference's violations
+    /// follow and count. A fault of this crate, and never one of the record.
+    Disagreement {
+        /// Line of the record, from 1.
+        line: u64,
+        /// Column of the record in characters, from 1.
+        column: u64,
+    },
     /// So many bytes were read.
     Progress {
         /// Bytes from the start of the stream.
@@ -85,8 +101,19 @@ pub struct Summary {
     pub violations: u64,
     /// Parts of the stream that are no records at all.
     pub malformed: u64,
+    /// Records that the fast way and the reference judge differently.
+    pub disagreements: u64,
     /// Bytes read.
     pub bytes: u64,
+}
+
+/// What became of one unit.
+struct Judgement {
+    place: Place,
+    /// Whether the fast way and the reference judge it differently.
+    disagreed: bool,
+    /// Places as the unit's own; pointers into it.
+    violations: Vec<Violation>,
 }
 
 impl Judge {
@@ -99,6 +126,9 @@ impl Judge {
             lines: false,
             record_bytes_max: RECORD_BYTES_MAX,
             rules: None,
+            jobs: NonZeroUsize::MIN,
+            chunk_bytes: CHUNK_BYTES,
+            reader: generated::reader,
         }
     }
 
@@ -135,50 +165,58 @@ impl Judge {
         Judge { rules: Some(rules), ..self }
     }
 
-    /// Judges all that `reader` gives, or until `tell` breaks off.
+    /// Threads that judge; 1 by default, which judges each record as soon as it is read. What is
+    /// told is the same, in the same order, for any number. Rules of [`Judge::rules`] look at
+    /// records in their order, so with them one thread judges.
     ///
-    /// # Errors
-    /// Those of `reader`; what is wrong with the bytes is told, and counted in the summary.
-    pub fn read(
-        &self,
-        reader: impl Read,
-        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
-    ) -> io::Result<Summary> {
-        let cut = Cut {
+    /// ```
+    /// use std::{num::NonZeroUsize, ops::ControlFlow, thread::available_parallelism};
+    ///
+    /// use license_validate::{Judge, Profile};
+    ///
+    /// let jobs = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    /// let judge = Judge::new(Profile::Observed).jobs(jobs);
+    /// let summary = judge.read(&b"[]"[..], |_| ControlFlow::Continue(()))?;
+    /// assert_eq!(summary.violations, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn jobs(self, jobs: NonZeroUsize) -> Judge {
+        Judge { jobs, ..self }
+    }
+
+    /// How streams are cut.
+    fn cut(&self) -> Cut {
+        Cut {
             lines: self.lines,
             elements: self.schema.is_none_or(|name| name == USAGE),
             limit: self.record_bytes_max,
-        };
-        let mut units = Units::new(reader, cut);
-        let mut summary = Summary::default();
-        let mut ruling = self.rules.as_ref().map(|rules| Ruling::new(rules, self.masked));
-        loop {
-            let passed = units.pass(|role, text| self.accept(role, text));
-            summary.records += passed;
-            summary.valid += passed;
-            let Some(unit) = units.next()? else { break };
-            let judged = unit.and_then(|unit| self.unit(unit, units.text(), ruling.as_mut()));
-            let broken_off = summary.count(judged).into_iter().try_for_each(&mut tell).is_break();
-            let advanced = summary.bytes < units.read();
-            summary.bytes = units.read();
-            let progress = Notice::Progress { bytes: summary.bytes };
-            if broken_off || (advanced && tell(progress).is_break()) {
-                break;
-            }
         }
-        summary.bytes = units.read();
-        Ok(summary)
     }
 
+    /// Rules look at the records of a stream in their order, each with its value.
+    fn ruling(&self) -> Option<Ruling<'_>> {
+        self.rules.as_ref().map(|rules| Ruling::new(rules, self.masked))
+    }
+
+    /// Threads that judge, and bytes that each is given at a time.
+    fn shares(&self) -> (usize, usize) {
+        let jobs = if self.rules.is_some() { 1 } else { self.jobs.get() };
+        (jobs, self.chunk_bytes)
+    }
+
+    /// Judges one unit; what the fast way accepts is given to the reference too if it is a sample.
     fn unit(
         &self,
         unit: Unit,
         text: &[u8],
+        is_sample: bool,
         ruling: Option<&mut Ruling<'_>>,
-    ) -> Result<Vec<Violation>, Malformed> {
+    ) -> Result<Judgement, Malformed> {
         let Unit { role, place } = unit;
-        if bytes::accepts(|text| self.accept(role, text), text) {
-            return Ok(Vec::new());
+        let accepted = bytes::accepts(|text| self.accept(role, text), text);
+        if accepted && !is_sample {
+            return Ok(Judgement { place, disagreed: false, violations: Vec::new() });
         }
         let mut value = text::parse(text, place)?;
         let unknown = || Problem::UnknownDocument.at(place);
@@ -189,12 +227,13 @@ impl Judge {
             Role::Element(_) => validator.element_breaches(&mut value),
             Role::Document | Role::Record => validator.breaches(&value),
         };
+        let disagreed = accepted && !breaches.is_empty();
         if breaches.is_empty()
             && let Some(ruling) = ruling
         {
             breaches = ruling.judge(name, value);
         }
-        Ok(breach::violations(breaches, text, place, role.index()))
+        Ok(Judgement { place, disagreed, violations: breach::violations(breaches, text, place) })
     }
 
     /// Reads a unit that is certainly valid; returns what is left behind it.
@@ -205,7 +244,7 @@ impl Judge {
             (Role::Document, None) => return None,
         };
         // Rules want to see the value.
-        let reader = generated::reader(name, self.profile).filter(|_| self.rules.is_none())?;
+        let reader = (self.reader)(name, self.profile).filter(|_| self.rules.is_none())?;
         let rest = reader(text)?;
         // A record that has `products` is an info, if nothing else tells: see `schema_of`.
         static PRODUCTS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"products\""));
@@ -228,24 +267,6 @@ impl Judge {
     }
 }
 
-impl Summary {
-    /// Counts what became of one unit, and gives what is to be told of it.
-    fn count(&mut self, judged: Result<Vec<Violation>, Malformed>) -> Vec<Notice> {
-        match judged {
-            Ok(violations) => {
-                self.records += 1;
-                self.valid += u64::from(violations.is_empty());
-                self.violations += violations.len() as u64;
-                violations.into_iter().map(Notice::Violation).collect()
-            }
-            Err(malformed) => {
-                self.malformed += 1;
-                vec![Notice::Malformed(malformed)]
-            }
-        }
-    }
-}
-
 /// Adds what another stream gave.
 impl AddAssign for Summary {
     fn add_assign(&mut self, other: Summary) {
@@ -253,6 +274,7 @@ impl AddAssign for Summary {
         self.valid += other.valid;
         self.violations += other.violations;
         self.malformed += other.malformed;
+        self.disagreements += other.disagreements;
         self.bytes += other.bytes;
     }
 }

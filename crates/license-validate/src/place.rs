@@ -21,6 +21,14 @@ impl Place {
             None => Place { column: self.column + characters(bytes), ..self },
         }
     }
+
+    /// The place in the whole input of what stands at `inner` in a part of it that begins here.
+    pub(crate) fn of(self, inner: Place) -> Place {
+        match inner.line {
+            1 => Place { column: self.column + inner.column - 1, ..self },
+            line => Place { line: self.line + line - 1, ..inner },
+        }
+    }
 }
 
 /// Bytes that begin a character; bytes that are not UTF-8 are counted by the same rule.
@@ -59,6 +67,11 @@ mod tests {
                 Place::START.after(&text[..cut]).after(&text[cut..]),
                 Place::START.after(text),
                 "cut at {cut}"
+            );
+            assert_eq!(
+                Place::START.after(&text[..cut]).of(Place::START.after(&text[cut..])),
+                Place::START.after(text),
+                "begun at {cut}"
             );
         }
     }

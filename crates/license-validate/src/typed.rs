@@ -93,5 +93,7 @@ documents! {
     "session", Documented: documented::Session;
     "session", Observed: observed::Session;
     "store-check", Documented: documented::StoreCheck;
+    "usage-report", Documented: documented::UsageReport;
     "violation", Documented: documented::Violation;
+    "violation-summary", Documented: documented::ViolationSummary;
 }

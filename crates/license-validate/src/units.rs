@@ -1,6 +1,7 @@
 //! What is judged on its own, cut from a stream: a document, the elements of a usage report, or
 //! the records of NDJSON. One unit is in memory at a time.
 
+mod ahead;
 mod broken;
 mod pass;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 
 use std::io::{self, Read};
 
+pub(crate) use self::ahead::{Ahead, Between, Part};
 use self::broken::Extent;
 use crate::{
     malformed::{Malformed, Problem},

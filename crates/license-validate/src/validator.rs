@@ -115,7 +115,7 @@ impl Validator {
             return Ok(Vec::new());
         }
         let value = text::parse(document, Place::START)?;
-        Ok(breach::violations(self.breaches(&value), document, Place::START, None))
+        Ok(breach::violations(self.breaches(&value), document, Place::START))
     }
 
     /// Every breach of the schema in `value`.

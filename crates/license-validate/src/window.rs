@@ -54,6 +54,18 @@ impl<R: Read> Window<R> {
         self.read
     }
 
+    /// Where the bytes are read.
+    pub(crate) fn reader(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
+    /// Moves past `count` bytes that were read elsewhere, up to `place`; the window is empty.
+    pub(crate) fn jump(&mut self, count: usize, place: Place) {
+        assert!(self.bytes().is_empty(), "what is in the window comes first");
+        self.read += count as u64;
+        (self.place, self.placed) = (place, self.start);
+    }
+
     /// Bytes of memory that the window holds.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {

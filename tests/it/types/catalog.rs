@@ -90,11 +90,12 @@ pub(crate) fn catalog() -> Vec<Entry> {
         shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Day, DescribedEvent,
             Digest, Entry, Event, HostType, HttpStatus, InstallReceipt, InstallStatus,
             InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month, MovedEvent,
-            Principal, Problem, ProblemCode, ProductChange, ProductId, Reason, RefusalCode,
+            PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductId, Reason, RefusalCode,
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewReceipt,
-            RenewRequest, RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds,
+            RenewRequest, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds,
             Sequence, ServerName, SessionId, SessionState, StateChangedEvent, StoreCheck, Token,
-            UserId, Uuid, Violation, Year;
+            UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
+            ViolationSummary, Year;
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
             Retention, Right, Session, SessionType, SqlSession;
     };

@@ -74,7 +74,8 @@ fn a_malformed_line_is_told_and_the_others_are_judged() {
                 "3:90 /token /$defs/Token/minimum: 0 is less than the minimum of 1",
             ]
         );
-        let Summary { records, valid, violations, malformed, bytes } = summary;
+        let Summary { records, valid, violations, malformed, disagreements, bytes } = summary;
+        assert_eq!(disagreements, 0);
         assert_eq!((records, valid, violations, malformed), (3, 2, 1, 1));
         assert_eq!(bytes, text.len() as u64);
     }
@@ -144,7 +145,7 @@ fn fifty_megabytes_of_ndjson_are_judged_with_progress() {
         .read(reader, |notice| {
             match notice {
                 Notice::Violation(it) => lines.push(it.line.get()),
-                Notice::Malformed(it) => panic!("{it}"),
+                Notice::Malformed(_) | Notice::Disagreement { .. } => panic!("{notice:?}"),
                 Notice::Progress { bytes } => progress.push(bytes),
             }
             ControlFlow::Continue(())

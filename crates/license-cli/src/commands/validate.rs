@@ -1,21 +1,23 @@
 //! `license validate`: every violation of a schema, with its place.
 
-use std::fs::File;
-use std::io::Read;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use jiff::tz::TimeZone;
-use license_types::{Count, Violation};
+use license_types::{Count, Violation, ViolationSummary};
 use license_validate::rules::{Rule, Rules};
 use license_validate::{Judge, Malformed, Notice, Summary};
 
 use crate::arguments::{Asked, Validate};
-use crate::context::{Context, not_written, unreadable};
+use crate::context::{Context, not_written, say, unreadable};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::input::{self, Input};
 use crate::instant::Day;
 use crate::output::progress::Progress;
+use crate::output::summary::{Kinds, table};
 use crate::output::table::Rows;
 use crate::output::text::escaped;
 use crate::output::{json_line, name_of, place};
@@ -25,29 +27,86 @@ pub(super) fn run(arguments: &Validate, context: &mut Context<'_, '_>) -> Result
         return list_rules(context);
     }
     let judge = judge(arguments, context);
-    let mut total = Summary::default();
-    let mut unread = 0;
+    let mut report = Report {
+        left: arguments.max_violations.map(Into::into),
+        kinds: arguments.summary.then(Kinds::default),
+        total: Summary::default(),
+        unread: 0,
+    };
     for path in &arguments.files {
-        match file(&judge, path, context) {
-            Ok(summary) => total += summary,
+        if report.is_full() {
+            break;
+        }
+        match file(&judge, path, &mut report, context) {
+            Ok(()) => {}
             Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
             // One file that cannot be read must not hide what is wrong with the others.
             Err(failure) => {
                 context.say(&failure.to_string());
-                unread += 1;
+                report.unread += 1;
             }
         }
     }
-    context.say(&sentence(&total, unread));
-    Ok(match (unread + total.malformed, total.violations) {
-        (0, 0) => Exit::Done,
-        (0, _) => Exit::Refused,
-        (_, _) => Exit::Usage,
-    })
+    report.end(arguments, context)
+}
+
+/// What was found so far, in all files.
+struct Report {
+    /// Violations that may still be told.
+    left: Option<u64>,
+    /// Where they are counted instead of told.
+    kinds: Option<Kinds>,
+    total: Summary,
+    unread: u64,
+}
+
+impl Report {
+    fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn end(self, arguments: &Validate, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+        let complete = !self.is_full();
+        let Report { kinds, total, unread, .. } = self;
+        if let Some(kinds) = kinds {
+            let (kinds, others) = kinds.sorted();
+            match context.json() {
+                true => context.value(&ViolationSummary {
+                    records: count(total.records),
+                    valid: count(total.valid),
+                    violations: count(total.violations),
+                    malformed: count(total.malformed),
+                    unread: count(unread),
+                    complete,
+                    kinds,
+                    others: count(others),
+                })?,
+                false => context.data(&table(&kinds, others, context.width()))?,
+            }
+        }
+        context.say(&sentence(&total, unread));
+        if let Some(max) = arguments.max_violations.filter(|_| !complete) {
+            let found = counted(max.into(), "violation");
+            context.say(&format!("stopped after {found} (--max-violations); there may be more"));
+        }
+        Ok(exit(&total, unread))
+    }
+}
+
+/// Our own fault wins over malformed input, and that over violations.
+fn exit(total: &Summary, unread: u64) -> Exit {
+    match (total.disagreements, unread + total.malformed, total.violations) {
+        (0, 0, 0) => Exit::Done,
+        (0, 0, _) => Exit::Refused,
+        (0, _, _) => Exit::Usage,
+        (_, _, _) => Exit::Fault,
+    }
 }
 
 fn judge(arguments: &Validate, context: &Context<'_, '_>) -> Judge {
     let mut judge = Judge::new(arguments.profile).masked(arguments.mask);
+    let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    judge = judge.jobs(arguments.jobs.unwrap_or_else(cores));
     if let Some(name) = &arguments.schema {
         judge = judge.schema(name).expect("only names of schemas are understood");
     }
@@ -76,19 +135,20 @@ fn list_rules(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
 }
 
 /// Judges one file and tells what it finds as it reads.
-fn file(judge: &Judge, path: &Path, context: &mut Context<'_, '_>) -> Result<Summary, Failure> {
-    let judge = judge.clone().lines(is_lines(path));
+fn file(
+    judge: &Judge,
+    path: &Path,
+    report: &mut Report,
+    context: &mut Context<'_, '_>,
+) -> Result<(), Failure> {
+    let is_lines = matches!(input::extension(path), Some("ndjson" | "jsonl"));
+    let judge = judge.clone().lines(is_lines);
     let json = context.json();
     let env = &mut *context.env;
-    let opened;
-    let (reader, size): (&mut dyn Read, Option<u64>) = if path == Path::new("-") {
-        (&mut *env.stdin, None)
-    } else {
-        opened = File::open(env.directory.join(path)).map_err(|error| unreadable(path, &error))?;
-        (&mut &opened, opened.metadata().ok().map(|metadata| metadata.len()))
-    };
     let name = name_of(path);
+    let Input { reader, size } = input::open(path, &mut *env.stdin, &env.directory)?;
     let mut progress = Progress::new(&name, size, env.stderr_is_terminal);
+    let mut faults = Vec::new();
     let mut broken = None;
     let summary = judge.read(reader, |notice| {
         let mut violation = match notice {
@@ -96,30 +156,44 @@ fn file(judge: &Judge, path: &Path, context: &mut Context<'_, '_>) -> Result<Sum
                 progress.advance(bytes, env.stderr);
                 return ControlFlow::Continue(());
             }
+            Notice::Disagreement { line, column } => {
+                faults.push(format!("{name}:{line}:{column}: {OUR_FAULT}"));
+                return ControlFlow::Continue(());
+            }
             Notice::Violation(violation) => violation,
             Notice::Malformed(malformed) => as_violation(&malformed),
         };
         violation.file = Some(name.clone());
-        let line = if json { json_line(&violation) } else { human(&violation) };
-        progress.wipe(env.stderr);
-        match env.stdout.write_all(line.as_bytes()) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                broken = Some(error);
-                ControlFlow::Break(())
-            }
+        if let Some(left) = &mut report.left {
+            *left -= 1;
+        }
+        if let Some(kinds) = &mut report.kinds {
+            kinds.add(violation);
+        } else {
+            let line = if json { json_line(&violation) } else { human(&violation) };
+            progress.wipe(env.stderr);
+            broken = env.stdout.write_all(line.as_bytes()).err();
+        }
+        match report.is_full() || broken.is_some() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     });
     progress.wipe(env.stderr);
-    match broken {
-        Some(error) => Err(not_written(error)),
-        None => summary.map_err(|error| unreadable(path, &error)),
+    faults.iter().for_each(|fault| say(env, fault));
+    if let Some(error) = broken {
+        return Err(not_written(error));
     }
+    report.total += summary.map_err(|error| unreadable(path, &error))?;
+    Ok(())
 }
+
+/// What is said of a record on which the two validators disagree.
+const OUR_FAULT: &str = "our fault: the fast validator accepts this record, the reference does \
+     not and is right; please report it with the record, or with its shape";
 
 /// Input that cannot be read at all, in the form of what breaks a rule.
 fn as_violation(malformed: &Malformed) -> Violation {
-    let count = |number| Count::new(number).unwrap_or(Count::MAX);
     Violation {
         file: None,
         instance_path: String::new(),
@@ -159,6 +233,10 @@ fn sentence(total: &Summary, unread: u64) -> String {
     parts.join("; ")
 }
 
+fn count(number: u64) -> Count {
+    Count::new(number).unwrap_or(Count::MAX)
+}
+
 fn counted(number: u64, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
@@ -166,7 +244,19 @@ fn counted(number: u64, what: &str) -> String {
     }
 }
 
-/// Whether the name promises one record a line.
-fn is_lines(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "ndjson" || extension == "jsonl")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_fault_wins_over_all_that_is_wrong_with_the_input() {
+        let clean = Summary { records: 1, valid: 1, ..Summary::default() };
+        assert_eq!(exit(&clean, 0), Exit::Done);
+        let invalid = Summary { valid: 0, violations: 1, ..clean };
+        assert_eq!(exit(&invalid, 0), Exit::Refused);
+        assert_eq!(exit(&invalid, 1), Exit::Usage);
+        let malformed = Summary { malformed: 1, ..invalid };
+        assert_eq!(exit(&malformed, 0), Exit::Usage);
+        assert_eq!(exit(&Summary { disagreements: 1, ..malformed }, 1), Exit::Fault);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod progress;
 pub(crate) mod secrets;
+pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod text;
 

@@ -1,0 +1,149 @@
+//! Judges the units of a stream and tells what it finds in their order, with any number of threads.
+
+use std::{
+    cell::Cell,
+    io::{self, Read},
+    ops::ControlFlow,
+    thread,
+};
+
+use super::{Judge, Judgement, Notice, Summary};
+use crate::{
+    breach,
+    bytes::Rest,
+    malformed::Malformed,
+    place::Place,
+    units::{Ahead, Between, Part, Role, Units},
+};
+
+/// Of so many records, one that the fast way accepts is given to the reference too.
+const SAMPLE: u64 = 1024;
+
+/// A unit that was looked at closely, with its index.
+type Judged = (Option<u64>, Judgement);
+
+impl Judge {
+    /// Judges all that `reader` gives, or until `tell` breaks off.
+    ///
+    /// # Errors
+    /// Those of `reader`; what is wrong with the bytes is told, and counted in the summary.
+    pub fn read(
+        &self,
+        reader: impl Read,
+        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
+    ) -> io::Result<Summary> {
+        let (jobs, chunk_bytes) = self.shares();
+        let part = |between, bytes: &[u8]| self.part(between, bytes);
+        thread::scope(|scope| {
+            let ahead = Ahead::new(reader, jobs, chunk_bytes, scope, &part);
+            let mut units = Units::new(ahead, self.cut());
+            let mut ruling = self.ruling();
+            let mut summary = Summary::default();
+            let seen = Cell::new(0);
+            loop {
+                let told = match units.judged_ahead() {
+                    Some((base, first, part)) => {
+                        summary.pass(part.passed);
+                        part.judged.into_iter().try_for_each(|(index, judgement)| {
+                            let index = index.map(|index| first + index);
+                            summary.count(Ok(judgement), base, index, &mut tell)
+                        })
+                    }
+                    None => {
+                        summary.pass(units.pass(|role, text| self.pass(role, text, &seen)));
+                        let Some(unit) = units.next()? else { break };
+                        let index = unit.as_ref().ok().and_then(|unit| unit.role.index());
+                        let judged = unit.and_then(|unit| {
+                            self.unit(unit, units.text(), is_sample(&seen), ruling.as_mut())
+                        });
+                        summary.count(judged, Place::START, index, &mut tell)
+                    }
+                };
+                let bytes = units.read();
+                let advanced = summary.bytes < bytes;
+                summary.bytes = bytes;
+                if told.is_break() || (advanced && tell(Notice::Progress { bytes }).is_break()) {
+                    break;
+                }
+            }
+            summary.bytes = units.read();
+            Ok(summary)
+        })
+    }
+
+    /// Judges bytes that are taken to begin between two units, up to the first thing that is not
+    /// plainly another such unit: the end of the stream, or what is malformed, as the last unit is
+    /// if the bytes end inside it.
+    fn part(&self, between: Between, bytes: &[u8]) -> Part<Judged> {
+        let mut units = Units::within(bytes, self.cut(), between);
+        let seen = Cell::new(0);
+        let mut part = Part { end: (0, Place::START), passed: 0, judged: Vec::new() };
+        loop {
+            part.passed += units.pass(|role, text| self.pass(role, text, &seen));
+            part.end = units.end();
+            let Ok(Some(Ok(unit))) = units.next() else { return part };
+            if units.between() != Some(between) {
+                return part;
+            }
+            match self.unit(unit, units.text(), is_sample(&seen), None) {
+                Ok(judgement) => part.judged.push((unit.role.index(), judgement)),
+                Err(_) => return part,
+            }
+        }
+    }
+
+    /// Reads a unit that is certainly valid, unless it is a sample.
+    fn pass<'a>(&self, role: Role, text: &'a [u8], seen: &Cell<u64>) -> Rest<'a> {
+        if (seen.get() + 1).is_multiple_of(SAMPLE) {
+            return None;
+        }
+        let rest = self.accept(role, text)?;
+        seen.set(seen.get() + 1);
+        Some(rest)
+    }
+}
+
+/// Counts a unit that is looked at closely; whether it is a sample.
+fn is_sample(seen: &Cell<u64>) -> bool {
+    seen.set(seen.get() + 1);
+    seen.get().is_multiple_of(SAMPLE)
+}
+
+impl Summary {
+    fn pass(&mut self, records: u64) {
+        self.records += records;
+        self.valid += records;
+    }
+
+    /// Counts what became of one unit, and tells it: a unit of this index, in a part that begins
+    /// at `base`.
+    fn count(
+        &mut self,
+        judged: Result<Judgement, Malformed>,
+        base: Place,
+        index: Option<u64>,
+        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Judgement { place, disagreed, violations } = match judged {
+            Ok(judgement) => judgement,
+            Err(malformed) => {
+                self.malformed += 1;
+                return tell(Notice::Malformed(malformed));
+            }
+        };
+        self.records += 1;
+        self.valid += u64::from(violations.is_empty());
+        self.disagreements += u64::from(disagreed);
+        if disagreed {
+            let Place { line, column } = base.of(place);
+            tell(Notice::Disagreement { line, column })?;
+        }
+        violations.into_iter().try_for_each(|violation| {
+            self.violations += 1;
+            tell(Notice::Violation(breach::moved(violation, base, index)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
