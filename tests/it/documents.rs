@@ -61,7 +61,9 @@ fn what_is_not_a_license_is_refused_with_its_place() {
     refused(
         "\"count\": 5,",
         "\"count\": 32768,",
-        &expect!["32768 is no RightCount: expected an integer from 0 to 32767 (at `/products/0/rights/0/count`)"],
+        &expect![
+            "32768 is no RightCount: expected an integer from 0 to 32767 (at `/products/0/rights/0/count`)"
+        ],
     );
     refused(
         "\"year\": 2045",
@@ -100,7 +102,21 @@ fn a_repeated_product_is_refused_with_its_place() {
 }
 
 #[test]
-fn the_number_active_is_refused() {
+fn a_text_that_not_every_store_can_hold_is_refused_with_its_place() {
+    refused(
+        "SQL Server",
+        "SQL\\u0000Server",
+        &expect!["a text contains U+0000: take it out (line 32, column 34)"],
+    );
+}
+
+#[test]
+fn a_number_that_cannot_name_a_license_is_refused() {
+    refused(
+        "SAMPLE-0001",
+        "",
+        &expect!["`` cannot be the number of a license (at `/licenseNumber`)"],
+    );
     refused(
         "SAMPLE-0001",
         "active",

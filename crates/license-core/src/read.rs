@@ -71,6 +71,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        // Not every database can hold it, and whoever compares C strings sees only what is before it.
+        if value.contains('\0') {
+            return Err(E::custom("a text contains U+0000: take it out"));
+        }
         Ok(value.into())
     }
 
