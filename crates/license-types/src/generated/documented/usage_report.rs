@@ -205,7 +205,7 @@ impl ReportSourceKind {
     feature = "schemars",
     schemars(extend("pattern" = "^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$"))
 )]
-pub struct PeriodName(String);
+pub struct PeriodName(pub(crate) String);
 
 impl PeriodName {
     const RULE: Rule = Rule {

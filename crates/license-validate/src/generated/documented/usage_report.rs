@@ -15,19 +15,19 @@ pub(crate) fn usage_report(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"by" => {
-                seen.once(0)?;
+                seen.add(0);
                 report_period(value)
             }
             b"timeZone" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"sources" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::elements(value, usage_report_source)
             }
             b"figures" => {
-                seen.once(3)?;
+                seen.add(3);
                 bytes::elements(value, usage_figures)
             }
             _ => None,
@@ -43,15 +43,15 @@ pub(crate) fn usage_report_source(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"file" => {
-                seen.once(0)?;
+                seen.add(0);
                 bytes::text(value)
             }
             b"kind" => {
-                seen.once(1)?;
+                seen.add(1);
                 report_source_kind(value)
             }
             b"at" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::date_time(value)
             }
             _ => None,
@@ -67,47 +67,47 @@ pub(crate) fn usage_figures(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"period" => {
-                seen.once(0)?;
+                seen.add(0);
                 period_name(value)
             }
             b"productId" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::product_id(value)
             }
             b"productName" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::text(value)
             }
             b"snapshots" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"allowedCount" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"peakUsedCount" => {
-                seen.once(5)?;
+                seen.add(5);
                 documented::common::count(value)
             }
             b"peakAt" => {
-                seen.once(6)?;
+                seen.add(6);
                 documented::common::date_time(value)
             }
             b"users" => {
-                seen.once(7)?;
+                seen.add(7);
                 documented::common::count(value)
             }
             b"sessions" => {
-                seen.once(8)?;
+                seen.add(8);
                 documented::common::count(value)
             }
             b"retentions" => {
-                seen.once(9)?;
+                seen.add(9);
                 documented::common::count(value)
             }
             b"heldSeconds" => {
-                seen.once(10)?;
+                seen.add(10);
                 documented::common::count(value)
             }
             _ => None,

@@ -13,35 +13,35 @@ pub(crate) fn violation_summary(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"records" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::count(value)
             }
             b"valid" => {
-                seen.once(1)?;
+                seen.add(1);
                 documented::common::count(value)
             }
             b"violations" => {
-                seen.once(2)?;
+                seen.add(2);
                 documented::common::count(value)
             }
             b"malformed" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::common::count(value)
             }
             b"unread" => {
-                seen.once(4)?;
+                seen.add(4);
                 documented::common::count(value)
             }
             b"complete" => {
-                seen.once(5)?;
+                seen.add(5);
                 bytes::boolean(value)
             }
             b"kinds" => {
-                seen.once(6)?;
+                seen.add(6);
                 bytes::elements(value, violation_kind)
             }
             b"others" => {
-                seen.once(7)?;
+                seen.add(7);
                 documented::common::count(value)
             }
             _ => None,
@@ -57,19 +57,19 @@ pub(crate) fn violation_kind(input: &[u8]) -> Rest<'_> {
         input,
         |name, value| match name {
             b"count" => {
-                seen.once(0)?;
+                seen.add(0);
                 documented::common::count(value)
             }
             b"schemaPath" => {
-                seen.once(1)?;
+                seen.add(1);
                 bytes::text(value)
             }
             b"instancePath" => {
-                seen.once(2)?;
+                seen.add(2);
                 bytes::text(value)
             }
             b"first" => {
-                seen.once(3)?;
+                seen.add(3);
                 documented::violation::violation(value)
             }
             _ => None,
