@@ -179,7 +179,7 @@ fn a_log_that_lost_its_end_or_was_changed_is_found_out() {
 fn the_command_line_takes_the_password_from_a_file_or_the_environment() {
     let Some(database) = server::database() else { return };
     let mut shell = Shell::new();
-    shell.file("license.json", &license("A", 2));
+    shell.file("license.json", license("A", 2));
     shell.variables.insert("LICENSE_STORE".into(), database.address().into());
     let missing = shell.run("info");
     assert_eq!(missing.exit, Exit::Unreachable, "{missing}");
