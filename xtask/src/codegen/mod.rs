@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads the files and applies the marks of a profile, [`model`] says what a schema can
 //! be, [`read`] turns one into the other or refuses, and what is written comes from [`emit`]
-//! (types), [`validator`] (judges of bytes), [`bundle`] (self-contained schemas) and [`reference`]
+//! (types), [`validator`] (judges of bytes), [`bundle`] (self-contained schemas) and [`mod@reference`]
 //! (pages for people). Rendering is pure; only [`tree`] touches files. The chore depends on nothing
 //! that it generates, so it works when that is broken.
 
