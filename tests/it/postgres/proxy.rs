@@ -5,12 +5,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
 use tempfile::TempDir;
 
-use super::server::{Database, address, host};
+use super::server::{Database, Server, address, host, until};
 
 /// What befalls the next commit.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,8 +34,13 @@ impl Proxy {
         let folder = tempfile::tempdir().unwrap();
         let next = Arc::new(Mutex::new(None));
         let listener = UnixListener::bind(socket(folder.path())).unwrap();
-        let line = Line { database: database.clone(), next: next.clone() };
-        // Ends with the process: it waits for nobody.
+        let line = Line {
+            server: Arc::downgrade(&database.server),
+            socket: socket(database.server.folder()),
+            database: database.name.clone(),
+            next: next.clone(),
+        };
+        // Ends with the process, so it must not keep the server from ending before.
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, line) = (client.unwrap(), line.clone());
@@ -57,14 +62,16 @@ impl Proxy {
 
 #[derive(Clone)]
 struct Line {
-    database: Database,
+    server: Weak<Server>,
+    socket: PathBuf,
+    database: String,
     next: Arc<Mutex<Option<Cut>>>,
 }
 
 impl Line {
     /// Carries one connection until either side ends it.
     fn carry(&self, mut client: UnixStream) {
-        let Ok(mut server) = UnixStream::connect(socket(self.database.server.folder())) else {
+        let Ok(mut server) = UnixStream::connect(&self.socket) else {
             return;
         };
         let (mut answers, mut hears) = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -112,7 +119,8 @@ impl Line {
         if cut == Cut::Late {
             let waiting = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            super::server::until("somebody waits", || self.database.sql(waiting) == "1");
+            let there = self.server.upgrade().unwrap();
+            until("somebody waits", || there.sql(&self.database, waiting) == "1");
         }
         server.write_all(&[commit, &rest.concat()].concat()).unwrap();
         // The server ends the connection when it has done all of that; it would do less if nobody
