@@ -6,11 +6,14 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use license_types::schemas::{NAMES, Profile};
-use license_types::{Invalid, ProductId, Reason, ServerName, SessionId, SessionState, Token};
+use license_types::{
+    Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
+};
 use license_validate::rules::Rule;
 
-use crate::instant::{Day, Instant};
+use crate::instant::{Day, Instant, Zone};
 
 /// Retains and releases licenses, never more than were bought, and shows who holds them.
 #[derive(Debug, Parser)]
@@ -70,6 +73,7 @@ pub(crate) enum Command {
     Renew(Renew),
     Release(Release),
     History(History),
+    Report(Report),
     Store(Store),
     Validate(Validate),
     Schema(Schema),
@@ -97,9 +101,11 @@ pub(crate) struct Install {
 #[derive(Args, Debug)]
 pub(crate) struct Info {}
 
-/// Shows who holds which license now
+/// Shows who holds which license now, or held one when a report was exported
 #[derive(Args, Debug)]
 pub(crate) struct Usage {
+    #[command(flatten)]
+    pub exports: Exports,
     /// Only this product, such as 0009 or 808464441
     #[arg(long, value_name = "ID")]
     pub product: Option<ProductId>,
@@ -107,8 +113,21 @@ pub(crate) struct Usage {
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<ServerName>,
     /// Shows it again until interrupted: every second on a terminal, else whenever it changes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     pub watch: bool,
+}
+
+/// Reports that were exported, instead of a store.
+#[derive(Args, Debug)]
+pub(crate) struct Exports {
+    /// Reads exported reports instead of the store, `-` for stdin: JSON or NDJSON, also
+    /// compressed (gzip, zstd), of this program or of a 4D Server
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+    /// When the file was exported, once for each in their order [default: when the file was last
+    /// modified; for stdin now]
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub at: Vec<Timestamp>,
 }
 
 /// Tells whether a license of a product can be retained now: exit code 0 or 3
@@ -179,15 +198,65 @@ pub(crate) struct History {
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<EventKind>,
     /// Only from this day (UTC) or instant on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, visible_alias = "since", value_name = "TIME")]
     pub from: Option<Instant>,
     /// Only up to the end of this day (UTC), or before this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, visible_alias = "until", value_name = "TIME")]
     pub to: Option<Instant>,
     /// Recomputes the chain of hashes over the whole log first
     #[arg(long)]
     pub verify: bool,
 }
+
+/// Shows figures per product and day or month, from reports that were exported
+///
+/// Each file is one License usage, true at one instant, all of the same license; a License info
+/// among them adds what was allowed. The figures are what these reports prove: a retention is held
+/// from its time to the last report that lists it, and its counters tell how many were used when
+/// it was made. What was retained and released between two reports, and how long a retention lived
+/// after the last report that lists it, no report can tell: so each figure is a lower bound.
+#[derive(Args, Debug)]
+#[command(mut_arg("from", |from| from.required(true)), after_long_help = FIGURES)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub exports: Exports,
+    /// Only this product, such as 0009 or 808464441
+    #[arg(long, value_name = "ID")]
+    pub product: Option<ProductId>,
+    /// Only what sessions of this user held
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Length of a period
+    #[arg(long, value_name = "PERIOD", default_value = "day", value_parser = one_of::<ReportPeriod>(ReportPeriod::ALL.iter().map(|period| period.as_str())))]
+    pub by: ReportPeriod,
+    /// Where days begin and end, such as Europe/Berlin
+    #[arg(long, value_name = "NAME", default_value = "UTC")]
+    pub time_zone: Zone,
+    /// Only from this day or instant on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Instant>,
+    /// Only up to the end of this day, or before this instant
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Instant>,
+    /// Prints comma-separated values (RFC 4180); text that a spreadsheet would take for a formula
+    /// begins with `'`
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+const FIGURES: &str = "\
+Figures:
+  reports     usage reports whose instant lies in the period; with 0, the line shows only
+              those retentions that were still held at a later report
+  allowed     by the last License info up to the end of the period; not what was allowed
+              earlier in it
+  peak, at    the most that were in use at once, by retentions that were held at the same
+              time or by a counter that one froze, and the first instant that proves it; a
+              higher one can have gone unseen. With --user, only what that user held
+  users       different user names; people who share one count once
+  sessions    different sessions; SQL sessions have no id, so each retention counts as one
+  retentions  held for some of the period
+  hours       license-hours: time that retentions are proven to be held, added up";
 
 /// What an entry of the log tells of; the words are those of `kind` in the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

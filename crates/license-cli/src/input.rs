@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use jiff::Timestamp;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -16,6 +17,8 @@ pub(crate) struct Input<'a> {
     pub reader: Box<dyn Read + 'a>,
     /// Bytes that the reader will give, where that is known.
     pub size: Option<u64>,
+    /// When it was last written, where it is a file that tells.
+    pub modified: Option<Timestamp>,
 }
 
 /// Opens a file, or stdin for `-`.
@@ -27,13 +30,14 @@ pub(crate) fn open<'a>(
     let failed = |error: io::Error| unreadable(path, &error);
     if path == Path::new("-") {
         let (reader, _) = unpacked(stdin).map_err(failed)?;
-        return Ok(Input { reader, size: None });
+        return Ok(Input { reader, size: None, modified: None });
     }
     let file = File::open(directory.join(path)).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let (reader, is_packed) = unpacked(file).map_err(failed)?;
     let size = (metadata.is_file() && !is_packed).then_some(metadata.len());
-    Ok(Input { reader, size })
+    let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+    Ok(Input { reader, size, modified })
 }
 
 /// The extension of the name, that of a compression set aside.

@@ -18,7 +18,7 @@ impl FromStr for Day {
     }
 }
 
-/// A day in UTC or an instant, to begin or to end a span with.
+/// A day or an instant, to begin or to end a span with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Instant {
     /// From its first instant to its last.
@@ -28,20 +28,36 @@ pub(crate) enum Instant {
 }
 
 impl Instant {
-    /// The first instant of a span that begins here.
-    pub(crate) fn start(self) -> Timestamp {
+    /// The first instant of a span that begins here, its days being those of `zone`.
+    pub(crate) fn start(self, zone: &TimeZone) -> Timestamp {
         match self {
-            Instant::Day(date) => midnight(date),
+            Instant::Day(date) => midnight(date, zone),
             Instant::Exact(timestamp) => timestamp,
         }
     }
 
-    /// The first instant after a span that ends here.
-    pub(crate) fn end(self) -> Timestamp {
+    /// The first instant after a span that ends here, its days being those of `zone`.
+    pub(crate) fn end(self, zone: &TimeZone) -> Timestamp {
         match self {
-            Instant::Day(date) => date.tomorrow().map_or(Timestamp::MAX, midnight),
+            Instant::Day(date) => {
+                date.tomorrow().map_or(Timestamp::MAX, |next| midnight(next, zone))
+            }
             Instant::Exact(timestamp) => timestamp,
         }
+    }
+}
+
+/// A time zone of the IANA database, by name.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone(pub TimeZone);
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Zone, String> {
+        TimeZone::get(name)
+            .map(Zone)
+            .map_err(|_| "write a name such as UTC or Europe/Berlin".to_owned())
     }
 }
 
@@ -59,8 +75,9 @@ impl FromStr for Instant {
     }
 }
 
-fn midnight(date: Date) -> Timestamp {
-    date.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+/// The first instant of a day.
+pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Timestamp {
+    date.to_zoned(zone.clone()).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
 }
 
 #[cfg(test)]
@@ -70,15 +87,23 @@ mod tests {
     #[test]
     fn a_day_spans_from_its_first_instant_to_its_last() {
         let day: Instant = "2026-01-31".parse().unwrap();
-        assert_eq!(day.start().to_string(), "2026-01-31T00:00:00Z");
-        assert_eq!(day.end().to_string(), "2026-02-01T00:00:00Z");
+        assert_eq!(day.start(&TimeZone::UTC).to_string(), "2026-01-31T00:00:00Z");
+        assert_eq!(day.end(&TimeZone::UTC).to_string(), "2026-02-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_day_is_that_of_the_time_zone() {
+        let day: Instant = "2026-03-29".parse().unwrap();
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(day.start(&zone).to_string(), "2026-03-28T23:00:00Z");
+        assert_eq!(day.end(&zone).to_string(), "2026-03-29T22:00:00Z");
     }
 
     #[test]
     fn an_instant_may_have_any_offset() {
         let instant: Instant = "2026-01-31T12:00:00+01:00".parse().unwrap();
-        assert_eq!(instant.start().to_string(), "2026-01-31T11:00:00Z");
-        assert_eq!(instant.end(), instant.start());
+        assert_eq!(instant.start(&TimeZone::UTC).to_string(), "2026-01-31T11:00:00Z");
+        assert_eq!(instant.end(&TimeZone::UTC), instant.start(&TimeZone::UTC));
     }
 
     #[test]

@@ -19,6 +19,7 @@ fn help_is_as_it_was_reviewed() {
         "renew",
         "release",
         "history",
+        "report",
         "store",
         "store check",
         "validate",

@@ -2,6 +2,7 @@
 
 mod engine;
 mod exits;
+mod exported;
 mod help;
 mod history;
 mod hostile;

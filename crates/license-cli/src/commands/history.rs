@@ -1,6 +1,7 @@
 //! `license history`: the log, entry by entry.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use license_types::{Entry, Event, ProductId, ReleaseCause, SessionId};
 
 use crate::arguments::{EventKind, History};
@@ -41,8 +42,8 @@ fn wanted(entry: &Entry, arguments: &History) -> bool {
     (arguments.kind.is_empty() || arguments.kind.contains(&subject.kind))
         && arguments.product.is_none_or(|product| subject.product == Some(product))
         && arguments.session.as_ref().is_none_or(|session| subject.sessions.contains(session))
-        && arguments.from.is_none_or(|from| from.start() <= time)
-        && arguments.to.is_none_or(|to| time < to.end())
+        && arguments.from.is_none_or(|from| from.start(&TimeZone::UTC) <= time)
+        && arguments.to.is_none_or(|to| time < to.end(&TimeZone::UTC))
 }
 
 /// What an event is about, for those who look for it.

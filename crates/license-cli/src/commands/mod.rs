@@ -8,6 +8,7 @@ mod info;
 mod install;
 mod release;
 mod renew;
+mod report;
 mod retain;
 mod schema;
 mod store;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Ex
         Command::Renew(arguments) => renew::run(arguments, context),
         Command::Release(arguments) => release::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),
+        Command::Report(arguments) => report::run(arguments, context),
         Command::Store(arguments) => store::run(arguments, context),
         Command::Validate(arguments) => validate::run(arguments, context),
         Command::Schema(arguments) => schema::run(arguments, context),

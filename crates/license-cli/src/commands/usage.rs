@@ -1,16 +1,18 @@
 //! `license usage`: who holds which license now.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use license_types::{LicenseUsage, Session};
+use license_types::{LicenseUsage, Token, observed};
 
 use crate::arguments::Usage;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::exports::{self, Described, Export, Report};
 use crate::failure::Failure;
 use crate::licenses::{Held, Licenses};
 use crate::output::table::Rows;
-use crate::output::{json, json_line, product, time};
+use crate::output::{instant, json, json_line, product};
 
 /// Clears the terminal and puts the cursor at its top.
 const REPAINT: &str = "\x1b[H\x1b[2J";
@@ -19,6 +21,9 @@ const REPAINT: &str = "\x1b[H\x1b[2J";
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    if !arguments.exports.from.is_empty() {
+        return exported(arguments, context);
+    }
     let mut licenses = context.licenses()?;
     let held = look(arguments, licenses.as_mut())?;
     if held.is_empty() && licenses.info()?.is_none() {
@@ -53,38 +58,89 @@ fn look(arguments: &Usage, licenses: &mut dyn Licenses) -> Result<Vec<Held>, Fai
 
 fn text(held: Vec<Held>, arguments: &Usage, context: &Context<'_, '_>) -> String {
     if !context.json() {
-        return table(&held, context.width());
+        return table(held, context.width());
     }
     let usage: LicenseUsage = held.into_iter().map(|held| held.retention).collect();
     // Whoever watches reads one report a line.
     if arguments.watch { json_line(&usage) } else { json(&usage) }
 }
 
-fn table(held: &[Held], width: Option<u16>) -> String {
-    if held.is_empty() {
+fn table(held: Vec<Held>, width: Option<u16>) -> String {
+    let rows = held.into_iter().map(|held| (held.server.to_string(), held.retention.into()));
+    rows_of("server", rows, width)
+}
+
+/// Shows what exported reports list. No record tells its server, so the file stands in its place.
+fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    if arguments.server_name.is_some() {
+        let detail = "--server-name cannot narrow exported reports: no record tells its server";
+        let cure = "give only the files that were exported from that server";
+        return Err(Failure::usage(detail).hint(cure));
+    }
+    let mut listed: Vec<(String, observed::Retention)> = Vec::new();
+    // By token, so that few records are compared with each other.
+    let mut by_token: HashMap<Token, Vec<usize>> = HashMap::new();
+    for Export { file, at, report } in exports::read(&arguments.exports, context)? {
+        let Report::Usage(retentions) = report else {
+            let detail = format!("{file} is a License info and lists no retentions");
+            return Err(
+                Failure::usage(detail).hint("`license report` reads it beside usage reports")
+            );
+        };
+        context.say(&format!("{file}: {} as of {}", counted(retentions.len()), instant(at)));
+        for retention in retentions {
+            let same_token = by_token.entry(retention.token).or_default();
+            // The same record in another file is the same retention, seen twice.
+            let is_told = |&index: &usize| listed[index].0 != file && listed[index].1 == retention;
+            if arguments.product.is_none_or(|product| product == retention.product_id)
+                && !same_token.iter().any(is_told)
+            {
+                same_token.push(listed.len());
+                listed.push((file.clone(), retention));
+            }
+        }
+    }
+    match context.json() {
+        true => {
+            let usage: Vec<_> = listed.into_iter().map(|(_, retention)| retention).collect();
+            context.value(&usage)?;
+        }
+        false => context.data(&rows_of("file", listed, context.width()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The table of retentions, each from its source.
+fn rows_of(
+    source: &str,
+    retentions: impl IntoIterator<Item = (String, observed::Retention)>,
+    width: Option<u16>,
+) -> String {
+    let mut retentions = retentions.into_iter().peekable();
+    if retentions.peek().is_none() {
         return "nothing is retained\n".to_owned();
     }
-    let headings = ["token", "product", "server", "user", "host", "address", "since", "reason"];
+    let headings = ["token", "product", source, "user", "host", "address", "since", "reason"];
     let mut rows = Rows::new(&headings, width).right_aligned(0..1);
-    for Held { server, retention } in held {
+    for (source, retention) in retentions {
+        let time = &retention.time;
         rows.row([
             &*retention.token.to_string(),
             &product(&retention.product_name, retention.product_id),
-            server.as_str(),
-            retention.session.user_name(),
-            host(&retention.session),
-            retention.session.ip_address(),
-            &time(&retention.time),
-            &retention.reason,
+            &source,
+            retention.session.user(),
+            retention.session.host(),
+            retention.session.address(),
+            &time.timestamp().map_or_else(|| time.to_string(), instant),
+            retention.reason.as_str(),
         ]);
     }
     rows.text()
 }
 
-/// Only a client's session tells its machine.
-fn host(session: &Session) -> &str {
-    match session {
-        Session::Client(client) => &client.machine_name,
-        Session::Sql(_) | Session::Rest(_) => "",
+fn counted(retentions: usize) -> String {
+    match retentions {
+        1 => "1 retention".to_owned(),
+        _ => format!("{retentions} retentions"),
     }
 }

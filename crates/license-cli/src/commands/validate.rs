@@ -146,7 +146,7 @@ fn file(
     let json = context.json();
     let env = &mut *context.env;
     let name = name_of(path);
-    let Input { reader, size } = input::open(path, &mut *env.stdin, &env.directory)?;
+    let Input { reader, size, .. } = input::open(path, &mut *env.stdin, &env.directory)?;
     let mut progress = Progress::new(&name, size, env.stderr_is_terminal);
     let mut faults = Vec::new();
     let mut broken = None;

@@ -1,5 +1,6 @@
 //! How values become text: for programs as JSON, for people as tables and lines.
 
+pub(crate) mod csv;
 pub(crate) mod progress;
 pub(crate) mod secrets;
 pub(crate) mod summary;
@@ -8,6 +9,7 @@ pub(crate) mod text;
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use license_types::{DateTime, ProductId, RetainReceipt, Violation};
 use serde::Serialize;
 
@@ -48,7 +50,12 @@ pub(crate) fn product(name: &str, id: ProductId) -> String {
 
 /// An instant in UTC, to the second.
 pub(crate) fn time(time: &DateTime) -> String {
-    time.timestamp().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+    instant(time.timestamp())
+}
+
+/// An instant in UTC, to the second.
+pub(crate) fn instant(timestamp: Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// What a session holds, as a line.

@@ -1,0 +1,144 @@
+//! `license report`: figures per product and period, from exported reports.
+
+use jiff::Timestamp;
+use license_types::{
+    ReportSourceKind, UsageFigures, UsageReport, UsageReportSource, observed::Retention,
+};
+
+use crate::arguments;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::exports::{self, Export, Report};
+use crate::failure::Failure;
+use crate::figures::{Question, TooMany, figures};
+use crate::output::table::Rows;
+use crate::output::{csv, instant, product, time};
+
+pub(super) fn run(
+    arguments: &arguments::Report,
+    context: &mut Context<'_, '_>,
+) -> Result<Exit, Failure> {
+    let mut exports = exports::read(&arguments.exports, context)?;
+    exports.sort_by_key(|export| export.at);
+    exports.iter().for_each(|export| warn(export, context));
+    let zone = arguments.time_zone.0.clone();
+    let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));
+    let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
+    let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
+    let question = Question {
+        by: arguments.by,
+        zone,
+        within: start..end,
+        product: arguments.product,
+        user: arguments.user.clone(),
+    };
+    let figures = figures(&exports, &question).map_err(|TooMany| {
+        let detail = "the retentions span more than a million days";
+        Failure::usage(detail).hint("narrow them with --since, or count --by month")
+    })?;
+    if arguments.csv {
+        context.data(&separated(&figures))?;
+    } else if context.json() {
+        let sources = exports.iter().map(source).collect();
+        context.value(&UsageReport { by: arguments.by, time_zone, sources, figures })?;
+    } else {
+        context.data(&table(&figures, context.width()))?;
+        context.say("each figure is what the reports prove, at least: see `license report --help`");
+    }
+    Ok(Exit::Done)
+}
+
+/// Says where the instant of a file cannot be right.
+fn warn(export: &Export, context: &mut Context<'_, '_>) {
+    let Report::Usage(retentions) = &export.report else { return };
+    let is_later =
+        |retention: &&Retention| retention.time.timestamp().is_some_and(|time| time > export.at);
+    let later = retentions.iter().filter(is_later).count();
+    if later > 0 {
+        let Export { file, at, .. } = export;
+        let at = instant(*at);
+        context.say(&format!(
+            "warning: {file} lists {later} retained after {at}, when it is said to be exported\n\
+             hint: tell the instant with --at"
+        ));
+    }
+}
+
+fn source(export: &Export) -> UsageReportSource {
+    UsageReportSource {
+        file: export.file.clone(),
+        kind: match export.report {
+            Report::Usage(_) => ReportSourceKind::Usage,
+            Report::Info(_) => ReportSourceKind::Info,
+        },
+        at: export.at.into(),
+    }
+}
+
+fn table(figures: &[UsageFigures], width: Option<u16>) -> String {
+    if figures.is_empty() {
+        return "the reports show nothing of it\n".to_owned();
+    }
+    let headings = [
+        "period",
+        "product",
+        "reports",
+        "allowed",
+        "peak",
+        "at",
+        "users",
+        "sessions",
+        "retentions",
+        "hours",
+    ];
+    let mut rows = Rows::new(&headings, width).right_aligned(2..5).right_aligned(6..10);
+    for line in figures {
+        let tenths = line.held_seconds.get() / 360;
+        rows.row([
+            line.period.to_string(),
+            product(&line.product_name, line.product_id),
+            line.snapshots.to_string(),
+            line.allowed_count.map_or_else(String::new, |count| count.to_string()),
+            line.peak_used_count.to_string(),
+            time(&line.peak_at),
+            line.users.to_string(),
+            line.sessions.to_string(),
+            line.retentions.to_string(),
+            format!("{}.{}", tenths / 10, tenths % 10),
+        ]);
+    }
+    rows.text()
+}
+
+/// The same members as in the JSON, in their order.
+fn separated(figures: &[UsageFigures]) -> String {
+    let mut text = csv::line([
+        "period",
+        "productId",
+        "productName",
+        "snapshots",
+        "allowedCount",
+        "peakUsedCount",
+        "peakAt",
+        "users",
+        "sessions",
+        "retentions",
+        "heldSeconds",
+    ]);
+    for line in figures {
+        text += &csv::line([
+            line.period.as_str(),
+            &line.product_id.to_string(),
+            &line.product_name,
+            &line.snapshots.to_string(),
+            &line.allowed_count.map_or_else(String::new, |count| count.to_string()),
+            &line.peak_used_count.to_string(),
+            line.peak_at.as_str(),
+            &line.users.to_string(),
+            &line.sessions.to_string(),
+            &line.retentions.to_string(),
+            &line.held_seconds.to_string(),
+        ]);
+    }
+    text
+}
