@@ -9,6 +9,7 @@ mod callers;
 mod figure;
 mod ledger;
 mod pool;
+mod validate;
 
 use std::io::{self, Write as _};
 
@@ -17,10 +18,13 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 3] = [
+const MODULES: [(&[&str], Measure); 6] = [
     (&["P4"], pool::measure_group_commit),
     (&["P6"], pool::measure_held),
     (&["P6", "P7"], ledger::measure),
+    (&["P12"], validate::measure_throughput),
+    (&["P13"], validate::measure_instructions),
+    (&["P14"], validate::measure_memory),
 ];
 
 fn main() -> io::Result<()> {
