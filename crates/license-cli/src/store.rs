@@ -194,6 +194,7 @@ fn failure(error: &Error) -> Failure {
         Error::StoreUnavailable(_) | Error::Fenced(_) => {
             Failure::because(ProblemCode::StoreUnavailable, error)
         }
+        Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, error),
         Error::OutcomeUnknown(_) => Failure::because(ProblemCode::OutcomeUnknown, error),
         Error::Closed | Error::Internal(_) => Failure::because(ProblemCode::Internal, error),
     }

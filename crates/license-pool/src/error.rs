@@ -52,6 +52,9 @@ pub enum Error {
     /// The store failed; nothing of the request was done.
     #[error("the store is not available")]
     StoreUnavailable(#[source] Arc<LogError>),
+    /// Others kept the store busy for too long; nothing of the request was done.
+    #[error("the store is not free")]
+    StoreBusy(#[source] Arc<LogError>),
     /// The store failed in the middle, and nobody knows whether the request was done. Asking again
     /// is safe.
     #[error("the store did not say whether the request was done")]
@@ -72,7 +75,10 @@ impl Error {
     /// come back.
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::StoreUnavailable(_) | Error::OutcomeUnknown(_) | Error::Internal(_) => true,
+            Error::StoreUnavailable(_)
+            | Error::StoreBusy(_)
+            | Error::OutcomeUnknown(_)
+            | Error::Internal(_) => true,
             Error::Refused(_)
             | Error::Input(_)
             | Error::Document(_)
@@ -92,6 +98,7 @@ impl Error {
             LogError::Entry { sequence, source, .. } => {
                 Error::LedgerFaulted { sequence, source: source.into() }
             }
+            LogError::Busy { .. } => Error::StoreBusy(Arc::new(error)),
             LogError::Unavailable { .. } => Error::StoreUnavailable(Arc::new(error)),
         }
     }

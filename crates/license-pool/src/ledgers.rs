@@ -87,7 +87,11 @@ impl Ledgers {
                     self.memory.insert(id, Memory::Faulted(fault));
                     return Ok(());
                 }
-                Err(error @ (LogError::Unavailable { .. } | LogError::Fenced { .. })) => {
+                Err(
+                    error @ (LogError::Unavailable { .. }
+                    | LogError::Busy { .. }
+                    | LogError::Fenced { .. }),
+                ) => {
                     return Err(error);
                 }
             };

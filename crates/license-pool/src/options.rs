@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use license_types::ServerName;
 
@@ -26,6 +27,7 @@ pub struct Options {
     clock: Arc<dyn Clock>,
     verifier: Arc<dyn Verifier>,
     password: Option<String>,
+    patience: Duration,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             clock: Arc::new(SystemClock),
             verifier: Arc::new(AcceptUnsigned),
             password: None,
+            patience: Duration::from_secs(10),
         }
     }
 
@@ -76,6 +79,13 @@ impl Options {
         self
     }
 
+    /// Waits so long for a process that keeps a shared file to itself, before requests are answered
+    /// with [`Error::StoreBusy`](crate::Error::StoreBusy); ten seconds unless told otherwise.
+    pub fn patience(mut self, patience: Duration) -> Options {
+        self.patience = patience;
+        self
+    }
+
     /// Opens the store that `url` names.
     ///
     /// # Errors
@@ -94,7 +104,7 @@ impl Options {
             StoreUrl::Memory => Box::new(MemoryLog::default()),
             #[cfg(feature = "sqlite")]
             StoreUrl::Sqlite(path) => {
-                Box::new(crate::log::SqliteLog::open(path, !self.must_exist)?)
+                Box::new(crate::log::SqliteLog::open(path, !self.must_exist, self.patience)?)
             }
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => {

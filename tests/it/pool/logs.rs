@@ -1,6 +1,7 @@
 //! What every log promises to a pool, and to who writes another one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use license_core::{
@@ -21,7 +22,7 @@ fn on_every_log(test: impl Fn(&mut dyn Log, &mut dyn Log)) {
     let log = MemoryLog::default();
     test(&mut log.clone(), &mut log.clone());
     let store = Store::new();
-    let open = || SqliteLog::open(&store.path(), true).unwrap();
+    let open = || SqliteLog::open(&store.path(), true, Duration::from_secs(60)).unwrap();
     test(&mut open(), &mut open());
     if let Some(database) = database() {
         test(&mut database.log(), &mut database.log());

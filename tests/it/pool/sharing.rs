@@ -1,7 +1,8 @@
 //! Several pools on one store, as several processes are: what one acknowledged, every other sees.
 
-use std::fs;
+use std::fs::{self, File};
 use std::thread;
+use std::time::Duration;
 
 use fastrand::Rng;
 use license_pool::log::MemoryLog;
@@ -70,6 +71,33 @@ fn pools_that_race_for_the_last_license_never_sell_it_twice() {
 }
 
 #[test]
+fn who_keeps_the_store_to_itself_is_named_to_those_who_wait() {
+    let store = Store::new();
+    let pool = options().patience(Duration::from_millis(1)).open(&store.url()).unwrap();
+    pool.install(license("A", 9).as_bytes()).unwrap();
+    let busy = || {
+        let error = retain(&pool, "0009", "one").unwrap_err();
+        let Error::StoreBusy(source) = &error else { panic!("{error:?}") };
+        assert!(holders(&pool).is_empty(), "what is held can still be read");
+        source.to_string()
+    };
+    // A process of ours that stands still in its turn, as far as others can tell.
+    let turn = File::open(store.path().with_extension("db-turn")).unwrap();
+    turn.lock().unwrap();
+    let named = format!("process {}", std::process::id());
+    let message = busy();
+    assert!(message.contains(&named), "{message}");
+    drop(turn);
+    // Any other program that writes to the file.
+    let other = rusqlite::Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(busy(), "the store is busy");
+    other.execute_batch("ROLLBACK").unwrap();
+    retain(&pool, "0009", "one").unwrap().keep();
+    assert_eq!(holders(&pool), ["one"]);
+}
+
+#[test]
 fn a_store_that_went_back_in_time_is_read_again() {
     let store = Store::new();
     let pool = store.open();
@@ -101,7 +129,7 @@ fn restore(from: &Store, to: &Store) {
     let from = rusqlite::Connection::open(from.path()).unwrap();
     let mut to = rusqlite::Connection::open(to.path()).unwrap();
     let backup = rusqlite::backup::Backup::new(&from, &mut to).unwrap();
-    backup.run_to_completion(1000, std::time::Duration::ZERO, None).unwrap();
+    backup.run_to_completion(1000, Duration::ZERO, None).unwrap();
 }
 
 #[test]

@@ -18,6 +18,12 @@ pub enum LogError {
         /// What it said.
         source: Cause,
     },
+    /// Another process kept its turn for longer than this one waits.
+    #[error("the store is busy{}", has_turn(*holder))]
+    Busy {
+        /// The process that has the turn, where it is known.
+        holder: Option<u32>,
+    },
     /// Somebody else took the name of this server, or the store was replaced by one that does not
     /// know it.
     #[error("the store does not know this process as server `{server}` any more")]
@@ -35,6 +41,12 @@ pub enum LogError {
         /// What is wrong with it.
         source: Cause,
     },
+}
+
+fn has_turn(holder: Option<u32>) -> String {
+    holder
+        .map(|holder| format!(": process {holder} has had its turn for too long"))
+        .unwrap_or_default()
 }
 
 /// How a turn failed.

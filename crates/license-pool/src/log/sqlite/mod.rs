@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use license_core::Entry;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, TurnError,
@@ -15,24 +16,45 @@ mod open;
 mod place;
 mod read;
 mod row;
+mod turnstile;
 
 use place::Place;
+use turnstile::{Denied, Pass, Turnstile};
 
 /// A log in one SQLite file.
 pub struct SqliteLog {
     connection: Connection,
     place: Place,
+    turnstile: Turnstile,
+    patience: Duration,
     server: Option<Server>,
 }
 
 impl SqliteLog {
-    /// Opens the store at `path`; where there is none, creates it if `create` says so.
+    /// Opens the store at `path`; where there is none, creates it if `create` says so. Waits for
+    /// the turns of other processes as long as `patience` lasts.
     ///
     /// # Errors
     /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is.
-    pub fn open(path: &Path, create: bool) -> Result<SqliteLog, OpenError> {
-        let (connection, place) = open::open(path, create)?;
-        Ok(SqliteLog { connection, place, server: None })
+    pub fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
+        open::open(path, create, patience)
+    }
+
+    /// Begins a turn: from here on nobody else writes, and everything committed can be read.
+    fn begin(&mut self) -> Result<(Pass, Transaction<'_>), LogError> {
+        let pass = self.turnstile.enter(self.patience).map_err(|denied| match denied {
+            Denied::Busy { holder } => LogError::Busy { holder },
+            Denied::Failed(error) => {
+                LogError::Unavailable { action: "wait for its turn", source: error.into() }
+            }
+        })?;
+        let turn = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed_to("begin a turn"))?;
+        self.place.holds()?;
+        not_fenced(&turn, self.server.as_ref())?;
+        Ok((pass, turn))
     }
 }
 
@@ -48,9 +70,7 @@ impl Log for SqliteLog {
         asked: &[Asked],
         decide: &mut dyn FnMut(News) -> Vec<Append>,
     ) -> Result<(), TurnError> {
-        let turn = begin(&mut self.connection).map_err(TurnError::Dropped)?;
-        self.place.holds().map_err(TurnError::Dropped)?;
-        not_fenced(&turn, self.server.as_ref()).map_err(TurnError::Dropped)?;
+        let (_pass, turn) = self.begin().map_err(TurnError::Dropped)?;
         let appends = decide(read::news(&turn, asked).map_err(TurnError::Dropped)?);
         if appends.is_empty() {
             return Ok(());
@@ -62,7 +82,7 @@ impl Log for SqliteLog {
     }
 
     fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
-        let turn = begin(&mut self.connection)?;
+        let (_pass, turn) = self.begin()?;
         read::landed(&turn, mark).map_err(failed_to("read"))
     }
 
@@ -92,8 +112,10 @@ impl Log for SqliteLog {
             RETURNING epoch";
         let Server { name, instance, lease_seconds, grace_seconds } = &server;
         let row = params![name.as_str(), instance, lease_seconds, grace_seconds, open::FORMAT];
-        let epoch = self.connection.query_row(REGISTER, row, |row| row.get(0));
+        let (_pass, turn) = self.begin()?;
+        let epoch = turn.query_row(REGISTER, row, |row| row.get(0));
         let epoch = epoch.map_err(failed_to("register the server"))?;
+        turn.commit().map_err(failed_to("register the server"))?;
         self.server = Some(server);
         Ok(epoch)
     }
@@ -101,10 +123,10 @@ impl Log for SqliteLog {
     fn leave(&mut self) -> Result<(), LogError> {
         let Some(server) = self.server.take() else { return Ok(()) };
         let row = params![server.name.as_str(), server.instance];
-        self.connection
-            .execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
-            .map_err(failed_to("take the server off the register"))?;
-        Ok(())
+        let (_pass, turn) = self.begin()?;
+        turn.execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
+            .and_then(|_| turn.commit())
+            .map_err(failed_to("take the server off the register"))
     }
 
     fn format(&mut self) -> Result<u64, LogError> {
@@ -114,13 +136,6 @@ impl Log for SqliteLog {
     fn damage(&mut self) -> Result<Vec<String>, LogError> {
         read::damage(&self.connection).map_err(failed_to("examine its file"))
     }
-}
-
-/// Begins a turn: from here on nobody else writes, and everything committed can be read.
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, LogError> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed_to("begin a turn"))
 }
 
 fn not_fenced(connection: &Connection, server: Option<&Server>) -> Result<(), LogError> {
@@ -154,5 +169,8 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
 }
 
 fn failed_to(action: &'static str) -> impl FnOnce(rusqlite::Error) -> LogError {
-    move |source| LogError::Unavailable { action, source: source.into() }
+    move |error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => LogError::Busy { holder: None },
+        _ => LogError::Unavailable { action, source: error.into() },
+    }
 }

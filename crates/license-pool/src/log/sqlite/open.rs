@@ -9,7 +9,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior};
 
+use super::SqliteLog;
 use super::place::Place;
+use super::turnstile::Turnstile;
 use crate::log::{Cause, OpenError};
 
 /// The format of the stores that this version writes, and the newest that it reads.
@@ -18,12 +20,9 @@ pub(super) const FORMAT: u64 = 1;
 /// Marks a SQLite file as ours: "LicR".
 const APPLICATION_ID: u32 = 0x4C69_6352;
 
-/// Longer than any turn should take; who waits longer is told that the store is busy.
-const BUSY: Duration = Duration::from_secs(10);
-
 const SCHEMA: &str = include_str!("schema.sql");
 
-pub(super) fn open(path: &Path, create: bool) -> Result<(Connection, Place), OpenError> {
+pub(super) fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
     // Older ones can lose a commit when two connections write and checkpoint at once.
     assert!(rusqlite::version_number() >= 3_051_003, "SQLite {} is too old", rusqlite::version());
 
@@ -42,8 +41,11 @@ pub(super) fn open(path: &Path, create: bool) -> Result<(Connection, Place), Ope
     let connection =
         Connection::open_with_flags(&path, flags).map_err(|error| unavailable(&path, error))?;
     drop(opening);
-    match prepare(&connection, create) {
-        Ok(Prepared::Ours) => Ok((connection, place)),
+    match prepare(&connection, create, patience) {
+        Ok(Prepared::Ours) => {
+            let turnstile = Turnstile::of(&path).map_err(|error| unavailable(&path, error))?;
+            Ok(SqliteLog { connection, place, turnstile, patience, server: None })
+        }
         Ok(Prepared::Foreign) => Err(OpenError::Foreign { store: named(&path) }),
         Ok(Prepared::Newer(format)) => {
             Err(OpenError::Newer { store: named(&path), format, known: FORMAT })
@@ -84,8 +86,8 @@ enum Prepared {
 
 /// Until the file is known to be ours nothing is written to it, not even what the last writer of a
 /// foreign one left in its write-ahead log.
-fn prepare(connection: &Connection, create: bool) -> Result<Prepared> {
-    connection.busy_timeout(BUSY)?;
+fn prepare(connection: &Connection, create: bool, patience: Duration) -> Result<Prepared> {
+    connection.busy_timeout(patience)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     if create && is_empty(connection)? {
         initialise(connection)?;

@@ -1,0 +1,245 @@
+//! Who is next: SQLite's own waiting is by chance, and starves one of two busy processes.
+//!
+//! Two advisory locks on files beside the store make a line. Whoever wants a turn takes the place of
+//! the *next*, then waits for the *turn* itself, and only then leaves the first place to another. So
+//! whoever had a turn gets no other while somebody is next. The operating system frees the locks of
+//! a process that dies.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// The way to a turn.
+pub(super) struct Turnstile {
+    places: Places,
+    line: Arc<Line>,
+}
+
+/// The turn itself; ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Pass(Arc<File>);
+
+/// Why there is no turn.
+pub(super) enum Denied {
+    /// Others kept theirs for too long.
+    Busy {
+        /// The process that has the turn, where it says so.
+        holder: Option<u32>,
+    },
+    /// The files cannot be locked.
+    Failed(io::Error),
+}
+
+/// The files whose locks are the places.
+struct Places {
+    next: Arc<File>,
+    turn: Arc<File>,
+}
+
+/// Where another thread stands in line: waiting for a lock cannot be cut short. It has files of its
+/// own, since locks belong to those, and keeps its place when its caller asks again.
+struct Line {
+    places: Places,
+    wait: Mutex<Wait>,
+    passed: Condvar,
+}
+
+#[derive(Default)]
+struct Wait {
+    /// Whether the thread stands in line.
+    standing: bool,
+    /// Whether the caller still waits; else a pass is given on at once.
+    wanted: bool,
+    pass: Option<io::Result<Pass>>,
+}
+
+impl Turnstile {
+    /// The turnstile of the store at `path`.
+    pub(super) fn of(path: &Path) -> io::Result<Turnstile> {
+        let beside = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let paths = [beside("-next"), beside("-turn")];
+        let line = Line {
+            places: Places::open(&paths)?,
+            wait: Mutex::new(Wait::default()),
+            passed: Condvar::new(),
+        };
+        Ok(Turnstile { places: Places::open(&paths)?, line: Arc::new(line) })
+    }
+
+    /// Waits for a turn, but no longer than `patience`.
+    pub(super) fn enter(&self, patience: Duration) -> Result<Pass, Denied> {
+        if let Some(pass) = self.places.try_pass().map_err(Denied::Failed)? {
+            return Ok(pass);
+        }
+        match Line::wait(&self.line, patience).map_err(Denied::Failed)? {
+            Some(pass) => Ok(pass),
+            None => Err(Denied::Busy { holder: self.places.holder() }),
+        }
+    }
+}
+
+impl Line {
+    fn wait(line: &Arc<Line>, patience: Duration) -> io::Result<Option<Pass>> {
+        let mut wait = line.lock();
+        if !wait.standing {
+            let standing = Arc::clone(line);
+            let stand = move || standing.stand();
+            thread::Builder::new().name("license-turn".to_owned()).spawn(stand)?;
+            wait.standing = true;
+        }
+        wait.wanted = true;
+        let (mut wait, _) = line
+            .passed
+            .wait_timeout_while(wait, patience, |wait| wait.pass.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        wait.wanted = false;
+        wait.pass.take().transpose()
+    }
+
+    fn stand(&self) {
+        let pass = self.places.pass();
+        let mut wait = self.lock();
+        wait.standing = false;
+        if wait.wanted {
+            wait.pass = Some(pass);
+            self.passed.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wait> {
+        self.wait.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn open([next, turn]: &[PathBuf; 2]) -> io::Result<Places> {
+        let open = |path: &Path| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(path).map(Arc::new)
+        };
+        Ok(Places { next: open(next)?, turn: open(turn)? })
+    }
+
+    /// A turn that nobody else has or waits for.
+    fn try_pass(&self) -> io::Result<Option<Pass>> {
+        if !locked(self.next.try_lock())? {
+            return Ok(None);
+        }
+        let free = locked(self.turn.try_lock());
+        self.next.unlock()?;
+        if free? { self.taken().map(Some) } else { Ok(None) }
+    }
+
+    /// A turn, once those who came before had theirs.
+    fn pass(&self) -> io::Result<Pass> {
+        self.next.lock()?;
+        let turn = self.turn.lock();
+        self.next.unlock()?;
+        turn?;
+        self.taken()
+    }
+
+    /// Leaves a note of who has the turn.
+    fn taken(&self) -> io::Result<Pass> {
+        let pass = Pass(self.turn.clone());
+        let mut file = &*self.turn;
+        file.rewind()?;
+        writeln!(file, "{:<10}", std::process::id())?;
+        Ok(pass)
+    }
+
+    /// The process that has the turn, by its note.
+    fn holder(&self) -> Option<u32> {
+        let mut note = String::new();
+        let mut file = &*self.turn;
+        file.rewind().ok()?;
+        file.read_to_string(&mut note).ok()?;
+        note.trim().parse().ok()
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        // Only a file that is gone cannot be unlocked, and then the lock is gone too.
+        let _ = self.0.unlock();
+    }
+}
+
+fn locked(outcome: Result<(), TryLockError>) -> io::Result<bool> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn whoever_had_a_turn_gets_no_other_while_somebody_is_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| Turnstile::of(&folder.path().join("store")).unwrap());
+        for _ in 0..50 {
+            let turns = Mutex::new(Vec::new());
+            let pass = one.enter(LONG).ok().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let _pass = other.line.places.pass().unwrap();
+                    turns.lock().unwrap().push("other");
+                });
+                // Until the other has the place of the next.
+                while locked(one.places.next.try_lock()).unwrap() {
+                    one.places.next.unlock().unwrap();
+                    thread::yield_now();
+                }
+                drop(pass);
+                let _pass = one.enter(LONG).ok().unwrap();
+                turns.lock().unwrap().push("one");
+            });
+            assert_eq!(*turns.lock().unwrap(), ["other", "one"]);
+        }
+    }
+
+    #[test]
+    fn waiting_ends_and_names_who_has_the_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| Turnstile::of(&folder.path().join("store")).unwrap());
+        let pass = one.enter(LONG).ok().unwrap();
+        let Err(Denied::Busy { holder }) = other.enter(Duration::ZERO) else { panic!("denied") };
+        assert_eq!(holder, Some(std::process::id()));
+        drop(pass);
+        // Who gave up keeps the place in line, but takes no turn that nobody waits for.
+        drop(other.enter(LONG).ok().unwrap());
+        drop(one.enter(LONG).ok().unwrap());
+    }
+
+    #[test]
+    fn asking_again_and_again_takes_one_place_in_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| Turnstile::of(&folder.path().join("store")).unwrap());
+        let pass = one.enter(LONG).ok().unwrap();
+        for _ in 0..100 {
+            assert!(other.enter(Duration::ZERO).is_err());
+        }
+        // The turnstile, and one thread.
+        assert_eq!(Arc::strong_count(&other.line), 2);
+        drop(pass);
+        drop(other.enter(LONG).ok().unwrap());
+    }
+}
