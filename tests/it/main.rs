@@ -19,6 +19,7 @@ mod pool;
 mod postgres;
 mod readme;
 mod scripts;
+mod suite;
 mod types;
 mod validate;
 mod worlds;
