@@ -302,6 +302,25 @@ fn every_changed_field_breaks_the_chain_or_cannot_be_read() {
 }
 
 #[test]
+fn an_entry_that_was_changed_and_sealed_anew_breaks_the_chain_of_the_next() {
+    let mut ledger = Ledger::new();
+    let mut forged = false;
+    for mut entry in log() {
+        if forged {
+            let fault = ledger.replay(&entry).unwrap_err();
+            return assert_eq!(fault.breach, Breach::Chain);
+        }
+        if let Event::Refused(refused) = &mut entry.event {
+            refused.times = 9;
+            entry.chain = entry.link(&ledger.head().chain);
+            forged = true;
+        }
+        ledger.replay(&entry).unwrap();
+    }
+    panic!("nothing was forged");
+}
+
+#[test]
 fn a_dropped_entry_breaks_the_chain() {
     let log: Vec<Value> =
         log().iter().map(|entry| serde_json::to_value(entry.to_wire()).unwrap()).collect();

@@ -26,9 +26,9 @@ use license_types::{ProductId, Session, SessionId};
 use crate::figure::{Bound, Figure, median};
 
 const SIZES: [usize; 5] = [10, 1_000, 10_000, 100_000, 1_000_000];
-const ROUNDS: usize = 7;
-/// Turns of one round.
-const TURNS: usize = 400;
+/// Turns of each size, one after the other in rounds. Each is a sample of its own, so that a machine
+/// that does other things now and then moves no median.
+const ROUNDS: usize = 1_000;
 /// Licenses that one turn releases and retains again.
 const EXCHANGES: usize = 256;
 
@@ -38,7 +38,7 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
     let mut bare = vec![Vec::new(); SIZES.len()];
     for _ in 0..ROUNDS {
         for (index, world) in worlds.iter_mut().enumerate() {
-            let (of_ledger, of_bare) = world.round();
+            let (of_ledger, of_bare) = world.turn();
             ledger[index].push(of_ledger);
             bare[index].push(of_bare);
         }
@@ -129,28 +129,24 @@ impl World {
     }
 
     /// Nanoseconds for one operation, a release or a retain, on the ledger and on the bare table.
-    pub(crate) fn round(&mut self) -> (f64, f64) {
-        let (mut ledger, mut bare) = (Duration::ZERO, Duration::ZERO);
-        for _ in 0..TURNS {
-            let sessions: Vec<usize> =
-                (0..EXCHANGES).map(|_| self.random.usize(..self.held)).collect();
-            let commands: Vec<_> = sessions.iter().flat_map(|it| self.commands(*it)).collect();
-            let start = Instant::now();
-            let mut entries = Vec::with_capacity(commands.len());
-            for command in &commands {
-                self.execute(command, &mut entries);
-            }
-            drop(entries);
-            ledger += start.elapsed();
-            let start = Instant::now();
-            for session in sessions {
-                black_box(self.bare.release(session as u64, 0));
-                black_box(self.bare.retain(session as u64, 0));
-            }
-            bare += start.elapsed();
+    pub(crate) fn turn(&mut self) -> (f64, f64) {
+        let sessions: Vec<usize> = (0..EXCHANGES).map(|_| self.random.usize(..self.held)).collect();
+        let commands: Vec<_> = sessions.iter().flat_map(|it| self.commands(*it)).collect();
+        let start = Instant::now();
+        let mut entries = Vec::with_capacity(commands.len());
+        for command in &commands {
+            self.execute(command, &mut entries);
         }
-        let operations = (2 * TURNS * EXCHANGES) as f64;
-        (ledger.as_nanos() as f64 / operations, bare.as_nanos() as f64 / operations)
+        drop(entries);
+        let ledger = start.elapsed();
+        let start = Instant::now();
+        for session in sessions {
+            black_box(self.bare.release(session as u64, 0));
+            black_box(self.bare.retain(session as u64, 0));
+        }
+        let bare = start.elapsed();
+        let each = |time: Duration| time.as_nanos() as f64 / (2 * EXCHANGES) as f64;
+        (each(ledger), each(bare))
     }
 
     #[inline(never)]
