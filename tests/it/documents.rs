@@ -3,6 +3,8 @@
 use expect_test::{Expect, expect};
 use license_core::{Digest, License, SAMPLE_LICENSE};
 
+use crate::scripts::{self, core::CoreEngine, script::Step};
+
 fn parse(text: &str) -> License {
     License::parse(text.as_bytes()).unwrap()
 }
@@ -122,6 +124,21 @@ fn a_number_that_cannot_name_a_license_is_refused() {
         "active",
         &expect!["`active` cannot be the number of a license (at `/licenseNumber`)"],
     );
+}
+
+#[test]
+fn every_number_that_a_license_bore_points_to_its_ledger() {
+    let mut engine = CoreEngine::new();
+    for (line, numbers) in [
+        ("license number=A 0009=1", "A"),
+        ("license number=B replaces=A 0009=1", "A B"),
+        ("license number=C replaces=A 0009=1", "A B C"),
+        ("license number=A 0009=2", "B C A"),
+        ("license number=D replaces=E 0009=2", "B C A"),
+    ] {
+        scripts::answer(&mut engine, &Step::parse(line).unwrap());
+        assert_eq!(engine.ledger().license_numbers().collect::<Vec<_>>().join(" "), numbers);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! not trust `decide`: they are its pair, and hold for entries that were read back as well.
 
 use std::{
-    collections::{BTreeMap, btree_map, hash_map},
+    collections::{BTreeMap, hash_map},
     sync::Arc,
 };
 
@@ -164,16 +164,14 @@ impl Ledger {
         }
         self.last_token = expected;
         let (record, principal) = (retained.clone(), entry.stamp.principal.clone());
-        self.retentions.insert(retained.token, Live { record, time: entry.time, principal });
+        self.retentions.push(retained.token, Live { record, time: entry.time, principal });
         Ok(())
     }
 
     fn released(&mut self, released: &Released) -> Result<(), Breach> {
         let not_held = Breach::NotHeld { token: released.token };
-        let btree_map::Entry::Occupied(retention) = self.retentions.entry(released.token) else {
-            return Err(not_held);
-        };
-        let Live { record, principal, .. } = retention.get();
+        let Some(place) = self.retentions.place(released.token) else { return Err(not_held) };
+        let Some(Live { record, principal, .. }) = place.get() else { return Err(not_held) };
         if record.session != released.session || record.product != released.product {
             return Err(not_held);
         }
@@ -209,7 +207,7 @@ impl Ledger {
                 self.seats.remove(principal);
             }
         }
-        retention.remove();
+        place.remove();
         Ok(())
     }
 

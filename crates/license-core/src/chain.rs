@@ -14,6 +14,11 @@ pub struct Digest([u8; 32]);
 
 impl Digest {
     /// The digest of some bytes.
+    ///
+    /// ```
+    /// let digest = license_core::Digest::of(b"");
+    /// assert!(digest.to_string().starts_with("e3b0c44298fc1c14"));
+    /// ```
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(Sha256::digest(bytes).into())
     }
@@ -73,6 +78,17 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Breach::Chain`] when any field of it was changed, or one before it.
+    ///
+    /// ```
+    /// use license_core::{Breach, Event, Ledger, Stamp};
+    ///
+    /// let ledger = Ledger::new();
+    /// let mut entry = ledger.seal(Event::ClockCorrected, &Stamp::local(), "2026-01-05T10:00Z".parse()?);
+    /// ledger.verify(&entry)?;
+    /// entry.stamp.epoch = 7;
+    /// assert_eq!(ledger.verify(&entry).unwrap_err().breach, Breach::Chain);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn verify(&self, entry: &Entry) -> Result<(), Fault> {
         let link = entry.link(&self.head().chain);
         if link == entry.chain { Ok(()) } else { Err(Fault::new(entry.sequence, Breach::Chain)) }

@@ -60,6 +60,17 @@ pub struct Retain {
 
 impl Retain {
     /// Retains without a lease and for the reason `CLIENT`; set the fields to differ.
+    ///
+    /// ```
+    /// use license_core::Retain;
+    /// use license_types::{LeaseSeconds, Session};
+    ///
+    /// let ann = Session::rest("ann", "job-7", "127.0.0.1");
+    /// let lease_seconds = Some(LeaseSeconds::new(90)?);
+    /// let retain = Retain { lease_seconds, ..Retain::new("0009".parse()?, "job-7".parse()?, ann) };
+    /// assert_eq!(retain.reason.as_str(), "CLIENT");
+    /// # Ok::<(), license_types::Invalid>(())
+    /// ```
     pub fn new(product: ProductId, session: SessionId, description: Session) -> Retain {
         Retain {
             product,

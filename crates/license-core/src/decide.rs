@@ -155,40 +155,37 @@ fn renew(ledger: &Ledger, command: &Renew, stamp: &Stamp) -> Result<Verdict, Ref
 }
 
 fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict, Refusal> {
-    let released = |session: &Arc<SessionId>, product: ProductId, token: Token| {
+    let released = |Live { record, .. }: &Live| {
         Event::Released(Released {
-            token,
-            session: session.clone(),
-            product,
+            token: record.token,
+            session: record.session.clone(),
+            product: record.product,
             cause: command.cause,
             note: command.note.clone(),
         })
     };
-    let events = match &command.target {
-        Target::Token(token) => match ledger.retentions.get(token) {
-            Some(Live { record, .. }) => {
-                smallvec![released(&record.session, record.product, *token)]
-            }
-            None => {
-                let token = Some(*token);
-                return Err(Refusal::NotRetained { session: None, product: None, token });
-            }
-        },
+    let events: Events = match &command.target {
+        Target::Token(token) => ledger.retentions.get(*token).map(released).into_iter().collect(),
         Target::Session { session, product, token } => {
             let held = permitted(ledger, session, stamp)?.map_or(&[][..], |session| &session.held);
-            let events: Events = held
-                .iter()
+            held.iter()
                 .filter(|(held, _)| product.is_none_or(|product| *held == product))
                 .filter(|(_, held)| token.is_none_or(|token| *held == token))
-                .map(|(product, token)| released(session, *product, *token))
-                .collect();
-            if events.is_empty() {
-                let (session, product, token) = (Some(session.clone()), *product, *token);
-                return Err(Refusal::NotRetained { session, product, token });
-            }
-            events
+                .filter_map(|(_, token)| ledger.retentions.get(*token))
+                .map(released)
+                .collect()
         }
     };
+    if events.is_empty() {
+        return Err(match command.target.clone() {
+            Target::Token(token) => {
+                Refusal::NotRetained { session: None, product: None, token: Some(token) }
+            }
+            Target::Session { session, product, token } => {
+                Refusal::NotRetained { session: Some(session), product, token }
+            }
+        });
+    }
     Ok(Verdict { events, outcome: Outcome::Released })
 }
 

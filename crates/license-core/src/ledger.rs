@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use crate::{
     Digest, Entry, Event, License, Retained, Stamp,
     rights::{Allowance, Right},
+    tokens::Tokens,
 };
 
 /// The state of one customer's license: products and rights, sessions, live retentions, counters.
@@ -35,7 +36,7 @@ pub struct Ledger {
     /// The products in installed order; what is gone from the license comes last.
     pub(crate) order: Vec<ProductId>,
     pub(crate) sessions: HashMap<Arc<SessionId>, Session, RandomState>,
-    pub(crate) retentions: BTreeMap<Token, Live>,
+    pub(crate) retentions: Tokens<Live>,
     pub(crate) last_token: u64,
     /// Licenses held by each principal.
     pub(crate) seats: BTreeMap<Arc<Principal>, u64>,
@@ -96,7 +97,7 @@ impl Ledger {
             products: BTreeMap::new(),
             order: Vec::new(),
             sessions: HashMap::default(),
-            retentions: BTreeMap::new(),
+            retentions: Tokens::new(),
             last_token: 0,
             seats: BTreeMap::new(),
         }
@@ -181,7 +182,7 @@ impl Ledger {
     /// Whether the log has a description of `session` already.
     pub(crate) fn is_described(&self, session: &Session, digest: Digest) -> bool {
         let of_record = |(_, token): &(_, Token)| {
-            self.retentions.get(token).is_some_and(|live| live.record.identity.digest() == digest)
+            self.retentions.get(*token).is_some_and(|live| live.record.identity.digest() == digest)
         };
         session.described.contains(&digest) || session.held.iter().any(of_record)
     }

@@ -42,6 +42,7 @@ mod recount;
 mod refusal;
 mod report;
 mod rights;
+mod tokens;
 mod wire;
 
 pub use chain::Digest;

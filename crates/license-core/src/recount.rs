@@ -16,7 +16,7 @@ impl Ledger {
         let mut used_by: BTreeMap<ProductId, BTreeMap<Arc<ServerName>, u64>> = BTreeMap::new();
         let mut seats: BTreeMap<Arc<Principal>, u64> = BTreeMap::new();
         let mut held: BTreeMap<&Arc<SessionId>, Vec<(ProductId, Token)>> = BTreeMap::new();
-        for (token, Live { record, principal, .. }) in &self.retentions {
+        for Live { record, principal, .. } in self.retentions.values() {
             let Some(session) = self.sessions.get(&record.session) else {
                 return breach("the sessions");
             };
@@ -25,10 +25,9 @@ impl Ledger {
             if let Some(principal) = principal {
                 *seats.entry(principal.clone()).or_default() += 1;
             }
-            held.entry(&record.session).or_default().push((record.product, *token));
+            held.entry(&record.session).or_default().push((record.product, record.token));
         }
-        if self.retentions.last_key_value().is_some_and(|(token, _)| token.get() > self.last_token)
-        {
+        if self.retentions.values().any(|live| live.record.token.get() > self.last_token) {
             return breach("the tokens");
         }
         let same = |(id, held): (&Arc<SessionId>, Vec<_>)| {

@@ -12,6 +12,21 @@ use crate::{Event, Identity, Ledger, Refused, Retain};
 /// Between [`NotRetained`](Self::NotRetained) and [`UnknownProduct`](Self::UnknownProduct) comes what
 /// is no refusal: a session that holds the product already is granted it again, whatever has expired
 /// since.
+///
+/// ```
+/// use license_core::Refusal;
+/// use license_types::RefusalCode;
+///
+/// let refusal = Refusal::NoLicenseLeft {
+///     product: "0009".parse()?,
+///     name: "4D Client".into(),
+///     allowed_count: 15,
+///     used_count: 15,
+/// };
+/// assert_eq!(refusal.to_string(), "all 15 licenses of 4D Client (0009) are in use");
+/// assert_eq!(refusal.recorded_code(), Some(RefusalCode::NoLicenseLeft));
+/// # Ok::<(), license_types::Invalid>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No license is installed, or not the one that was named.

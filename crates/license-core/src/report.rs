@@ -92,7 +92,7 @@ impl Ledger {
 
     /// The live retention of a token.
     pub fn retention(&self, token: Token) -> Option<Held> {
-        self.with_session(self.retentions.get(&token)?)
+        self.with_session(self.retentions.get(token)?)
     }
 
     fn with_session(&self, live: &Live) -> Option<Held> {
@@ -129,6 +129,17 @@ impl Ledger {
     }
 
     /// Whether a new session would be granted a license of `product` at `now`, and why not.
+    ///
+    /// ```
+    /// use license_core::Ledger;
+    /// use license_types::RefusalCode;
+    ///
+    /// let now = "2026-01-05T10:00:00Z".parse()?;
+    /// let availability = Ledger::new().availability("0009".parse()?, now);
+    /// assert!(!availability.available);
+    /// assert_eq!(availability.code, Some(RefusalCode::UnknownProduct));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn availability(&self, product: ProductId, now: Timestamp) -> Availability {
         let (allowed_count, used_count) = self.counts(product, now);
         let time = self.instant(now);

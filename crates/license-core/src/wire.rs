@@ -30,6 +30,16 @@ impl Entry {
     /// A [`Fault`] when the license or the description in it does not match its digest, or the
     /// license cannot be read. Whether the entry follows is for [`Ledger::replay`] to say.
     ///
+    /// ```
+    /// use license_core::{Entry, Event, Ledger, Stamp};
+    ///
+    /// let now = "2026-01-05T10:00:00Z".parse()?;
+    /// let entry = Ledger::new().seal(Event::ClockCorrected, &Stamp::local(), now);
+    /// let json = serde_json::to_string(&entry.to_wire())?;
+    /// assert_eq!(Entry::from_wire(serde_json::from_str(&json)?)?, entry);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// [`Ledger::replay`]: crate::Ledger::replay
     pub fn from_wire(entry: types::Entry) -> Result<Entry, Fault> {
         let sequence = entry.sequence.get();

@@ -86,7 +86,7 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
 }
 
 /// A ledger and a bare table that hold the same licenses.
-pub(crate) struct World {
+struct World {
     held: usize,
     ledger: Ledger,
     stamp: Stamp,
@@ -97,7 +97,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(held: usize) -> World {
+    fn new(held: usize) -> World {
         let license = License::parse(SAMPLE_LICENSE.as_bytes()).unwrap();
         let mut world = World {
             held,
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Nanoseconds for one operation, a release or a retain, on the ledger and on the bare table.
-    pub(crate) fn turn(&mut self) -> (f64, f64) {
+    fn turn(&mut self) -> (f64, f64) {
         let sessions: Vec<usize> = (0..EXCHANGES).map(|_| self.random.usize(..self.held)).collect();
         let commands: Vec<_> = sessions.iter().flat_map(|it| self.commands(*it)).collect();
         let start = Instant::now();
@@ -149,7 +149,6 @@ impl World {
         (each(ledger), each(bare))
     }
 
-    #[inline(never)]
     fn execute(&mut self, command: &Command, entries: &mut Vec<Entry>) {
         let verdict = decide(&self.ledger, command, &self.stamp, self.now).unwrap();
         for event in verdict.events {

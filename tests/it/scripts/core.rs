@@ -37,6 +37,10 @@ impl CoreEngine {
         self.ledger.recount().unwrap();
     }
 
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     pub(crate) fn log(&self) -> &[Entry] {
         &self.log
     }
