@@ -147,9 +147,10 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
                 None => failure,
             }
         }
-        OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Register(_) => {
-            failure(ProblemCode::StoreUnavailable)
-        }
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::FileSystem { .. }
+        | OpenError::Register(_) => failure(ProblemCode::StoreUnavailable),
         OpenError::Url(_) | OpenError::Thread(_) => failure(ProblemCode::Internal),
     }
 }

@@ -90,6 +90,17 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: u64,
     },
+    /// Processes that share a file there do not see each other's locks, as on a network share.
+    #[error(
+        "{store} lies on {file_system}, where processes cannot share a store safely: put it on a \
+         disk of this machine, and let other machines in by `license serve` or a PostgreSQL store"
+    )]
+    FileSystem {
+        /// Its absolute path.
+        store: String,
+        /// The kind of the file system.
+        file_system: String,
+    },
     /// It cannot be reached.
     #[error("the store at {store} cannot be opened")]
     Unavailable {

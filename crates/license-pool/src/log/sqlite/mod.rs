@@ -12,6 +12,7 @@ use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, TurnError,
 };
 
+mod file_system;
 mod open;
 mod place;
 mod read;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior};
 
-use super::SqliteLog;
 use super::place::Place;
 use super::turnstile::Turnstile;
+use super::{SqliteLog, file_system};
 use crate::log::{Cause, OpenError};
 
 /// The format of the stores that this version writes, and the newest that it reads.
@@ -23,10 +23,25 @@ const APPLICATION_ID: u32 = 0x4C69_6352;
 const SCHEMA: &str = include_str!("schema.sql");
 
 pub(super) fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
+    open_where(path, create, patience, file_system::unfit)
+}
+
+/// Opens a store unless `unfit` names the file system on which it lies.
+fn open_where(
+    path: &Path,
+    create: bool,
+    patience: Duration,
+    unfit: impl FnOnce(&Path) -> io::Result<Option<String>>,
+) -> Result<SqliteLog, OpenError> {
     // Older ones can lose a commit when two connections write and checkpoint at once.
     assert!(rusqlite::version_number() >= 3_051_003, "SQLite {} is too old", rusqlite::version());
 
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let nearest = if path.exists() { Some(&*path) } else { path.parent() };
+    let unfit = nearest.filter(|nearest| nearest.exists()).map(unfit).transpose();
+    if let Some(file_system) = unfit.map_err(|error| unavailable(&path, error))?.flatten() {
+        return Err(OpenError::FileSystem { store: named(&path), file_system });
+    }
     // Closing a file drops every POSIX lock that this process has on it, SQLite's too: nobody may
     // open the store in this process between the creation of its file and the end of that.
     static OPENING: Mutex<()> = Mutex::new(());
@@ -141,4 +156,28 @@ fn unavailable(path: &Path, error: impl Into<Cause>) -> OpenError {
 
 fn named(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_processes_do_not_see_each_others_locks_no_store_is_opened_or_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("license.db");
+        let open = |create, file_system: Option<&str>| {
+            let unfit = |_: &Path| Ok(file_system.map(str::to_owned));
+            open_where(&path, create, Duration::ZERO, unfit)
+        };
+        let error = open(true, Some("NFS")).unwrap_err();
+        assert!(
+            matches!(&error, OpenError::FileSystem { file_system, .. } if file_system == "NFS")
+        );
+        assert!(error.to_string().contains("`license serve`"), "{error}");
+        assert!(!path.exists());
+        drop(open(true, None).unwrap());
+        assert!(matches!(open(false, Some("9p")), Err(OpenError::FileSystem { .. })));
+        drop(open(false, None).unwrap());
+    }
 }
