@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use license_core::{
-    Breach, Digest, Entry, Event, Identity, Ledger, Refused, Released, Retained, Stamp,
+    Breach, Digest, Entry, Event, Identity, Ledger, Refused, Released, Retained, Stamp, Whom,
 };
 use license_types::{
     LeaseSeconds, Principal, ProductId, Reason, RefusalCode, ReleaseCause, ServerName, SessionId,
@@ -466,14 +466,37 @@ fn any_entry(random: &mut Rng, ledger: &Ledger) -> Entry {
             allowed_count: small(random),
             used_count: small(random),
             times: small(random),
-            session,
             product,
-            reason,
-            identity,
+            whom: match random.u8(..4) {
+                0 => Whom::Others { sessions: small(random) },
+                waited => {
+                    let waited_seconds = (waited == 1).then(|| small(random));
+                    Whom::Session { session, reason, identity, waited_seconds }
+                }
+            },
         })),
     };
     let principal = random.bool().then(|| Arc::new(Principal::new("ann").unwrap()));
     let stamp = Stamp { server, epoch: small(random), principal, ..Stamp::local() };
     let now = "2026-01-05T10:00:00Z".parse().unwrap();
     ledger.draft(event, &stamp, now)
+}
+
+#[test]
+fn a_refusal_names_one_session_or_says_how_many_there_were() {
+    let wire = |edit: fn(&mut license_types::RefusedEvent)| {
+        let refused = log().into_iter().find(|entry| matches!(entry.event, Event::Refused(_)));
+        let mut entry = refused.expect("somebody is refused").to_wire();
+        let license_types::Event::Refused(event) = &mut entry.event else { unreachable!() };
+        edit(event);
+        Entry::from_wire(entry).map_err(|fault| fault.breach)
+    };
+    assert!(wire(|_| {}).is_ok());
+    assert_eq!(wire(|event| event.session_id = None), Err(Breach::Whom));
+    assert_eq!(wire(|event| event.sessions = Some(event.times)), Err(Breach::Whom));
+    let others = wire(|event| {
+        (event.session_id, event.reason, event.sessions) = (None, None, Some(event.times));
+        (event.description_digest, event.description) = (None, None);
+    });
+    assert!(others.is_ok_and(|entry| entry.to_wire_erased() == entry.to_wire()));
 }

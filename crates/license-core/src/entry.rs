@@ -121,8 +121,6 @@ pub struct Released {
 /// A refusal as the log keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
-    /// The session.
-    pub session: Arc<SessionId>,
     /// The product.
     pub product: ProductId,
     /// Why.
@@ -133,8 +131,27 @@ pub struct Refused {
     pub used_count: u64,
     /// How many refusals the entry stands for.
     pub times: u64,
-    /// Who or what asked.
-    pub reason: Arc<Reason>,
-    /// What the caller said of the session.
-    pub identity: Identity,
+    /// Who was refused.
+    pub whom: Whom,
+}
+
+/// Who was refused a license.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whom {
+    /// One session, once or repeatedly.
+    Session {
+        /// The session.
+        session: Arc<SessionId>,
+        /// Who or what asked.
+        reason: Arc<Reason>,
+        /// What the caller said of the session.
+        identity: Identity,
+        /// How long it had waited; `None` where it did not wait.
+        waited_seconds: Option<u64>,
+    },
+    /// Sessions that the log does not name, since there were so many.
+    Others {
+        /// How many.
+        sessions: u64,
+    },
 }

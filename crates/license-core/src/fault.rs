@@ -103,6 +103,9 @@ pub enum Breach {
         /// What differs: the document or the description.
         what: &'static str,
     },
+    /// A refusal says neither everything of one session nor how many sessions there were.
+    #[error("it says neither which session was refused nor how many were")]
+    Whom,
     /// A count differs from the retentions that it should count.
     #[error("{what} differ from the retentions that are held")]
     Recount {

@@ -49,7 +49,7 @@ pub use chain::Digest;
 pub use command::{Command, Install, Release, Renew, Retain, Stamp, Target};
 pub use decide::{Events, Outcome, Verdict, decide};
 pub use description::{Description, Identity};
-pub use entry::{Entry, Event, Installed, Refused, Released, Retained};
+pub use entry::{Entry, Event, Installed, Refused, Released, Retained, Whom};
 pub use fault::{Breach, Fault};
 pub use ledger::{Head, Ledger};
 pub use license::{InstallError, License};

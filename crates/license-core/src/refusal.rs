@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 use license_types::{ProblemCode, ProductId, RefusalCode, SessionId, Token};
 
-use crate::{Event, Identity, Ledger, Refused, Retain};
+use crate::{Event, Identity, Ledger, Refused, Retain, Whom};
 
 /// Why a command was refused, in descending order of precedence.
 ///
@@ -121,14 +121,17 @@ impl Refusal {
         let code = self.recorded_code()?;
         let (allowed_count, used_count) = ledger.counts(retain.product, now);
         Some(Event::Refused(Box::new(Refused {
-            session: retain.session.clone(),
             product: retain.product,
             code,
             allowed_count,
             used_count,
             times: 1,
-            reason: retain.reason.clone(),
-            identity: Identity::Kept(retain.description.clone()),
+            whom: Whom::Session {
+                session: retain.session.clone(),
+                reason: retain.reason.clone(),
+                identity: Identity::Kept(retain.description.clone()),
+                waited_seconds: None,
+            },
         })))
     }
 }

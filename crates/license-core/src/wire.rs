@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use license_types::{
     self as types, AdoptedEvent, ClockCorrectedEvent, Count, DateTime, DescribedEvent,
-    InstalledEvent, MovedEvent, RefusedEvent, ReleasedEvent, RetainedEvent, Sequence, Session,
-    StateChangedEvent,
+    InstalledEvent, MovedEvent, RefusedEvent, ReleasedEvent, RetainedEvent, Seconds, Sequence,
+    Session, StateChangedEvent,
 };
 
 use crate::{
     Breach, Description, Digest, Entry, Event, Fault, Identity, Installed, License, Refused,
-    Released, Retained, Stamp,
+    Released, Retained, Stamp, Whom,
 };
 
 impl Entry {
@@ -98,17 +98,32 @@ impl Entry {
                 cause: released.cause,
                 note: released.note.as_deref().map(str::to_owned),
             }),
-            Event::Refused(refused) => types::Event::Refused(RefusedEvent {
-                session_id: (*refused.session).clone(),
-                product_id: refused.product,
-                code: refused.code,
-                allowed_count: count(refused.allowed_count),
-                used_count: count(refused.used_count),
-                times: count(refused.times),
-                reason: (*refused.reason).clone(),
-                description_digest: digest(&refused.identity),
-                description: description(&refused.identity),
-            }),
+            Event::Refused(refused) => {
+                let mut event = RefusedEvent {
+                    session_id: None,
+                    product_id: refused.product,
+                    code: refused.code,
+                    allowed_count: count(refused.allowed_count),
+                    used_count: count(refused.used_count),
+                    times: count(refused.times),
+                    sessions: None,
+                    waited_seconds: None,
+                    reason: None,
+                    description_digest: None,
+                    description: None,
+                };
+                match &refused.whom {
+                    Whom::Session { session, reason, identity, waited_seconds } => {
+                        event.session_id = Some((**session).clone());
+                        event.waited_seconds = waited_seconds.map(seconds);
+                        event.reason = Some((**reason).clone());
+                        event.description_digest = Some(digest(identity));
+                        event.description = description(identity);
+                    }
+                    Whom::Others { sessions } => event.sessions = Some(count(*sessions)),
+                }
+                types::Event::Refused(event)
+            }
             Event::StateChanged { session, state } => {
                 types::Event::StateChanged(StateChangedEvent {
                     session_id: (**session).clone(),
@@ -179,14 +194,12 @@ fn event(event: types::Event) -> Result<Event, Breach> {
             note: released.note.map(Arc::from),
         }),
         types::Event::Refused(refused) => Event::Refused(Box::new(Refused {
-            session: Arc::new(refused.session_id),
             product: refused.product_id,
             code: refused.code,
             allowed_count: refused.allowed_count.get(),
             used_count: refused.used_count.get(),
             times: refused.times.get(),
-            reason: Arc::new(refused.reason),
-            identity: identity(&refused.description_digest, refused.description)?,
+            whom: whom(refused)?,
         })),
         types::Event::StateChanged(changed) => {
             Event::StateChanged { session: Arc::new(changed.session_id), state: changed.state }
@@ -206,6 +219,25 @@ fn event(event: types::Event) -> Result<Event, Breach> {
     })
 }
 
+/// Either all that is known of one session, or how many sessions there were.
+fn whom(refused: RefusedEvent) -> Result<Whom, Breach> {
+    let RefusedEvent { session_id, reason, description_digest, sessions, .. } = refused;
+    match (session_id, reason, description_digest, sessions) {
+        (Some(session), Some(reason), Some(digest), None) => Ok(Whom::Session {
+            session: Arc::new(session),
+            reason: Arc::new(reason),
+            identity: identity(&digest, refused.description)?,
+            waited_seconds: refused.waited_seconds.map(Seconds::get),
+        }),
+        (None, None, None, Some(sessions))
+            if refused.waited_seconds.is_none() && refused.description.is_none() =>
+        {
+            Ok(Whom::Others { sessions: sessions.get() })
+        }
+        _ => Err(Breach::Whom),
+    }
+}
+
 fn identity(digest: &types::Digest, description: Option<Session>) -> Result<Identity, Breach> {
     let digest = Digest::from_wire(digest);
     let Some(session) = description else { return Ok(Identity::Erased(digest)) };
@@ -220,4 +252,8 @@ fn identity(digest: &types::Digest, description: Option<Session>) -> Result<Iden
 /// be beyond it is shown as the bound.
 pub(crate) fn count(count: u64) -> Count {
     Count::new(count).unwrap_or(Count::MAX)
+}
+
+pub(crate) fn seconds(seconds: u64) -> Seconds {
+    Seconds::new(seconds).unwrap_or(Seconds::MAX)
 }

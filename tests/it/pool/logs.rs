@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use license_core::{
     Description, Digest, Entry, Event, Head, Identity, Installed, License, Refused, Released,
-    Retained, Stamp,
+    Retained, Stamp, Whom,
 };
 use license_pool::log::{
     Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server, Since,
@@ -194,15 +194,19 @@ fn every_kind() -> Vec<Entry> {
         note: Some("because".into()),
     };
     let refused = Refused {
-        session: session.clone(),
         product,
         code: RefusalCode::NoLicenseLeft,
         allowed_count: 1,
         used_count: 1,
         times: 3,
-        reason,
-        identity: described("eve"),
+        whom: Whom::Session {
+            session: session.clone(),
+            reason,
+            identity: described("eve"),
+            waited_seconds: Some(30),
+        },
     };
+    let others = Refused { whom: Whom::Others { sessions: 2 }, ..refused.clone() };
     let installed = Installed { license, replaced_number: Some("OLD".into()), signed: true };
     let events = [
         Event::Installed(Installed { replaced_number: None, signed: false, ..installed.clone() }),
@@ -216,6 +220,7 @@ fn every_kind() -> Vec<Entry> {
         Event::Released(Released { note: None, ..released.clone() }),
         Event::Released(released),
         Event::Refused(Box::new(refused)),
+        Event::Refused(Box::new(others)),
         Event::StateChanged { session: session.clone(), state: SessionState::Sleeping },
         Event::Described { session: session.clone(), identity: erased },
         Event::Described { session: session.clone(), identity: described("zoë") },

@@ -152,7 +152,8 @@ fn entry(entry: &Entry) -> String {
             cause(event.cause)
         ),
         Event::Refused(event) => {
-            let (id, allowed, used) = (&event.session_id, event.allowed_count, event.used_count);
+            let (allowed, used) = (event.allowed_count, event.used_count);
+            let id = event.session_id.as_ref().map_or("others", |session| session.as_str());
             let product = spelled(event.product_id);
             format!("refused {product} {id} {} allowed={allowed} used={used}", event.code)
         }

@@ -87,10 +87,10 @@ macro_rules! catalog {
 /// All of them.
 pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
-        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Day, DescribedEvent,
+        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day, DescribedEvent,
             Digest, Entry, Event, HostType, HttpStatus, InstallReceipt, InstallStatus,
             InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month, MovedEvent,
-            PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductId, Reason, RefusalCode,
+            PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode,
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewReceipt,
             RenewRequest, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds,
             Sequence, ServerName, SessionId, SessionState, StateChangedEvent, StoreCheck, Token,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use license_types::{Entry, Event, ProductId, ReleaseCause, SessionId};
+use license_types::{Count, Entry, Event, ProductId, ReleaseCause, SessionId};
 
 use crate::arguments::{EventKind, History};
 use crate::context::Context;
@@ -65,7 +65,7 @@ impl Subject<'_> {
                 (EventKind::Released, Some(event.product_id), from_ref(&event.session_id))
             }
             Event::Refused(event) => {
-                (EventKind::Refused, Some(event.product_id), from_ref(&event.session_id))
+                (EventKind::Refused, Some(event.product_id), event.session_id.as_slice())
             }
             Event::StateChanged(event) => {
                 (EventKind::StateChanged, None, from_ref(&event.session_id))
@@ -119,7 +119,10 @@ fn said(event: &Event) -> String {
         Event::Refused(event) => format!(
             "refused {} to {} ({}, {} of {} used{})",
             event.product_id.human(),
-            event.session_id,
+            match (&event.session_id, event.sessions) {
+                (Some(session), _) => session.to_string(),
+                (None, sessions) => format!("{} other sessions", sessions.map_or(0, Count::get)),
+            },
             event.code,
             event.used_count,
             event.allowed_count,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use license_core::{Digest, Entry, Event, Identity, Retained};
+use license_core::{Digest, Entry, Event, Identity, Refused, Retained, Whom};
 use license_types::FromJson;
 use serde_json::{Map, Value};
 
@@ -150,15 +150,8 @@ fn columns(event: &Event) -> Columns<'_> {
         Event::Refused(refused) => Columns {
             kind: "refused",
             product_id: Some(refused.product.get()),
-            session_id: Some(refused.session.as_str()),
             code: Some(refused.code.as_str()),
-            reason: Some(refused.reason.as_str()),
-            detail: Some(detail([
-                ("allowedCount", refused.allowed_count.into()),
-                ("usedCount", refused.used_count.into()),
-                ("times", refused.times.into()),
-            ])),
-            ..described(&refused.identity)
+            ..refused_columns(refused)
         },
         Event::StateChanged { session, state } => Columns {
             kind: "state_changed",
@@ -186,6 +179,28 @@ fn columns(event: &Event) -> Columns<'_> {
             ..Columns::default()
         },
         Event::ClockCorrected => Columns { kind: "clock_corrected", ..Columns::default() },
+    }
+}
+
+fn refused_columns(refused: &Refused) -> Columns<'_> {
+    let detail = |(name, value): (&str, Option<u64>)| {
+        detail([
+            ("allowedCount", refused.allowed_count.into()),
+            ("usedCount", refused.used_count.into()),
+            ("times", refused.times.into()),
+            (name, value.into()),
+        ])
+    };
+    match &refused.whom {
+        Whom::Session { session, reason, identity, waited_seconds } => Columns {
+            session_id: Some(session.as_str()),
+            reason: Some(reason.as_str()),
+            detail: Some(detail(("waitedSeconds", *waited_seconds))),
+            ..described(identity)
+        },
+        Whom::Others { sessions } => {
+            Columns { detail: Some(detail(("sessions", Some(*sessions)))), ..Columns::default() }
+        }
     }
 }
 

@@ -15,13 +15,14 @@ pub use license_usage::*;
 pub use retention::*;
 pub use session::*;
 pub use super::documented::{
-    AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Day, DescribedEvent,
-    Digest, Entry, Event, HostType, HttpStatus, InstallReceipt, InstallStatus,
-    InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month, MovedEvent,
-    PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductId, Reason,
-    RefusalCode, RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent,
-    RenewReceipt, RenewRequest, ReportPeriod, ReportSourceKind, RetainReceipt,
-    RetainRequest, RetainedEvent, RightCount, Seconds, Sequence, ServerName, SessionId,
-    SessionState, StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport,
-    UsageReportSource, UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
+    AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day,
+    DescribedEvent, Digest, Entry, Event, HostType, HttpStatus, InstallReceipt,
+    InstallStatus, InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month,
+    MovedEvent, PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay,
+    ProductId, Reason, RefusalCode, RefusedEvent, ReleaseCause, ReleaseReceipt, Released,
+    ReleasedEvent, RenewReceipt, RenewRequest, ReportPeriod, ReportSourceKind,
+    RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds, Sequence,
+    ServerName, SessionId, SessionState, StateChangedEvent, StoreCheck, Token,
+    UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
+    ViolationSummary, Year,
 };
