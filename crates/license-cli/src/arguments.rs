@@ -1,12 +1,14 @@
 //! The command line as it is typed: commands, flags and their help.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use license_types::schemas::{NAMES, Profile};
 use license_types::{
     Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Usage(Usage),
     Available(Available),
     Retain(Retain),
+    #[cfg(unix)]
+    Run(Run),
     Renew(Renew),
     Release(Release),
     History(History),
@@ -156,6 +160,39 @@ pub(crate) struct Retain {
     /// stdin [default: a REST session of the current user]
     #[arg(long, value_name = "FILE.json")]
     pub describe: Option<PathBuf>,
+}
+
+/// Runs a program that holds a license from before it starts until after it ended
+///
+/// The license is released when the program ends. Signals are passed on, and the exit code is the
+/// program's, 128 and the signal that ended it, 127 where there is no such program and 126 where it
+/// cannot be run. Where no license is had, nothing is started. The program gets no password and no
+/// credential of ours in its environment.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The product, such as 0009 or 808464441
+    #[arg(long, value_name = "ID")]
+    pub product: ProductId,
+    /// Your own name of the session, by which a program that is started again gets its license
+    /// back: 1 to 128 of letters, digits and ._:@- [default: a name that nobody had before]
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: Option<SessionId>,
+    /// Waits so long where none is left, such as 30s, 5m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// The exit code where the license is refused [default: 3]
+    #[arg(long, value_name = "N")]
+    pub refused_code: Option<u8>,
+    /// Who or what asks
+    #[arg(long, value_name = "TEXT", default_value = "CLIENT")]
+    pub reason: Reason,
+    /// What the record says of the session: JSON in one of the three session shapes, `-` for
+    /// stdin [default: a REST session of the current user]
+    #[arg(long, value_name = "FILE.json")]
+    pub describe: Option<PathBuf>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
 }
 
 /// Renews what a session holds, and may tell its new state
@@ -390,6 +427,12 @@ where
 fn session(text: &str) -> Result<SessionId, String> {
     let rule = "an id has 1 to 128 letters, digits and ._:@-";
     text.parse().map_err(|_| rule.to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok();
+    let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| "write 30s, 5m or 2h".to_owned())
 }
 
 fn token(text: &str) -> Result<Token, String> {

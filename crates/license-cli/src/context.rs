@@ -14,6 +14,7 @@ use crate::arguments::Everywhere;
 use crate::environment::{Env, variables};
 use crate::failure::Failure;
 use crate::licenses::Licenses;
+use crate::licenses::RetainSeat;
 use crate::output::{json, name_of, secrets::masked, text::escaped_lines};
 use crate::store::{self, Missing};
 use crate::store_address::{DEFAULT_STORE, store_address};
@@ -98,11 +99,14 @@ impl Context<'_, '_> {
 
     /// The licenses of a store that exists.
     pub(crate) fn licenses(&self) -> Result<Box<dyn Licenses>, Failure> {
-        let number = match &self.everywhere.license_number {
-            Some(number) => Some(number.clone()),
-            None => self.env.variable(variables::LICENSE_NUMBER)?,
-        };
-        self.open(&self.store_url()?, Missing::Fails, number)
+        self.open(&self.store_url()?, Missing::Fails, self.number()?)
+    }
+
+    /// What retains a license for a program that runs.
+    pub(crate) fn seats(&self) -> Result<RetainSeat, Failure> {
+        let url = self.store_url()?;
+        let password = self.password(&url)?;
+        Ok(store::seats(url, password, self.number()?, self.env.clock.clone()))
     }
 
     /// The licenses of the store, which is created where there is none.
@@ -119,6 +123,14 @@ impl Context<'_, '_> {
     pub(crate) fn store_is_missing(&self) -> Result<bool, Failure> {
         let url = self.store_url()?;
         store::is_missing(&url, self.password(&url)?)
+    }
+
+    /// The license that is meant, where one is named.
+    fn number(&self) -> Result<Option<String>, Failure> {
+        match &self.everywhere.license_number {
+            Some(number) => Ok(Some(number.clone())),
+            None => self.env.variable(variables::LICENSE_NUMBER),
+        }
     }
 
     fn open(

@@ -11,6 +11,7 @@ use std::time::Duration;
 use license_pool::Clock;
 
 use crate::failure::Failure;
+use crate::output::secrets::masked;
 
 /// The environment variables that `license` reads, all of them.
 pub mod variables {
@@ -50,6 +51,15 @@ pub struct Env<'a> {
     pub clock: Arc<dyn Clock>,
     /// Waits between two looks at what changes; tells when to stop looking.
     pub wait: &'a mut dyn FnMut(Duration) -> ControlFlow<()>,
+}
+
+/// Whether a variable must not be passed on to a program that is run: it is a secret, or the
+/// address of a store with a password in it.
+pub(crate) fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+    let secrets = [variables::LICENSE_STORE_PASSWORD, variables::LICENSE_STORE_PASSWORD_FILE];
+    let value = value.to_string_lossy();
+    secrets.iter().any(|secret| name == *secret)
+        || (name == variables::LICENSE_STORE && masked(&value) != value)
 }
 
 impl Env<'_> {

@@ -2,26 +2,34 @@
 
 use std::process::ExitCode;
 
-/// How a command ended; the number is the exit code of the process.
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done; `validate`: everything conforms; `available`: true.
-    Done = 0,
+    Done,
     /// Our own fault, or one of the machine that no other code names.
-    Fault = 1,
+    Fault,
     /// Wrong usage, or unreadable or malformed input; wins over `Refused`.
-    Usage = 2,
+    Usage,
     /// Refused, or nothing to release; `validate`: violations; `available`: false.
-    Refused = 3,
+    Refused,
     /// The store or the server cannot be reached.
-    Unreachable = 4,
+    Unreachable,
+    /// `run`: what the command ended with, or what stands for it.
+    Command(u8),
 }
 
 impl Exit {
     /// The code as the process returns it.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Exit::Done => 0,
+            Exit::Fault => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unreachable => 4,
+            Exit::Command(code) => code,
+        }
     }
 }
 

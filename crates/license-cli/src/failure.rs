@@ -25,6 +25,8 @@ pub(crate) enum Failure {
 pub(crate) struct Told {
     pub problem: Problem,
     pub hints: Vec<String>,
+    /// How the process ends, where the code of the problem is not to say it.
+    pub exit: Option<Exit>,
 }
 
 impl Failure {
@@ -43,7 +45,7 @@ impl Failure {
             violations: None,
         };
         let hints = if cure.is_empty() { Vec::new() } else { vec![cure.to_owned()] };
-        Failure::Told(Box::new(Told { problem, hints }))
+        Failure::Told(Box::new(Told { problem, hints, exit: None }))
     }
 
     /// Wrong usage, or input that cannot be read.
@@ -76,6 +78,30 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         if let Failure::Told(told) = &mut self {
             told.hints.push(hint.into());
+        }
+        self
+    }
+
+    /// The same with its cures in the one line that says what happened.
+    pub(crate) fn in_one_line(mut self) -> Failure {
+        if let Failure::Told(told) = &mut self {
+            let places = told.problem.violations.iter().flatten().map(place);
+            let said = places.chain(told.hints.drain(..)).map(|line| line.replace('\n', " "));
+            let said: Vec<String> = said.collect();
+            told.problem.violations = None;
+            for line in said {
+                told.problem.detail += "; ";
+                told.problem.detail += &line;
+            }
+        }
+        self
+    }
+
+    /// The same, ending the process with this code if it is a refusal.
+    pub(crate) fn refused_as(mut self, code: Option<u8>) -> Failure {
+        let refused = self.exit() == Exit::Refused;
+        if let (Failure::Told(told), Some(code), true) = (&mut self, code, refused) {
+            told.exit = Some(Exit::Command(code));
         }
         self
     }
@@ -120,7 +146,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::ReaderGone => Exit::Done,
-            Failure::Told(told) => meaning(told.problem.code).0,
+            Failure::Told(told) => told.exit.unwrap_or(meaning(told.problem.code).0),
         }
     }
 }

@@ -17,6 +17,8 @@ mod input;
 mod instant;
 mod licenses;
 mod output;
+#[cfg(unix)]
+mod signals;
 mod store;
 mod store_address;
 mod user_name;

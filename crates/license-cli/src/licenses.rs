@@ -1,5 +1,7 @@
 //! What commands ask of the licenses, behind which the store stands, and a server one day.
 
+use std::time::Duration;
+
 use license_pool::Target;
 use license_types::{
     Availability, Entry, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt,
@@ -34,6 +36,20 @@ pub(crate) trait Licenses {
     /// Reads the whole store and recomputes what can be.
     fn check(&mut self) -> Result<StoreCheck, Failure>;
 }
+
+/// A license that is held for a program that runs.
+pub(crate) trait Seat: Send {
+    /// Releases it, and waits until that is done.
+    fn release(self: Box<Self>) -> Result<(), Failure>;
+}
+
+/// Retains a license for a program that is to run, waiting where none is left, in any thread. What
+/// happens to it later is told in a sentence.
+pub(crate) type RetainSeat =
+    Box<dyn FnOnce(Wanted, Duration, Tell) -> Result<Box<dyn Seat>, Failure> + Send>;
+
+/// Tells people.
+pub(crate) type Tell = Box<dyn FnMut(String) + Send>;
 
 /// Takes one entry after the other.
 pub(crate) type EachEntry<'a> = &'a mut dyn FnMut(Entry) -> Result<(), Failure>;

@@ -1,18 +1,23 @@
 //! The licenses of a store, through a pool that acts as the reserved server `local`.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use license_pool::{
     Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool, Refusal, Release,
     Retain, StoreUrl, Target,
 };
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
+    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode, ReleaseReceipt,
     RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
 };
 
 use crate::failure::{Failure, chain};
-use crate::licenses::{EachEntry, Held, Installation, Licenses, Wanted};
+use crate::licenses::{EachEntry, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
+
+/// Between two looks at whether a license is left.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What to do where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,54 @@ fn options(password: Option<String>) -> Options {
     }
 }
 
+/// Retains for a program that runs, as a server of its own: when this process dies, whoever notices
+/// may release what it held.
+pub(crate) fn seats(
+    url: StoreUrl,
+    password: Option<String>,
+    number: Option<String>,
+    clock: Arc<dyn Clock>,
+) -> RetainSeat {
+    Box::new(move |wanted, wait, _| {
+        let options = Pool::options().must_exist().clock(clock);
+        let options = match password {
+            Some(password) => options.password(password),
+            None => options,
+        };
+        let pool = options.open_url(&url).map_err(|error| not_opened(&url, &error))?;
+        let pool = match number {
+            Some(number) => pool.license(number),
+            None => pool,
+        };
+        let product = wanted.product;
+        let since = Instant::now();
+        // Looking is not recorded, unlike asking.
+        while since.elapsed() < wait
+            && pool.availability(product).map_err(|error| failure(&error))?.code
+                == Some(RefusalCode::NoLicenseLeft)
+        {
+            thread::sleep(LOOK_AGAIN);
+        }
+        let seat = pool.retain_with(request(wanted)).wait().map_err(|error| failure(&error))?;
+        Ok(Box::new(PoolSeat(seat)))
+    })
+}
+
+struct PoolSeat(license_pool::Seat);
+
+impl Seat for PoolSeat {
+    fn release(self: Box<Self>) -> Result<(), Failure> {
+        self.0.release().map(drop).map_err(|error| failure(&error))
+    }
+}
+
+fn request(wanted: Wanted) -> Retain {
+    let Wanted { product, session, reason, description } = wanted;
+    let mut retain = Retain::new(product, session, description);
+    retain.reason = Arc::new(reason);
+    retain
+}
+
 struct Store {
     pool: Pool,
 }
@@ -100,10 +153,8 @@ impl Licenses for Store {
     }
 
     fn retain(&mut self, wanted: Wanted) -> Result<RetainReceipt, Failure> {
-        let Wanted { product, session, reason, description } = wanted;
-        let mut retain = Retain::new(product, session, description);
-        retain.reason = Arc::new(reason);
-        let seat = self.pool.retain_with(retain).wait().map_err(|error| failure(&error))?;
+        let seat =
+            self.pool.retain_with(request(wanted)).wait().map_err(|error| failure(&error))?;
         let receipt = seat.receipt();
         seat.keep();
         Ok(receipt)

@@ -83,7 +83,7 @@ fn outcome(operation: &Operation, output: &Output) -> Outcome {
             let counts = counts.map(|(allowed, used)| (allowed.get(), used.get()));
             Outcome::Refused { code: problem.code.to_string(), counts }
         }
-        (_, Exit::Fault | Exit::Usage | Exit::Unreachable) => panic!("{output}"),
+        (_, Exit::Fault | Exit::Usage | Exit::Unreachable | Exit::Command(_)) => panic!("{output}"),
         (Operation::Install { .. }, Exit::Done) => {
             Outcome::Installed(read(typed("install-receipt")))
         }

@@ -16,6 +16,7 @@ fn help_is_as_it_was_reviewed() {
         "usage",
         "available",
         "retain",
+        "run",
         "renew",
         "release",
         "history",

@@ -10,6 +10,8 @@ mod release;
 mod renew;
 mod report;
 mod retain;
+#[cfg(unix)]
+mod run;
 mod schema;
 mod store;
 mod usage;
@@ -28,6 +30,8 @@ pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Ex
         Command::Usage(arguments) => usage::run(arguments, context),
         Command::Available(arguments) => available::run(arguments, context),
         Command::Retain(arguments) => retain::run(arguments, context),
+        #[cfg(unix)]
+        Command::Run(arguments) => run::run(arguments, context),
         Command::Renew(arguments) => renew::run(arguments, context),
         Command::Release(arguments) => release::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),

@@ -13,7 +13,7 @@ use crate::licenses::Wanted;
 use crate::output::held;
 
 /// Where a session of this machine comes from, unless it is described otherwise.
-const HERE: &str = "127.0.0.1";
+pub(super) const HERE: &str = "127.0.0.1";
 
 pub(super) fn run(arguments: &Retain, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let description = match &arguments.describe {
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Retain, context: &mut Context<'_, '_>) -> Result<E
 }
 
 /// The session that a file describes, or every place where it does not.
-fn described(file: &Path, context: &mut Context<'_, '_>) -> Result<Session, Failure> {
+pub(super) fn described(file: &Path, context: &mut Context<'_, '_>) -> Result<Session, Failure> {
     let document = context.read(file)?;
     license_validate::parse(&document).map_err(|unfit| match unfit {
         Unfit::Violations(violations) => Failure::violations(file, "session", violations),

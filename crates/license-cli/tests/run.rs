@@ -1,0 +1,265 @@
+//! `license run` with real programs: what starts them, what reaches them, what is left of them.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const LICENSE: &str = include_str!("../demo/license.json");
+
+/// The product of which the license has one.
+const ONLY_ONE: [&str; 2] = ["--product", "0025"];
+
+struct World {
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    /// A license installed in `license.db`.
+    fn new() -> World {
+        let world = World { directory: tempfile::tempdir().unwrap() };
+        fs::write(world.directory.path().join("license.json"), LICENSE).unwrap();
+        assert!(world.license(["install", "license.json"]).output().unwrap().status.success());
+        world
+    }
+
+    fn license<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_license"));
+        command.args(words).current_dir(self.directory.path()).stdin(Stdio::null());
+        command.env_remove("LICENSE_STORE").env_remove("LICENSE_NUMBER");
+        command
+    }
+
+    /// `license run` of the product of which there is one, with these flags.
+    fn run(&self, flags: &str, program: &[&str]) -> Command {
+        let flags = ONLY_ONE.into_iter().chain(flags.split_whitespace());
+        self.license(["run"].into_iter().chain(flags).chain(["--"]).chain(program.iter().copied()))
+    }
+
+    /// The sessions that hold something.
+    fn holders(&self) -> Vec<String> {
+        let Output { status, stdout, .. } = self.license(["usage", "--json"]).output().unwrap();
+        assert!(status.success());
+        let usage: serde_json::Value = serde_json::from_slice(&stdout).unwrap();
+        let holders = usage.as_array().unwrap().iter();
+        holders.map(|held| held["session"]["sessionID"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A program that runs until something happens to it.
+struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Starts it and waits until it says so.
+    fn ready(command: &mut Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut running = Running { child, lines };
+        assert_eq!(running.line(), "ready");
+        running
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn code(&mut self) -> i32 {
+        self.child.wait().unwrap().code().expect("the process ends by itself")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for what must come, for as long as a busy machine may need.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !done() {
+        assert!(since.elapsed() < Duration::from_secs(60), "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_program() {
+    let world = World::new();
+    let code = |program: &[&str]| world.run("", program).output().unwrap().status.code();
+    assert_eq!(code(&["true"]), Some(0));
+    assert_eq!(code(&["sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(code(&["sh", "-c", "exit 3"]), Some(3));
+    assert_eq!(code(&["sh", "-c", "kill -TERM $$"]), Some(128 + 15));
+    assert_eq!(code(&["sh", "-c", "kill -KILL $$"]), Some(128 + 9));
+    assert_eq!(code(&["./no-such-program"]), Some(127));
+    assert_eq!(code(&["/"]), Some(126));
+    assert_eq!(code(&["./license.json"]), Some(126), "it is not executable");
+    assert_eq!(world.holders(), [""; 0]);
+}
+
+#[test]
+fn the_program_holds_the_license_from_its_start_to_its_end() {
+    let world = World::new();
+    let program = ["sh", "-c", "echo ready; read line"];
+    let mut run = world.run("--session job-7 --reason nightly", &program);
+    let mut run = Running::ready(run.stdin(Stdio::piped()));
+    assert_eq!(world.holders(), ["job-7"]);
+    drop(run.child.stdin.take());
+    assert_eq!(run.code(), 1, "`read` found the end of the input");
+    assert_eq!(world.holders(), [""; 0], "the license was released before the process ended");
+}
+
+#[test]
+fn a_program_without_a_license_is_not_started_and_one_line_says_why() {
+    let world = World::new();
+    let nothing_started = |command: &mut Command, code| {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!((status.code(), stdout.len()), (Some(code), 0), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with("license: "), "{said}");
+        said
+    };
+    let echo = ["echo", "started"];
+    let mut other = world.run("", &["sh", "-c", "echo ready; read line"]);
+    let _other = Running::ready(other.stdin(Stdio::piped()));
+    nothing_started(&mut world.run("", &echo), 3);
+    nothing_started(&mut world.run("--wait 1ms", &echo), 3);
+    nothing_started(&mut world.run("--refused-code 75", &echo), 75);
+    nothing_started(&mut world.run("--license-number NONE", &echo), 3);
+    let said = nothing_started(&mut world.run("--store sqlite:none.db", &echo), 4);
+    assert!(said.contains("none.db"), "{said}");
+    // A code for refusals is not for everything.
+    nothing_started(&mut world.run("--store sqlite:none.db --refused-code 75", &echo), 4);
+    nothing_started(&mut world.run("--describe none.json", &echo), 2);
+    fs::write(world.directory.path().join("none.json"), "{}").unwrap();
+    nothing_started(&mut world.run("--describe none.json", &echo), 2);
+}
+
+#[test]
+fn signals_reach_the_program() {
+    let world = World::new();
+    for (signal, name) in [
+        (Signal::INT, "INT"),
+        (Signal::TERM, "TERM"),
+        (Signal::HUP, "HUP"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+    ] {
+        let script = format!("trap 'kill $!; exit 42' {name}; sleep 600 & echo ready; wait");
+        let mut run = Running::ready(&mut world.run("", &["sh", "-c", &script]));
+        run.send(signal);
+        assert_eq!(run.code(), 42, "{name}");
+    }
+    let mut run = Running::ready(&mut world.run("", &["sh", "-c", "echo ready; exec sleep 600"]));
+    run.send(Signal::TERM);
+    assert_eq!(run.code(), 128 + 15);
+    assert_eq!(world.holders(), [""; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_interrupt_of_a_terminal_reaches_the_program_once() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let world = World::new();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let screen = fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    // A session of its own, so that this is its terminal.
+    let mut setsid = Command::new("setsid");
+    let script = "trap 'echo interrupted' INT; trap 'kill $!; echo ended; exit 5' TERM; \
+        sleep 600 & echo ready; while :; do wait; done";
+    let run = world.run("", &["sh", "-c", script]);
+    setsid.args(["--ctty", "--wait"]).arg(run.get_program()).args(run.get_args());
+    setsid.current_dir(world.directory.path()).stdin(screen);
+    let mut run = Running::ready(&mut setsid);
+    fs::File::from(terminal.try_clone().unwrap()).write_all(b"\x03").unwrap();
+    assert_eq!(run.line(), "interrupted");
+    // What we forward comes in order: a second interrupt would come before this.
+    run.send(Signal::TERM);
+    assert_eq!(run.line(), "ended");
+    assert_eq!(run.code(), 5);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_ignored_stays_ignored() {
+    let world = World::new();
+    let run = world.run("", &["sh", "-c", "kill -HUP $$ $PPID; echo alive"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap "" HUP; exec "$@""#, "sh"]).arg(run.get_program());
+    let output = shell.args(run.get_args()).current_dir(world.directory.path()).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "alive\n");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn who_waits_gets_the_license_that_is_released() {
+    let world = World::new();
+    let mut first = world.run("", &["sh", "-c", "echo ready; read line"]);
+    let mut first = Running::ready(first.stdin(Stdio::piped()));
+    let mut second = world.run("--wait 1h --session second", &["true"]).spawn().unwrap();
+    drop(first.child.stdin.take());
+    first.code();
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_the_waiting_and_nothing_is_started() {
+    let world = World::new();
+    let mut other = world.run("", &["sh", "-c", "echo ready; read line"]);
+    let _other = Running::ready(other.stdin(Stdio::piped()));
+    let mut waiting = world.run("--wait 1h", &["echo", "started"]);
+    let waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", waiting.id());
+    until("a process that listens to signals", || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        caught & (1 << (Signal::TERM.as_raw() - 1)) != 0
+    });
+    kill_process(Pid::from_child(&waiting), Signal::TERM).unwrap();
+    let Output { status, stdout, stderr } = waiting.wait_with_output().unwrap();
+    assert_eq!((status.code(), stdout.len()), (Some(128 + 15), 0));
+    assert!(stderr.starts_with(b"license: SIGTERM"), "{}", String::from_utf8_lossy(&stderr));
+}
+
+#[test]
+fn what_is_secret_is_not_passed_on() {
+    let world = World::new();
+    let mut run = world.run("--store sqlite:license.db", &["env"]);
+    run.env("LICENSE_STORE", "postgres://ann:secret@db/licenses");
+    run.env("LICENSE_STORE_PASSWORD", "secret").env("LICENSE_STORE_PASSWORD_FILE", "secret");
+    run.env("LICENSE_NUMBER", "DEMO-2001").env("MINE", "kept");
+    let seen = String::from_utf8(run.output().unwrap().stdout).unwrap();
+    assert!(seen.contains("MINE=kept\n") && seen.contains("LICENSE_NUMBER=DEMO-2001\n"), "{seen}");
+    assert!(!seen.contains("secret"), "{seen}");
+}
+
+#[test]
+fn a_session_of_the_same_name_gets_its_license_back() {
+    let world = World::new();
+    let retained = world.license(["retain", "--product", "0025", "--session", "job-7"]).output();
+    assert!(retained.unwrap().status.success());
+    assert_eq!(world.run("", &["true"]).output().unwrap().status.code(), Some(3));
+    assert_eq!(world.run("--session job-7", &["true"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(world.holders(), [""; 0]);
+}
