@@ -200,6 +200,7 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
         }
         OpenError::Foreign { .. }
         | OpenError::Newer { .. }
+        | OpenError::Older { .. }
         | OpenError::FileSystem { .. }
         | OpenError::Register(_) => failure(ProblemCode::StoreUnavailable),
         OpenError::Url(_) | OpenError::Thread(_) => failure(ProblemCode::Internal),

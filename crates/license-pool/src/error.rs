@@ -99,7 +99,9 @@ impl Error {
                 Error::LedgerFaulted { sequence, source: source.into() }
             }
             LogError::Busy { .. } => Error::StoreBusy(Arc::new(error)),
-            LogError::Unavailable { .. } => Error::StoreUnavailable(Arc::new(error)),
+            LogError::Unavailable { .. } | LogError::Taken { .. } => {
+                Error::StoreUnavailable(Arc::new(error))
+            }
         }
     }
 }

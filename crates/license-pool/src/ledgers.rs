@@ -87,13 +87,7 @@ impl Ledgers {
                     self.memory.insert(id, Memory::Faulted(fault));
                     return Ok(());
                 }
-                Err(
-                    error @ (LogError::Unavailable { .. }
-                    | LogError::Busy { .. }
-                    | LogError::Fenced { .. }),
-                ) => {
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             };
             if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
                 self.memory.insert(id, Memory::Faulted(fault.into()));

@@ -77,14 +77,14 @@ fn a_sound_store_is_said_to_be_sound() {
     let shell = busy();
     expect![[r#"
         $ license store check
-        sqlite:/dir/license.db, format 1
+        sqlite:/dir/license.db, format 2
         LICENSE    ENTRIES  HELD  FOUND
         DEMO-2001        6     1  sound
 
         $ license store check --json
         {
           "store": "sqlite:/dir/license.db",
-          "format": 1,
+          "format": 2,
           "faults": [],
           "ledgers": [
             {
@@ -118,7 +118,7 @@ fn a_store_that_was_tampered_with_is_found_out() {
     shell.file("license.db", [&bytes[..at], b"nobody", &bytes[at + 6..]].concat());
     expect![[r#"
         $ license store check
-        sqlite:/dir/license.db, format 1
+        sqlite:/dir/license.db, format 2
         LICENSE    ENTRIES  HELD  FOUND
         DEMO-2001        2     1  entry 3 does not follow from the ledger before it: its chain value is not the hash of the chain before and itself
         ! license: the store is damaged: keep a copy as it is, then restore the last sound backup

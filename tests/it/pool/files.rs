@@ -25,11 +25,13 @@ fn the_files_of_a_store_are_private_to_their_owner() {
         let names = store.names();
         assert_eq!(
             names,
-            ["", "-next", "-shm", "-turn", "-wal"].map(|end| format!("license.db{end}"))
+            ["", "-next", "-servers", "-shm", "-turn", "-wal"]
+                .map(|end| format!("license.db{end}"))
         );
         for name in names {
             let file = fs::metadata(store.path().with_file_name(&name)).unwrap();
-            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+            let mode = if file.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(file.permissions().mode() & 0o777, mode, "{name}");
         }
     }
 }
@@ -110,11 +112,11 @@ fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
     let store = Store::new();
     drop(store.open());
     let file = Connection::open(store.path()).unwrap();
-    file.execute("UPDATE store SET format = 2", []).unwrap();
+    file.execute("UPDATE store SET format = 3", []).unwrap();
     drop(file);
     let before = store.content();
     let error = options().open(&store.url()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { format: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { format: 3, known: 2, .. }), "{error:?}");
     assert!(store.content() == before);
 }
 

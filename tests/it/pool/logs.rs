@@ -1,5 +1,7 @@
 //! What every log promises to a pool, and to who writes another one.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +21,18 @@ use crate::postgres::server::database;
 
 /// Two logs on one store, as two processes have them, for each kind of store.
 fn on_every_log(test: impl Fn(&mut dyn Log, &mut dyn Log)) {
+    on_every_log_in(|log, other, _| test(log, other));
+}
+
+/// Likewise, with the folder of the file that two processes share.
+fn on_every_log_in(test: impl Fn(&mut dyn Log, &mut dyn Log, Option<&Path>)) {
     let log = MemoryLog::default();
-    test(&mut log.clone(), &mut log.clone());
+    test(&mut log.clone(), &mut log.clone(), None);
     let store = Store::new();
     let open = || SqliteLog::open(&store.path(), true, Duration::from_secs(60)).unwrap();
-    test(&mut open(), &mut open());
+    test(&mut open(), &mut open(), store.path().parent());
     if let Some(database) = database() {
-        test(&mut database.log(), &mut database.log());
+        test(&mut database.log(), &mut database.log(), None);
     }
 }
 
@@ -126,7 +133,7 @@ fn afterwards_a_log_knows_what_became_of_a_turn() {
 
 #[test]
 fn only_the_last_who_took_a_name_may_go_on() {
-    on_every_log(|log, other| {
+    on_every_log_in(|log, other, folder| {
         let server = |instance: &str| Server {
             name: ServerName::new("db1:7427").unwrap(),
             instance: instance.to_owned(),
@@ -135,6 +142,10 @@ fn only_the_last_who_took_a_name_may_go_on() {
         };
         assert_eq!(log.register(server("1")).unwrap(), 1);
         log.catch_up(&[]).unwrap();
+        // A file shows who lives, as no other store does: as if the first did not.
+        if let Some(folder) = folder {
+            fs::remove_dir_all(folder.join("license.db-servers")).unwrap();
+        }
         assert_eq!(other.register(server("2")).unwrap(), 2);
         assert!(matches!(log.catch_up(&[]), Err(LogError::Fenced { .. })));
         let turn = log.turn(&[], &mut |_| panic!("nothing is decided"));

@@ -5,6 +5,7 @@ mod damage;
 mod engine;
 mod faults;
 mod files;
+mod formats;
 mod installing;
 mod logs;
 mod restart;

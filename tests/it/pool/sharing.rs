@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use license_pool::log::MemoryLog;
-use license_pool::{Error, LOCAL, Pool, ServerName};
+use license_pool::{Error, LOCAL, OpenError, Pool, ServerName};
 
 use super::world::{Store, holders, is_refused, license, options, reports, retain};
 use crate::postgres::server::database;
@@ -138,7 +138,11 @@ fn a_server_whose_name_was_taken_answers_nobody() {
     let log = MemoryLog::default();
     let store = Store::new();
     let in_memory = || options().server(name()).open_log(log.clone()).unwrap();
-    let in_file = || options().server(name()).open(&store.url()).unwrap();
+    // On a file, a server that lives shows that it does, until that is taken away from it.
+    let in_file = || {
+        let _ = fs::remove_dir_all(store.path().with_extension("db-servers"));
+        options().server(name()).open(&store.url()).unwrap()
+    };
     for open in [&in_memory as &dyn Fn() -> Pool, &in_file] {
         let old = open();
         old.install(license("A", 2).as_bytes()).unwrap();
@@ -157,6 +161,23 @@ fn a_server_whose_name_was_taken_answers_nobody() {
         assert_eq!((entry.server.as_str(), entry.epoch.get()), ("db1:7427", 2));
         drop(seat);
     }
+}
+
+#[test]
+fn a_second_server_of_a_name_is_refused_while_the_first_lives() {
+    let name = || ServerName::new("db1:7427").unwrap();
+    let store = Store::new();
+    let first = options().server(name()).open(&store.url()).unwrap();
+    first.install(license("A", 2).as_bytes()).unwrap();
+    let error = options().server(name()).open(&store.url()).unwrap_err();
+    let OpenError::Register(error) = error else { panic!("{error:?}") };
+    let told = format!("the name `db1:7427` is taken by process {}: ", std::process::id());
+    assert!(error.to_string().starts_with(&told), "{error}");
+    let seat = retain(&first, "0009", "one").unwrap();
+    seat.keep();
+    drop(first);
+    let second = options().server(name()).open(&store.url()).unwrap();
+    assert_eq!(holders(&second), ["one"]);
 }
 
 #[test]

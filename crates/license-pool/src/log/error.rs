@@ -31,6 +31,14 @@ pub enum LogError {
         /// The name.
         server: String,
     },
+    /// A process that lives acts under this name already.
+    #[error("the name `{server}` is taken{}: end that process or choose another name", by(*holder))]
+    Taken {
+        /// The name.
+        server: String,
+        /// The process, where it is known.
+        holder: Option<u32>,
+    },
     /// One entry is not what the engine writes; its ledger cannot be used.
     #[error("entry {sequence} cannot be read")]
     Entry {
@@ -47,6 +55,10 @@ fn has_turn(holder: Option<u32>) -> String {
     holder
         .map(|holder| format!(": process {holder} has had its turn for too long"))
         .unwrap_or_default()
+}
+
+fn by(holder: Option<u32>) -> String {
+    holder.map(|holder| format!(" by process {holder}")).unwrap_or_default()
 }
 
 /// How a turn failed.
@@ -89,6 +101,15 @@ pub enum OpenError {
         format: u64,
         /// The newest format that this version reads.
         known: u64,
+    },
+    /// An older version of the engine serves the store, and could not read it in the format of this
+    /// version.
+    #[error("{store} is in use by server `{server}` of an older version: end that, or update it")]
+    Older {
+        /// Its absolute path, or its address without secrets.
+        store: String,
+        /// The server.
+        server: license_types::ServerName,
     },
     /// Processes that share a file there do not see each other's locks, as on a network share.
     #[error(

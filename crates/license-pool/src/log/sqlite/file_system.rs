@@ -5,9 +5,34 @@
 use std::io;
 use std::path::Path;
 
+/// What a store stands on.
+#[derive(Debug, Default)]
+pub(super) struct Ground {
+    /// The kind of the file system, where no store may lie on it.
+    pub(super) unfit: Option<String>,
+    /// Whether nobody can write there.
+    pub(super) read_only: bool,
+}
+
+/// What the file system at `path` is like.
+#[cfg(target_os = "linux")]
+pub(super) fn ground(path: &Path) -> io::Result<Ground> {
+    let flags = rustix::fs::statvfs(path)?.f_flag;
+    let read_only = flags.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    // What cannot be written to needs no locks.
+    let unfit = if read_only { None } else { unfit(path)? };
+    Ok(Ground { unfit, read_only })
+}
+
+/// Elsewhere it is not known.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn ground(_path: &Path) -> io::Result<Ground> {
+    Ok(Ground::default())
+}
+
 /// Names the file system at `path` where no store may lie on it.
 #[cfg(target_os = "linux")]
-pub(super) fn unfit(path: &Path) -> io::Result<Option<String>> {
+fn unfit(path: &Path) -> io::Result<Option<String>> {
     let magic = rustix::fs::statfs(path)?.f_type;
     // Negative where the number has 32 bits and the first is set.
     #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "all have 32 bits")]
@@ -17,12 +42,6 @@ pub(super) fn unfit(path: &Path) -> io::Result<Option<String>> {
     }
     let known = UNFIT.iter().find(|(unfit, _)| *unfit == magic);
     Ok(known.map(|(_, name)| (*name).to_owned()))
-}
-
-/// Elsewhere it is not known.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn unfit(_path: &Path) -> io::Result<Option<String>> {
-    Ok(None)
 }
 
 /// Programs in user space serve this one: local disks, but also machines far away.

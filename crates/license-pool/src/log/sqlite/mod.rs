@@ -13,22 +13,29 @@ use crate::log::{
 };
 
 mod file_system;
+mod format;
 mod open;
 mod place;
+mod presence;
 mod read;
 mod row;
 mod turnstile;
 
 use place::Place;
+use presence::{Presence, Presences};
 use turnstile::{Denied, Pass, Turnstile};
 
 /// A log in one SQLite file.
 pub struct SqliteLog {
     connection: Connection,
     place: Place,
-    turnstile: Turnstile,
+    /// None where the store can only be read.
+    turnstile: Option<Turnstile>,
+    presences: Presences,
     patience: Duration,
     server: Option<Server>,
+    /// Shows the others that this server lives.
+    presence: Option<Presence>,
 }
 
 impl SqliteLog {
@@ -43,11 +50,13 @@ impl SqliteLog {
 
     /// Begins a turn: from here on nobody else writes, and everything committed can be read.
     fn begin(&mut self) -> Result<(Pass, Transaction<'_>), LogError> {
-        let pass = self.turnstile.enter(self.patience).map_err(|denied| match denied {
+        let failed = |source| LogError::Unavailable { action: "begin a turn", source };
+        let Some(turnstile) = &self.turnstile else {
+            return Err(failed("it lies where nothing can be written".into()));
+        };
+        let pass = turnstile.enter(self.patience).map_err(|denied| match denied {
             Denied::Busy { holder } => LogError::Busy { holder },
-            Denied::Failed(error) => {
-                LogError::Unavailable { action: "wait for its turn", source: error.into() }
-            }
+            Denied::Failed(error) => failed(error.into()),
         })?;
         let turn = self
             .connection
@@ -112,26 +121,44 @@ impl Log for SqliteLog {
                 format = excluded.format
             RETURNING epoch";
         let Server { name, instance, lease_seconds, grace_seconds } = &server;
-        let row = params![name.as_str(), instance, lease_seconds, grace_seconds, open::FORMAT];
+        let row = params![name.as_str(), instance, lease_seconds, grace_seconds, format::FORMAT];
+        // Who registers again, or under another name, gives up the place that it had.
+        self.presence = None;
+        let presences = self.presences.clone();
         let (_pass, turn) = self.begin()?;
+        let presence = presences.take(name).map_err(|denied| match denied {
+            presence::Denied::Taken { holder } => {
+                LogError::Taken { server: name.to_string(), holder }
+            }
+            presence::Denied::Failed(error) => {
+                LogError::Unavailable { action: "take a name", source: error.into() }
+            }
+        })?;
         let epoch = turn.query_row(REGISTER, row, |row| row.get(0));
         let epoch = epoch.map_err(failed_to("register the server"))?;
         turn.commit().map_err(failed_to("register the server"))?;
         self.server = Some(server);
+        self.presence = Some(presence);
         Ok(epoch)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {
         let Some(server) = self.server.take() else { return Ok(()) };
+        let presence = self.presence.take();
         let row = params![server.name.as_str(), server.instance];
         let (_pass, turn) = self.begin()?;
-        turn.execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
-            .and_then(|_| turn.commit())
-            .map_err(failed_to("take the server off the register"))
+        let left = turn
+            .execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
+            .map_err(failed_to("take the server off the register"))?;
+        // The file of a name that was taken over is the successor's.
+        if let Some(presence) = presence.filter(|_| left > 0) {
+            presence.end();
+        }
+        turn.commit().map_err(failed_to("take the server off the register"))
     }
 
     fn format(&mut self) -> Result<u64, LogError> {
-        open::format(&self.connection).map_err(failed_to("read"))
+        format::of(&self.connection).map_err(failed_to("read"))
     }
 
     fn damage(&mut self) -> Result<Vec<String>, LogError> {

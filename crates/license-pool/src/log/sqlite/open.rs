@@ -6,70 +6,111 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use license_types::ServerName;
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Result};
 
+use super::file_system::{self, Ground};
 use super::place::Place;
+use super::presence::Presences;
 use super::turnstile::Turnstile;
-use super::{SqliteLog, file_system};
+use super::{SqliteLog, format};
 use crate::log::{Cause, OpenError};
 
-/// The format of the stores that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u64 = 1;
-
-/// Marks a SQLite file as ours: "LicR".
-const APPLICATION_ID: u32 = 0x4C69_6352;
-
-const SCHEMA: &str = include_str!("schema.sql");
-
 pub(super) fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
-    open_where(path, create, patience, file_system::unfit)
+    open_on(path, create, patience, file_system::ground)
 }
 
-/// Opens a store unless `unfit` names the file system on which it lies.
-fn open_where(
+/// Opens a store on the file system that `ground` shows.
+fn open_on(
     path: &Path,
     create: bool,
     patience: Duration,
-    unfit: impl FnOnce(&Path) -> io::Result<Option<String>>,
+    ground: impl FnOnce(&Path) -> io::Result<Ground>,
 ) -> Result<SqliteLog, OpenError> {
     // Older ones can lose a commit when two connections write and checkpoint at once.
     assert!(rusqlite::version_number() >= 3_051_003, "SQLite {} is too old", rusqlite::version());
 
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let failed = |error: io::Error| unavailable(&path, error);
     let nearest = if path.exists() { Some(&*path) } else { path.parent() };
-    let unfit = nearest.filter(|nearest| nearest.exists()).map(unfit).transpose();
-    if let Some(file_system) = unfit.map_err(|error| unavailable(&path, error))?.flatten() {
+    let ground = match nearest.filter(|nearest| nearest.exists()) {
+        Some(nearest) => ground(nearest).map_err(failed)?,
+        None => Ground::default(),
+    };
+    if let Some(file_system) = ground.unfit {
         return Err(OpenError::FileSystem { store: named(&path), file_system });
     }
     // Closing a file drops every POSIX lock that this process has on it, SQLite's too: nobody may
     // open the store in this process between the creation of its file and the end of that.
     static OPENING: Mutex<()> = Mutex::new(());
     let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    if create {
-        create_private(&path).map_err(|error| unavailable(&path, error))?;
-    } else if !path.try_exists().map_err(|error| unavailable(&path, error))? {
+    if create && !ground.read_only {
+        create_private(&path).map_err(failed)?;
+    } else if !path.try_exists().map_err(failed)? {
         return Err(OpenError::Missing { store: named(&path) });
     }
-    let place = Place::of(&path).map_err(|error| unavailable(&path, error))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(&path, flags).map_err(|error| unavailable(&path, error))?;
+    let place = Place::of(&path).map_err(failed)?;
+    let connection = if ground.read_only { sealed(&path) } else { connect(&path) };
+    let connection = connection.map_err(|error| unavailable(&path, error))?;
     drop(opening);
-    match prepare(&connection, create, patience) {
-        Ok(Prepared::Ours) => {
-            let turnstile = Turnstile::of(&path).map_err(|error| unavailable(&path, error))?;
-            Ok(SqliteLog { connection, place, turnstile, patience, server: None })
+    let presences = Presences::of(&path);
+    match prepare(connection, create, patience, &presences) {
+        Ok(Prepared::Ours(connection)) => {
+            let turnstile = match ground.read_only {
+                true => None,
+                false => Some(Turnstile::of(&path).map_err(failed)?),
+            };
+            Ok(SqliteLog {
+                connection,
+                place,
+                turnstile,
+                presences,
+                patience,
+                server: None,
+                presence: None,
+            })
         }
         Ok(Prepared::Foreign) => Err(OpenError::Foreign { store: named(&path) }),
         Ok(Prepared::Newer(format)) => {
-            Err(OpenError::Newer { store: named(&path), format, known: FORMAT })
+            Err(OpenError::Newer { store: named(&path), format, known: format::FORMAT })
         }
+        Ok(Prepared::Older(server)) => Err(OpenError::Older { store: named(&path), server }),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(OpenError::Foreign { store: named(&path) })
         }
         Err(error) => Err(unavailable(&path, error)),
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, Cause> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// Opens a store that nobody can write to, as on a medium that can only be read: SQLite then puts no
+/// files beside it and locks nothing.
+fn sealed(path: &Path) -> Result<Connection, Cause> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let source = "its last entries are still in the file beside it that ends in -wal, which \
+            cannot be read where nothing can be written: copy both to a disk";
+        return Err(source.into());
+    }
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            _ => uri += &format!("%{byte:02X}"),
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(uri + "?immutable=1", flags)?)
 }
 
 /// Makes sure that there is a file, and that one without content is private before it gets any.
@@ -94,25 +135,40 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 enum Prepared {
-    Ours,
+    Ours(Connection),
     Foreign,
     Newer(u64),
+    /// A server that lives reads no more than an older format.
+    Older(ServerName),
 }
 
 /// Until the file is known to be ours nothing is written to it, not even what the last writer of a
 /// foreign one left in its write-ahead log.
-fn prepare(connection: &Connection, create: bool, patience: Duration) -> Result<Prepared> {
+fn prepare(
+    mut connection: Connection,
+    create: bool,
+    patience: Duration,
+    presences: &Presences,
+) -> Result<Prepared> {
     connection.busy_timeout(patience)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if create && is_empty(connection)? {
-        initialise(connection)?;
+    let read_only = connection.is_readonly(MAIN_DB)?;
+    if create && !read_only && format::is_empty(&connection)? {
+        format::initialise(&connection)?;
     }
-    if application_id(connection)? != APPLICATION_ID {
+    if !format::is_ours(&connection)? {
         return Ok(Prepared::Foreign);
     }
-    let format = format(connection)?;
-    if format > FORMAT {
+    let format = format::of(&connection)?;
+    if format > format::FORMAT {
         return Ok(Prepared::Newer(format));
+    }
+    if read_only {
+        if format < format::FORMAT {
+            connection = raised_copy(&connection)?;
+        }
+        connection.pragma_update(None, "query_only", true)?;
+        return Ok(Prepared::Ours(connection));
     }
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| {
@@ -124,30 +180,20 @@ fn prepare(connection: &Connection, create: bool, patience: Duration) -> Result<
     connection.pragma_update(None, "foreign_keys", true)?;
     // A damaged page is an error when it is read, and never an empty one.
     connection.pragma_update(None, "cell_size_check", true)?;
-    Ok(Prepared::Ours)
+    // Who cannot be asked is taken to live.
+    let is_alive = |server: &ServerName| presences.is_alive(server).unwrap_or(true);
+    Ok(match format::raise(&connection, is_alive)? {
+        Some(older) => Prepared::Older(older),
+        None => Prepared::Ours(connection),
+    })
 }
 
-/// The version of the format that the store is written in.
-pub(super) fn format(connection: &Connection) -> Result<u64> {
-    connection.query_row("SELECT format FROM store", [], |row| row.get(0))
-}
-
-fn application_id(connection: &Connection) -> Result<u32> {
-    connection.pragma_query_value(None, "application_id", |row| row.get(0))
-}
-
-fn is_empty(connection: &Connection) -> Result<bool> {
-    Ok(0 == connection.pragma_query_value(None, "page_count", |row| row.get::<_, u64>(0))?)
-}
-
-/// Writes the schema, unless another process was faster.
-fn initialise(connection: &Connection) -> Result<()> {
-    let turn = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
-    if application_id(&turn)? != APPLICATION_ID {
-        turn.pragma_update(None, "application_id", APPLICATION_ID)?;
-        turn.execute_batch(SCHEMA)?;
-    }
-    turn.commit()
+/// A copy in memory in the format of this version, of an older store that cannot be written to.
+fn raised_copy(from: &Connection) -> Result<Connection> {
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(from, &mut copy)?.run_to_completion(4096, Duration::ZERO, None)?;
+    format::raise(&copy, |_| false)?;
+    Ok(copy)
 }
 
 fn unavailable(path: &Path, error: impl Into<Cause>) -> OpenError {
@@ -159,25 +205,4 @@ fn named(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_processes_do_not_see_each_others_locks_no_store_is_opened_or_created() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("license.db");
-        let open = |create, file_system: Option<&str>| {
-            let unfit = |_: &Path| Ok(file_system.map(str::to_owned));
-            open_where(&path, create, Duration::ZERO, unfit)
-        };
-        let error = open(true, Some("NFS")).unwrap_err();
-        assert!(
-            matches!(&error, OpenError::FileSystem { file_system, .. } if file_system == "NFS")
-        );
-        assert!(error.to_string().contains("`license serve`"), "{error}");
-        assert!(!path.exists());
-        drop(open(true, None).unwrap());
-        assert!(matches!(open(false, Some("9p")), Err(OpenError::FileSystem { .. })));
-        drop(open(false, None).unwrap());
-    }
-}
+mod tests;

@@ -75,10 +75,7 @@ fn since(
     match page(connection, ledger, known.sequence, NEWS_MAX) {
         Ok(entries) if entries.len() < NEWS_MAX => Ok(Since::Entries(entries)),
         Ok(_) | Err(LogError::Entry { .. }) => Ok(Since::Reload),
-        Err(
-            error
-            @ (LogError::Unavailable { .. } | LogError::Busy { .. } | LogError::Fenced { .. }),
-        ) => Err(error),
+        Err(error) => Err(error),
     }
 }
 

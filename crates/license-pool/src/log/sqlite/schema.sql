@@ -1,4 +1,4 @@
--- The store of the license engine, format 1.
+-- The store of the license engine, format 2.
 --
 -- Read it while the engine runs, for example:
 --   sqlite3 -readonly license.db 'select * from held'
@@ -10,7 +10,7 @@
 CREATE TABLE store (
     format INTEGER NOT NULL                       -- version of this format; a newer one is refused
 ) STRICT;
-INSERT INTO store (format) VALUES (1);
+INSERT INTO store (format) VALUES (2);
 
 -- One row for each customer's ledger, and where its log ends: a log that ends elsewhere was damaged.
 CREATE TABLE ledger (
@@ -64,7 +64,25 @@ CREATE TABLE server (
     beat          INTEGER NOT NULL,               -- grows while the server lives
     lease_seconds INTEGER NOT NULL,               -- its default lease
     grace_seconds INTEGER NOT NULL,               -- how long beyond a lease its silence is borne
-    format        INTEGER NOT NULL                -- newest store format that it can read
+    format        INTEGER NOT NULL,               -- newest store format that it can read
+    transient     INTEGER NOT NULL DEFAULT 0      -- 1: the name was made up for one process; what it
+                                                  -- serves ends with it, and nobody adopts that
+) STRICT, WITHOUT ROWID;
+
+-- Which servers serve sessions of which ledgers: where to look when one of them dies.
+CREATE TABLE serving (
+    server TEXT NOT NULL,
+    ledger INTEGER NOT NULL REFERENCES ledger (id),
+    PRIMARY KEY (server, ledger)
+) STRICT, WITHOUT ROWID;
+
+-- How long sessions have been silent, as far as a server vouches for the time: a restart pauses the
+-- count and never resets it.
+CREATE TABLE silence (
+    ledger       INTEGER NOT NULL REFERENCES ledger (id),
+    token        INTEGER NOT NULL,                -- the last one of the session
+    milliseconds INTEGER NOT NULL,
+    PRIMARY KEY (ledger, token)
 ) STRICT, WITHOUT ROWID;
 
 -- What is held now: retained and not released.

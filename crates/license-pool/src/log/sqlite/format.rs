@@ -1,0 +1,67 @@
+//! The format of the file: whether it is one of ours, and how an older one is raised.
+
+use license_types::ServerName;
+use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
+
+/// The format of the stores that this version writes, and the newest that it reads.
+pub(super) const FORMAT: u64 = 2;
+
+/// Marks a SQLite file as ours: "LicR".
+const APPLICATION_ID: u32 = 0x4C69_6352;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// From each format to the next; the first leads from format 1 to 2.
+const RAISE: [&str; 1] = [include_str!("raise_to_2.sql")];
+
+/// Whether the file is a store at all.
+pub(super) fn is_ours(connection: &Connection) -> Result<bool> {
+    let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == APPLICATION_ID)
+}
+
+/// The version of the format that the store is written in.
+pub(super) fn of(connection: &Connection) -> Result<u64> {
+    connection.query_row("SELECT format FROM store", [], |row| row.get(0))
+}
+
+pub(super) fn is_empty(connection: &Connection) -> Result<bool> {
+    Ok(0 == connection.pragma_query_value(None, "page_count", |row| row.get::<_, u64>(0))?)
+}
+
+/// Writes the schema, unless another process was faster.
+pub(super) fn initialise(connection: &Connection) -> Result<()> {
+    let turn = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
+    if !is_ours(&turn)? {
+        turn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        turn.execute_batch(SCHEMA)?;
+    }
+    turn.commit()
+}
+
+/// Raises an older store to the format of this version, unless another process was faster or a
+/// server that lives cannot read that: then names that server.
+pub(super) fn raise(
+    connection: &Connection,
+    is_alive: impl Fn(&ServerName) -> bool,
+) -> Result<Option<ServerName>> {
+    let turn = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let older = older_servers(&turn)?;
+    if let Some(older) = older.into_iter().find(is_alive) {
+        return Ok(Some(older));
+    }
+    let raised = usize::try_from(of(&turn)?.saturating_sub(1)).unwrap_or(usize::MAX);
+    for script in RAISE.iter().skip(raised) {
+        turn.execute_batch(script)?;
+    }
+    turn.commit()?;
+    Ok(None)
+}
+
+/// The servers that cannot read the format of this version.
+fn older_servers(connection: &Connection) -> Result<Vec<ServerName>> {
+    let mut statement = connection.prepare("SELECT name FROM server WHERE format < ?1")?;
+    let names = statement.query_map([FORMAT], |row| row.get::<_, String>(0))?;
+    // What is no name is no server either.
+    Ok(names.collect::<Result<Vec<_>>>()?.into_iter().flat_map(ServerName::new).collect())
+}

@@ -1,0 +1,125 @@
+//! What a store stands on, and what it was written by, as far as a test cannot arrange it for real.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::log::{LedgerId, Log as _, LogError, Server};
+
+const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/stores/format-1.db");
+
+#[test]
+fn where_processes_do_not_see_each_others_locks_no_store_is_opened_or_created() {
+    let (_folder, path) = place();
+    let open = |create, file_system: Option<&str>| {
+        let unfit = file_system.map(str::to_owned);
+        open_on(&path, create, Duration::ZERO, |_| Ok(Ground { unfit, read_only: false }))
+    };
+    let error = open(true, Some("NFS")).unwrap_err();
+    assert!(matches!(&error, OpenError::FileSystem { file_system, .. } if file_system == "NFS"));
+    assert!(error.to_string().contains("`license serve`"), "{error}");
+    assert!(!path.exists());
+    drop(open(true, None).unwrap());
+    assert!(matches!(open(false, Some("9p")), Err(OpenError::FileSystem { .. })));
+    drop(open(false, None).unwrap());
+}
+
+#[test]
+fn a_store_of_any_format_is_read_where_nothing_can_be_written() {
+    for older in [true, false] {
+        let (folder, path) = place();
+        fs::copy(FORMAT_1, &path).unwrap();
+        if !older {
+            drop(open(&path, false, Duration::ZERO).unwrap());
+        }
+        let before = content(&folder);
+        let mut log = open_read_only(&path).unwrap();
+        assert_eq!(log.format().unwrap(), format::FORMAT);
+        assert_eq!(log.page(LedgerId(1), 0, 100).unwrap().len(), 6);
+        assert!(log.damage().unwrap().is_empty());
+        let turn = log.turn(&[], &mut |_| panic!("nothing is decided")).unwrap_err();
+        let error = std::error::Error::source(&turn).unwrap();
+        let cause = error.source().unwrap().to_string();
+        assert_eq!(cause, "it lies where nothing can be written");
+        assert!(log.connection.execute("DELETE FROM entry", []).is_err());
+        drop(log);
+        assert!(content(&folder) == before);
+    }
+}
+
+#[test]
+fn a_store_whose_last_entries_cannot_be_read_is_not_read_as_less_than_it_is() {
+    let (_folder, path) = place();
+    let mut busy = open(&path, true, Duration::ZERO).unwrap();
+    busy.register(server("busy", "a")).unwrap();
+    let error = open_read_only(&path).unwrap_err();
+    let OpenError::Unavailable { source, .. } = error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("-wal"), "{source}");
+    drop(busy);
+    open_read_only(&path).unwrap();
+}
+
+#[test]
+fn a_store_is_not_raised_over_the_head_of_an_older_server_that_lives() {
+    let (folder, path) = place();
+    fs::copy(FORMAT_1, &path).unwrap();
+    let name = ServerName::new("db1:7427").unwrap();
+    let lives = Presences::of(&path).take(&name).ok().unwrap();
+    let before = content(&folder);
+    let error = open(&path, false, Duration::ZERO).unwrap_err();
+    assert!(matches!(&error, OpenError::Older { server, .. } if *server == name), "{error:?}");
+    assert!(content(&folder) == before);
+    drop(lives);
+    open(&path, false, Duration::ZERO).unwrap();
+}
+
+#[test]
+fn a_name_is_taken_for_as_long_as_its_server_lives() {
+    let (folder, path) = place();
+    let log = || open(&path, true, Duration::from_secs(600)).unwrap();
+    let [mut first, mut second, mut other] = [log(), log(), log()];
+    first.register(server("../db1: 7427/\u{1F600}", "a")).unwrap();
+    let error = second.register(server("../db1: 7427/\u{1F600}", "b")).unwrap_err();
+    let LogError::Taken { holder, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*holder, Some(std::process::id()));
+    // Nothing of the first was touched; it ends like a process that is killed.
+    first.catch_up(&[]).unwrap();
+    drop(first);
+    assert_eq!(second.register(server("../db1: 7427/\u{1F600}", "b")).unwrap(), 2);
+    // Whoever comes removes what the dead left, and whoever leaves removes the own.
+    drop(second);
+    other.register(server("pool", "c")).unwrap();
+    let files = || fs::read_dir(folder.path().join("license.db-servers")).unwrap().count();
+    assert_eq!(files(), 1);
+    other.leave().unwrap();
+    assert_eq!(files(), 0);
+}
+
+fn server(name: &str, instance: &str) -> Server {
+    Server {
+        name: ServerName::new(name).unwrap(),
+        instance: instance.to_owned(),
+        lease_seconds: 90,
+        grace_seconds: 90,
+    }
+}
+
+fn place() -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("license.db");
+    (folder, path)
+}
+
+fn open_read_only(path: &Path) -> Result<SqliteLog, OpenError> {
+    open_on(path, false, Duration::ZERO, |_| Ok(Ground { unfit: None, read_only: true }))
+}
+
+/// Every file of the folder.
+fn content(folder: &TempDir) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    let mut files: Vec<_> = entries
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}

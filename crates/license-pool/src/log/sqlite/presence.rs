@@ -1,0 +1,114 @@
+//! Which servers live: each holds the lock of a file beside the store for as long as it does, and the
+//! operating system frees that when it dies. No file here is made, looked at or removed but by who
+//! has the turn.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use license_core::Digest;
+use license_types::ServerName;
+
+/// The folder of these files.
+#[derive(Clone)]
+pub(super) struct Presences {
+    folder: PathBuf,
+}
+
+/// The lock of one server, held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Presence {
+    _file: File,
+    path: PathBuf,
+}
+
+/// Why a name was not taken.
+pub(super) enum Denied {
+    /// A process that lives has it.
+    Taken {
+        /// That process, where it says so.
+        holder: Option<u32>,
+    },
+    /// There can be no file.
+    Failed(io::Error),
+}
+
+impl Presences {
+    /// Those of the store at `path`.
+    pub(super) fn of(path: &Path) -> Presences {
+        let mut folder = path.as_os_str().to_owned();
+        folder.push("-servers");
+        Presences { folder: folder.into() }
+    }
+
+    /// Takes a name for as long as this process lives.
+    pub(super) fn take(&self, name: &ServerName) -> Result<Presence, Denied> {
+        self.sweep().map_err(Denied::Failed)?;
+        let path = self.path(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).map_err(Denied::Failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Denied::Taken { holder: holder(&file) }),
+            Err(TryLockError::Error(error)) => return Err(Denied::Failed(error)),
+        }
+        // The number is for the one who is refused, the name for people who look.
+        writeln!(file, "{} {name}", std::process::id()).map_err(Denied::Failed)?;
+        Ok(Presence { _file: file, path })
+    }
+
+    /// Whether the process that took a name lives.
+    pub(super) fn is_alive(&self, name: &ServerName) -> io::Result<bool> {
+        match File::open(self.path(name)) {
+            Ok(file) => is_locked(&file),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the folder, and removes what the dead left there.
+    fn sweep(&self) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.folder)?;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if !is_locked(&File::open(&path)?)? {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A name may hold what no file's name can, and two names may differ by case alone.
+    fn path(&self, name: &ServerName) -> PathBuf {
+        self.folder.join(Digest::of(name.as_str().as_bytes()).to_string())
+    }
+}
+
+impl Presence {
+    /// Gives the name back, and leaves nothing behind.
+    pub(super) fn end(self) {
+        // What is left is removed by whoever takes a name next.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn is_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn holder(mut file: &File) -> Option<u32> {
+    let mut note = String::new();
+    file.read_to_string(&mut note).ok()?;
+    note.split(' ').next()?.parse().ok()
+}

@@ -1,0 +1,22 @@
+-- From format 1 to format 2.
+
+-- Whoever still runs on format 1 is fenced by this: it looks for its instance before every turn.
+-- Names and epochs stay, so that what they held can be adopted.
+ALTER TABLE server ADD COLUMN transient INTEGER NOT NULL DEFAULT 0;
+UPDATE server SET instance = '', transient = name GLOB 'pool-[0-9]*-[0-9a-f]*';
+
+CREATE TABLE serving (
+    server TEXT NOT NULL,
+    ledger INTEGER NOT NULL REFERENCES ledger (id),
+    PRIMARY KEY (server, ledger)
+) STRICT, WITHOUT ROWID;
+INSERT INTO serving SELECT DISTINCT server, ledger FROM held;
+
+CREATE TABLE silence (
+    ledger       INTEGER NOT NULL REFERENCES ledger (id),
+    token        INTEGER NOT NULL,
+    milliseconds INTEGER NOT NULL,
+    PRIMARY KEY (ledger, token)
+) STRICT, WITHOUT ROWID;
+
+UPDATE store SET format = 2;
