@@ -11,6 +11,8 @@ mod demo;
 mod differential;
 mod documents;
 mod faults;
+mod figures;
+mod histories;
 mod layers;
 mod model;
 mod outside;

@@ -131,7 +131,7 @@ fn large_worlds_driven_by_seeds_go_as_the_model_says() {
 }
 
 /// A line that means something most of the time. Time moves on slowly, and back now and then.
-fn any_line(random: &mut Rng, index: usize) -> String {
+pub(crate) fn any_line(random: &mut Rng, index: usize) -> String {
     let product = |random: &mut Rng| ["0009", "0005", "0007", "0025", "12"][random.usize(..5)];
     if index == 0 || random.u8(..) < 4 {
         let number = ["A", "B"][random.usize(..2)];

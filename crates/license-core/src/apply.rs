@@ -7,11 +7,13 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use license_types::{ServerName, SessionId};
 use smallvec::SmallVec;
 
 use crate::{
     Breach, Digest, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained,
+    figure::Running,
     ledger::{Live, Product, Session},
     rights::Allowance,
 };
@@ -36,13 +38,26 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Fault> {
-        self.follow(entry).map_err(|breach| Fault::new(entry.sequence, breach))?;
+        let at = entry.time.as_millisecond().max(self.day.now);
+        let before = self.day.is_over(at).then(|| {
+            let before = (self.products.clone(), self.day.clone());
+            self.turn_the_day(at);
+            before
+        });
+        if let Err(breach) = self.follow(entry, at) {
+            if let Some(before) = before {
+                (self.products, self.day) = before;
+            }
+            return Err(Fault::new(entry.sequence, breach));
+        }
+        self.day.now = at;
         self.head = Head { sequence: entry.sequence, chain: entry.chain };
         self.time = entry.time;
         Ok(())
     }
 
-    fn follow(&mut self, entry: &Entry) -> Result<(), Breach> {
+    /// What the entry does, at the millisecond `at` of the figures' clock.
+    fn follow(&mut self, entry: &Entry, at: i64) -> Result<(), Breach> {
         let expected = self.head.sequence + 1;
         if entry.sequence != expected {
             return Err(Breach::Sequence { expected });
@@ -51,9 +66,9 @@ impl Ledger {
             return Err(Breach::Time);
         }
         match &entry.event {
-            Event::Installed(installed) => self.installed(installed),
-            Event::Retained(retained) => self.retained(entry, retained),
-            Event::Released(released) => self.released(released),
+            Event::Installed(installed) => self.installed(installed, entry.time, at),
+            Event::Retained(retained) => self.retained(entry, retained, at),
+            Event::Released(released) => self.released(released, at),
             Event::StateChanged { session, state } => {
                 self.holder(session)?.state = Some(*state);
                 Ok(())
@@ -64,11 +79,18 @@ impl Ledger {
             }
             Event::Moved { sessions } => self.moved(sessions, &entry.stamp.server),
             Event::Adopted { from_server, .. } => self.adopted(from_server, &entry.stamp.server),
-            Event::Refused(_) | Event::ClockCorrected => Ok(()),
+            Event::Refused(refused) => {
+                // Anything can be asked for; only what the license lists is planned for.
+                if self.products.contains_key(&refused.product) {
+                    self.day.refused(at, refused.product, refused.times, &refused.whom);
+                }
+                Ok(())
+            }
+            Event::ClockCorrected => Ok(()),
         }
     }
 
-    fn installed(&mut self, installed: &Installed) -> Result<(), Breach> {
+    fn installed(&mut self, installed: &Installed, time: Timestamp, at: i64) -> Result<(), Breach> {
         let license = &installed.license;
         let replaces = |number: &Arc<str>| self.bears(number);
         let continues = self.license.is_none()
@@ -80,18 +102,28 @@ impl Ledger {
         let mut before = std::mem::take(&mut self.products);
         let order = std::mem::take(&mut self.order);
         for grant in &license.grants {
-            let (used, used_by) = match before.remove(&grant.product) {
-                Some(product) => (product.used, product.used_by),
-                None => (0, BTreeMap::new()),
+            let (used, used_by, running) = match before.remove(&grant.product) {
+                Some(product) => (product.used, product.used_by, Some(product.running)),
+                None => {
+                    (0, BTreeMap::new(), self.day.gone.remove(&grant.product).map(|gone| gone.1))
+                }
             };
+            let mut running = running.unwrap_or_else(|| Running::begin(at, used, None));
+            running.pass(at, used);
+            running.allow(Some(Allowance::of(&grant.rights, license.expires, time)));
             let (name, rights) = (grant.name.clone(), Some(grant.rights.clone()));
-            self.products.insert(grant.product, Product { name, rights, used, used_by });
+            self.products.insert(grant.product, Product { name, rights, used, used_by, running });
             self.order.push(grant.product);
         }
         for id in order {
-            if let Some(gone) = before.remove(&id).filter(|product| product.used > 0) {
+            let Some(mut gone) = before.remove(&id) else { continue };
+            gone.running.pass(at, gone.used);
+            gone.running.allow(None);
+            if gone.used > 0 {
                 self.products.insert(id, Product { rights: None, ..gone });
                 self.order.push(id);
+            } else {
+                self.day.gone.insert(id, (gone.name, gone.running));
             }
         }
         self.numbers.retain(|number| **number != *license.number());
@@ -100,7 +132,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn retained(&mut self, entry: &Entry, retained: &Arc<Retained>) -> Result<(), Breach> {
+    fn retained(&mut self, entry: &Entry, retained: &Arc<Retained>, at: i64) -> Result<(), Breach> {
         let server = &entry.stamp.server;
         let expected = self.last_token + 1;
         if retained.token.get() != expected {
@@ -154,7 +186,10 @@ impl Ledger {
         if session.principal.is_none() {
             session.principal = entry.stamp.principal.clone();
         }
+        product.running.pass(at, product.used);
+        product.running.retain(at, used);
         product.used = used;
+        self.day.granted(at, id, &retained.session);
         match &mut served_here {
             Some(count) => **count = used_here,
             None => drop(product.used_by.insert(server.clone(), used_here)),
@@ -168,7 +203,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn released(&mut self, released: &Released) -> Result<(), Breach> {
+    fn released(&mut self, released: &Released, at: i64) -> Result<(), Breach> {
         let not_held = Breach::NotHeld { token: released.token };
         let Some(place) = self.retentions.place(released.token) else { return Err(not_held) };
         let Some(Live { record, principal, .. }) = place.get() else { return Err(not_held) };
@@ -184,13 +219,16 @@ impl Ledger {
             return Err(Breach::Recount { what: "the counts of its server" });
         };
         // After this point the entry must apply.
+        product.running.pass(at, product.used);
         product.used = product.used.saturating_sub(1);
         *used_here = used_here.saturating_sub(1);
         if *used_here == 0 {
             product.used_by.remove(&session.get().server);
         }
         if product.used == 0 && product.rights.is_none() {
-            self.products.remove(&released.product);
+            if let Some(gone) = self.products.remove(&released.product) {
+                self.day.gone.insert(released.product, (gone.name, gone.running));
+            }
             self.order.retain(|id| *id != released.product);
         }
         session.get_mut().held.retain(|(_, token)| *token != released.token);

@@ -100,6 +100,9 @@ impl Ledger {
     /// Those of [`apply`](Self::apply), and [`Breach::Chain`].
     pub fn replay(&mut self, entry: &Entry) -> Result<(), Fault> {
         self.verify(entry)?;
-        self.apply(entry)
+        self.apply(entry)?;
+        // Whoever appended it wrote them down.
+        self.take_figures();
+        Ok(())
     }
 }

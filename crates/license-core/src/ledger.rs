@@ -17,6 +17,8 @@ use smallvec::SmallVec;
 
 use crate::{
     Digest, Entry, Event, License, Retained, Stamp,
+    day::Day,
+    figure::Running,
     rights::{Allowance, Right},
     tokens::Tokens,
 };
@@ -40,6 +42,7 @@ pub struct Ledger {
     pub(crate) last_token: u64,
     /// Licenses held by each principal.
     pub(crate) seats: BTreeMap<Arc<Principal>, u64>,
+    pub(crate) day: Day,
 }
 
 /// Where a log ends: what is appended next must follow it.
@@ -59,6 +62,7 @@ pub(crate) struct Product {
     pub(crate) used: u64,
     /// The same count for each server that serves any; its sum is `used`.
     pub(crate) used_by: BTreeMap<Arc<ServerName>, u64>,
+    pub(crate) running: Running,
 }
 
 /// A session that holds something.
@@ -100,6 +104,7 @@ impl Ledger {
             retentions: Tokens::new(),
             last_token: 0,
             seats: BTreeMap::new(),
+            day: Day::new(),
         }
     }
 

@@ -27,6 +27,11 @@ impl Expiry {
         Expiry { last_day, end: end.map_or(i64::MAX, Timestamp::as_second) }
     }
 
+    /// The second of the epoch at which it is over.
+    pub(crate) fn end(self) -> i64 {
+        self.end
+    }
+
     fn has_passed(self, time: Timestamp) -> bool {
         time.as_second() >= self.end
     }

@@ -1,0 +1,254 @@
+//! The day that runs in a ledger, by the times of its entries: what was refused in it, and how it
+//! ends. The figures' clock never steps back, also where an entry does, so that no day ends twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use license_types::{ProductId, SessionId};
+
+use crate::{
+    Figure, Ledger, License, Refusals, Whom,
+    figure::{DAY, Running, timestamp},
+    ledger::Product,
+    rights::Allowance,
+};
+
+/// So long a session may go without a license before its refusal is a true one.
+const PATIENCE: i64 = 5 * 60 * 1000;
+
+/// So many sessions that were refused are remembered; then one that was refused before counts anew,
+/// and the oldest refusal is not waited for any longer. A ledger must not grow with what it refuses.
+const REMEMBERED: usize = 4096;
+
+type Key = (ProductId, Arc<SessionId>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Day {
+    /// The time of the last entry, in milliseconds of the epoch; it never steps back.
+    pub(crate) now: i64,
+    /// When the day began; none before the first entry.
+    pub(crate) start: Option<i64>,
+    pub(crate) refused: BTreeMap<ProductId, Refused>,
+    /// The sessions that were refused in the day.
+    pub(crate) sessions: BTreeSet<Key>,
+    /// Until when a session that was refused may still be granted what it asked for.
+    pub(crate) hopes: BTreeMap<Key, i64>,
+    /// The same in the order of time, and those that came to nothing.
+    pub(crate) queue: VecDeque<(i64, Key)>,
+    /// Products that are gone from the ledger since the day began.
+    pub(crate) gone: BTreeMap<ProductId, (Arc<str>, Running)>,
+    /// The figures of the days that the last entry ended.
+    finished: Vec<Figure>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Refused {
+    pub(crate) times: u64,
+    pub(crate) sessions: u64,
+    /// The most sessions for which one entry stands.
+    pub(crate) others: u64,
+    pub(crate) lasting: u64,
+}
+
+impl Day {
+    pub(crate) fn new() -> Day {
+        Day {
+            now: i64::MIN,
+            start: None,
+            refused: BTreeMap::new(),
+            sessions: BTreeSet::new(),
+            hopes: BTreeMap::new(),
+            queue: VecDeque::new(),
+            gone: BTreeMap::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// Whether the day is over at `at`, or none has begun.
+    #[inline]
+    pub(crate) fn is_over(&self, at: i64) -> bool {
+        self.start.is_none_or(|start| at - start >= DAY)
+    }
+
+    /// A session was granted the product: what it was refused was no true refusal.
+    #[inline]
+    pub(crate) fn granted(&mut self, at: i64, product: ProductId, session: &Arc<SessionId>) {
+        if !self.queue.is_empty() {
+            self.lose_hope(at);
+            self.hopes.remove(&(product, session.clone()));
+        }
+    }
+
+    pub(crate) fn refused(&mut self, at: i64, product: ProductId, times: u64, whom: &Whom) {
+        self.lose_hope(at);
+        let refused = self.refused.entry(product).or_default();
+        refused.times = refused.times.saturating_add(times);
+        match whom {
+            Whom::Others { sessions } => refused.others = refused.others.max(*sessions),
+            Whom::Session { session, waited_seconds, .. } => {
+                let key = (product, session.clone());
+                if !self.sessions.contains(&key) {
+                    refused.sessions += 1;
+                    if self.sessions.len() < REMEMBERED {
+                        self.sessions.insert(key.clone());
+                    }
+                }
+                if waited_seconds.is_some() {
+                    refused.lasting += 1;
+                    self.hopes.remove(&key);
+                } else if !self.hopes.contains_key(&key) {
+                    self.hope(at + PATIENCE, key);
+                }
+            }
+        }
+    }
+
+    fn hope(&mut self, until: i64, key: Key) {
+        self.hopes.insert(key.clone(), until);
+        self.queue.push_back((until, key));
+        if self.queue.len() > REMEMBERED {
+            self.lose_oldest();
+        }
+    }
+
+    /// Counts as true the refusals after which nothing was granted until `at`.
+    fn lose_hope(&mut self, at: i64) {
+        while self.queue.front().is_some_and(|(until, _)| *until <= at) {
+            self.lose_oldest();
+        }
+    }
+
+    fn lose_oldest(&mut self) {
+        let Some((until, key)) = self.queue.pop_front() else { return };
+        // What was granted meanwhile may be hoped for anew.
+        if self.hopes.get(&key) == Some(&until) {
+            self.hopes.remove(&key);
+            self.refused.entry(key.0).or_default().lasting += 1;
+        }
+    }
+}
+
+/// What changes when a day ends.
+struct Books<'l> {
+    products: &'l mut BTreeMap<ProductId, Product>,
+    license: Option<&'l License>,
+    day: &'l mut Day,
+}
+
+impl Ledger {
+    /// Ends every day that is over at `at` and begins that of `at`.
+    pub(crate) fn turn_the_day(&mut self, at: i64) {
+        let Ledger { products, license, day, .. } = self;
+        Books { products, license: license.as_deref(), day }.turn(at);
+    }
+
+    /// The figures of the days that the last entry which was applied ended, and that were not taken
+    /// before. The turn that appends the entry writes them down; what was replayed is written.
+    pub fn take_figures(&mut self) -> Vec<Figure> {
+        std::mem::take(&mut self.day.finished)
+    }
+
+    /// The figures that no entry made final yet, as they would be at `now`: those of the day that
+    /// runs, and of days before it that ended without an entry.
+    pub fn running_figures(&self, now: jiff::Timestamp) -> Vec<Figure> {
+        let Some(start) = self.day.start else { return Vec::new() };
+        let at = now.as_millisecond().max(self.day.now).max(start);
+        let (mut products, mut day) = (self.products.clone(), self.day.clone());
+        let mut books =
+            Books { products: &mut products, license: self.license.as_deref(), day: &mut day };
+        books.day.finished.clear();
+        if books.day.is_over(at) {
+            books.turn(at);
+        }
+        books.finish(at);
+        day.finished
+    }
+}
+
+impl Books<'_> {
+    fn turn(&mut self, at: i64) {
+        self.day.finished.clear();
+        let today = at - at.rem_euclid(DAY);
+        let Some(mut start) = self.day.start else { return self.begin(today) };
+        while start < today {
+            let next = start + DAY;
+            self.finish(next);
+            // Where nothing can happen until an expiry or today, all days are alike.
+            let alike = if self.day.queue.is_empty() { self.alike(next, today) } else { 0 };
+            self.begin(next);
+            if alike > 0 {
+                let first = self.day.finished.len();
+                self.finish(next + DAY);
+                for figure in &mut self.day.finished[first..] {
+                    figure.days = alike;
+                }
+                self.begin(next + DAY * i64::try_from(alike).unwrap_or(0));
+            }
+            start = self.day.start.unwrap_or(today);
+        }
+    }
+
+    /// How many days from `start` end before `today` and have the same rights.
+    fn alike(&self, start: i64, today: i64) -> u64 {
+        let of_license = self.license.and_then(|license| license.expires);
+        let rights = self.products.values().filter_map(|product| product.rights.as_deref());
+        let of_rights = rights.flatten().filter_map(|right| right.expires);
+        let ends = of_license.into_iter().chain(of_rights);
+        let ends = ends.map(|expiry| expiry.end().saturating_mul(1000)).filter(|end| *end > start);
+        let until = ends.fold(today, i64::min);
+        u64::try_from((until - start).div_euclid(DAY)).unwrap_or(0)
+    }
+
+    /// Begins the day of `start`.
+    fn begin(&mut self, start: i64) {
+        self.day.start = Some(start);
+        self.day.refused.clear();
+        self.day.sessions.clear();
+        self.day.gone.clear();
+        let expires = self.license.and_then(|license| license.expires);
+        for product in self.products.values_mut() {
+            let rights = product.rights.as_deref();
+            let allowance = rights.map(|rights| Allowance::of(rights, expires, timestamp(start)));
+            product.running = Running::begin(start, product.used, allowance);
+        }
+    }
+
+    /// Tells the figures of the day up to `end`.
+    fn finish(&mut self, end: i64) {
+        self.day.lose_hope(end);
+        let start = self.day.start.unwrap_or(end);
+        let mut figures = BTreeMap::new();
+        for (id, product) in &mut *self.products {
+            product.running.pass(end, product.used);
+            figures.insert(*id, (product.name.clone(), product.running.clone()));
+        }
+        for (id, gone) in std::mem::take(&mut self.day.gone) {
+            figures.entry(id).or_insert(gone);
+        }
+        for (product, (product_name, running)) in figures {
+            let refused = self.day.refused.get(&product).copied().unwrap_or_default();
+            if running.peak == 0 && refused == Refused::default() {
+                continue;
+            }
+            self.day.finished.push(Figure {
+                product,
+                product_name,
+                start: timestamp(start),
+                days: 1,
+                allowed_count: running.allowed,
+                peak_used_count: running.peak,
+                peak_after: u64::try_from(running.peak_at - start).unwrap_or(0),
+                with_nothing_left: running.with_nothing_left,
+                held: running.held,
+                retained: running.retained,
+                refusals: Refusals {
+                    times: refused.times,
+                    sessions: refused.sessions + refused.others,
+                    lasting: refused.lasting,
+                },
+            });
+        }
+    }
+}

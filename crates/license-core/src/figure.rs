@@ -1,0 +1,161 @@
+//! Daily figures of a product: what capacity is planned by, and what is added up for them while a
+//! day runs. They are folds of the entries, in whole milliseconds, so that every server that reads a
+//! log computes the same ones.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use license_types::{Date, DateTime, ProductDay, ProductId};
+
+use crate::{
+    rights::Allowance,
+    wire::{count, seconds},
+};
+
+pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// What became of a product on one day, or on several days that are all alike.
+///
+/// A ledger that nothing happens to has no entries either: when the next one comes, the days since
+/// the last are told at once, those in a row on which the same was held as one figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// The product.
+    pub product: ProductId,
+    /// Its name at the end of the day.
+    pub product_name: Arc<str>,
+    /// The day's first instant, in UTC; of several days, the first one's.
+    pub start: Timestamp,
+    /// How many days in a row these figures are true of, each.
+    pub days: u64,
+    /// Licenses allowed at the end of the day.
+    pub allowed_count: u64,
+    /// The most that were in use at once.
+    pub peak_used_count: u64,
+    /// Milliseconds after the start of the day, when the peak was first reached.
+    pub peak_after: u64,
+    /// Milliseconds in which nothing was left.
+    pub with_nothing_left: u64,
+    /// Milliseconds for which licenses were held, added up over all of them.
+    pub held: u64,
+    /// Retentions that began.
+    pub retained: u64,
+    /// What was refused.
+    pub refusals: Refusals,
+}
+
+/// How often a product was refused on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// All of them, each repetition counted.
+    pub times: u64,
+    /// Different sessions that were refused.
+    pub sessions: u64,
+    /// Those after which the session went without.
+    pub lasting: u64,
+}
+
+impl Figure {
+    /// The figures as reports show them, one for each day.
+    pub fn product_days(&self) -> impl Iterator<Item = ProductDay> {
+        let start = self.start.as_millisecond();
+        let starts = (0..self.days)
+            .map_while(move |day| start.checked_add(DAY.checked_mul(i64::try_from(day).ok()?)?));
+        starts.map(|start| self.product_day(start))
+    }
+
+    fn product_day(&self, start: i64) -> ProductDay {
+        let peak_at = start.saturating_add_unsigned(self.peak_after);
+        ProductDay {
+            date: date(start),
+            product_id: self.product,
+            product_name: self.product_name.to_string(),
+            allowed_count: count(self.allowed_count),
+            peak_used_count: count(self.peak_used_count),
+            peak_at: (self.peak_used_count > 0).then(|| DateTime::from(timestamp(peak_at))),
+            seconds_with_nothing_left: seconds(self.with_nothing_left / 1000),
+            held_seconds: seconds(self.held / 1000),
+            retained: count(self.retained),
+            refused: count(self.refusals.times),
+            sessions_refused: count(self.refusals.sessions),
+            true_refusals: count(self.refusals.lasting),
+        }
+    }
+}
+
+/// The instant of a number of milliseconds that came from an instant.
+pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
+    let nearest = if milliseconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(milliseconds).unwrap_or(nearest)
+}
+
+fn date(start: i64) -> Date {
+    let day = DateTime::from(timestamp(start));
+    Date::new(&day.as_str()[..10]).expect("a date-time begins with a date")
+}
+
+/// What is added up of a product while a day runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Running {
+    /// Up to when the two times are added up, in milliseconds of the epoch.
+    pub(crate) since: i64,
+    /// Licenses allowed since then, as reports say it.
+    pub(crate) allowed: u64,
+    /// So many in use leave nothing.
+    pub(crate) limit: u64,
+    pub(crate) held: u64,
+    pub(crate) with_nothing_left: u64,
+    pub(crate) peak: u64,
+    pub(crate) peak_at: i64,
+    pub(crate) retained: u64,
+}
+
+impl Running {
+    /// Begins a day, or what is left of it, with `used` in use.
+    pub(crate) fn begin(at: i64, used: u64, allowance: Option<Allowance>) -> Running {
+        let mut running = Running {
+            since: at,
+            allowed: 0,
+            limit: u64::MAX,
+            held: 0,
+            with_nothing_left: 0,
+            peak: used,
+            peak_at: at,
+            retained: 0,
+        };
+        running.allow(allowance);
+        running
+    }
+
+    /// Notes what is allowed from now on; `None` where the license does not list the product.
+    pub(crate) fn allow(&mut self, allowance: Option<Allowance>) {
+        self.allowed = allowance.map_or(0, Allowance::count);
+        self.limit = match allowance {
+            Some(Allowance::Limited(count)) => count,
+            // Who is refused for another reason does not want for a license.
+            Some(Allowance::Expired { .. } | Allowance::Unlimited) | None => u64::MAX,
+        };
+    }
+
+    /// Adds the time up to `at`, in which `used` were in use.
+    #[inline]
+    pub(crate) fn pass(&mut self, at: i64, used: u64) {
+        let passed = u64::try_from(at - self.since).unwrap_or(0);
+        if passed > 0 {
+            self.since = at;
+            self.held = self.held.saturating_add(used.saturating_mul(passed));
+            if used >= self.limit {
+                self.with_nothing_left += passed;
+            }
+        }
+    }
+
+    /// One more is retained at `at`: now `used` are in use.
+    #[inline]
+    pub(crate) fn retain(&mut self, at: i64, used: u64) {
+        self.retained += 1;
+        if used > self.peak {
+            (self.peak, self.peak_at) = (used, at);
+        }
+    }
+}

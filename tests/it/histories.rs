@@ -1,0 +1,73 @@
+//! Histories made by seed: what many sessions do over weeks, with idle spells, floods of refusals
+//! and clocks that step back, as entries that follow from each other.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use license_core::{Digest, Entry, Event, Identity, Refused, Stamp, Whom};
+use license_types::RefusalCode;
+
+use crate::{
+    scripts::{
+        core::CoreEngine,
+        engine::Engine,
+        script::{Operation, Step},
+    },
+    worlds::any_line,
+};
+
+/// The entries of about `steps` commands.
+pub(crate) fn history(seed: u64, steps: usize) -> Vec<Entry> {
+    let mut random = Rng::with_seed(seed);
+    let mut now: Timestamp = "2026-02-01T22:00:00Z".parse().unwrap();
+    let mut engine = CoreEngine::new();
+    for index in 0..steps {
+        now += SignedDuration::from_millis(match random.u8(..) {
+            0 => random.i64(0..200) * 86_400_000 / 10,
+            1..8 => random.i64(0..10) * 3_600_000,
+            8..64 => random.i64(0..400_000),
+            // To the millisecond at which a day or a session's patience ends.
+            64..80 => 300_000,
+            80 => 86_400_000 - now.as_millisecond().rem_euclid(86_400_000),
+            81 => -random.i64(0..100_000_000),
+            82..128 => random.i64(0..1000),
+            _ => 0,
+        });
+        engine.set_clock(now);
+        match random.u8(..) {
+            0..8 if index > 0 => engine.append(refusal(&mut random), &Stamp::local()),
+            8 if index > 0 => engine.append(Event::ClockCorrected, &Stamp::local()),
+            _ => {
+                let step = Step::parse(&any_line(&mut random, index)).unwrap();
+                if !matches!(step.operation, Operation::At(_)) {
+                    engine.execute(&step);
+                }
+            }
+        }
+    }
+    engine.recount();
+    engine.log().to_vec()
+}
+
+/// A refusal as servers fold them.
+fn refusal(random: &mut Rng) -> Event {
+    let session = format!("S{}", random.u8(..16));
+    let digest = Digest::of(session.as_bytes());
+    Event::Refused(Box::new(Refused {
+        product: ["0009", "0005", "0007", "0025"][random.usize(..4)].parse().unwrap(),
+        code: RefusalCode::NoLicenseLeft,
+        allowed_count: 1,
+        used_count: 1,
+        times: random.u64(1..9),
+        whom: match random.u8(..3) {
+            0 => Whom::Others { sessions: random.u64(1..50) },
+            waited => Whom::Session {
+                session: Arc::new(session.parse().unwrap()),
+                reason: Arc::new("CLIENT".parse().unwrap()),
+                identity: Identity::Erased(digest),
+                waited_seconds: (waited == 1).then_some(30),
+            },
+        },
+    }))
+}
