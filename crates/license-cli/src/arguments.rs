@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use license_types::schemas::{NAMES, Profile};
 use license_types::{
-    Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
+    EventKind, Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
 };
 use license_validate::rules::Rule;
 
@@ -223,24 +223,46 @@ pub(crate) struct Release {
 }
 
 /// Shows the log: what was installed, retained, refused and released
+///
+/// The log is read as it is shown, so a long one needs little memory.
 #[derive(Args, Debug)]
 pub(crate) struct History {
     /// Only this product, such as 0009 or 808464441
     #[arg(long, value_name = "ID")]
     pub product: Option<ProductId>,
+    /// Only what concerns sessions of this user: what they retained, were refused and released. A
+    /// release is found by its retention, as long as the log has that
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
     /// Only this session
     #[arg(long, value_name = "ID", value_parser = session)]
     pub session: Option<SessionId>,
     /// Only these kinds of entries, parted by commas
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = one_of::<EventKind>(EventKind::ALL.iter().map(|kind| kind.as_str())))]
     pub kind: Vec<EventKind>,
-    /// Only from this day (UTC) or instant on
+    /// Only from this day or instant on
     #[arg(long, visible_alias = "since", value_name = "TIME")]
     pub from: Option<Instant>,
-    /// Only up to the end of this day (UTC), or before this instant
+    /// Only up to the end of this day, or before this instant
     #[arg(long, visible_alias = "until", value_name = "TIME")]
     pub to: Option<Instant>,
-    /// Recomputes the chain of hashes over the whole log first
+    /// Where days begin and end and which times are shown, such as Europe/Berlin; JSON keeps UTC
+    #[arg(long, value_name = "NAME", default_value = "UTC")]
+    pub time_zone: Zone,
+    /// Prints comma-separated values (RFC 4180); text that a spreadsheet would take for a formula
+    /// begins with `'`
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Shows pseudonyms instead of users, hosts, addresses, sessions, servers, credentials and free
+    /// texts: the same one for the same name in this run, another in the next. Digests and chain
+    /// values are replaced too, since they would confirm a guess, so what is shown cannot be verified
+    #[arg(long)]
+    pub anonymize: bool,
+    /// Makes the same pseudonyms in every run from the key in this file, at least 16 bytes; who has
+    /// the key can tell who is meant
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub anonymize_key: Option<PathBuf>,
+    /// Recomputes the chain of hashes over the whole log first, and says up to where it holds
     #[arg(long)]
     pub verify: bool,
 }
@@ -294,21 +316,6 @@ Figures:
   sessions    different sessions; SQL sessions have no id, so each retention counts as one
   retentions  held for some of the period
   hours       license-hours: time that retentions are proven to be held, added up";
-
-/// What an entry of the log tells of; the words are those of `kind` in the JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum EventKind {
-    Installed,
-    Retained,
-    Released,
-    Refused,
-    StateChanged,
-    Described,
-    Moved,
-    Adopted,
-    ClockCorrected,
-}
 
 /// Looks after the store
 #[derive(Args, Debug)]

@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// A log that does not verify.
-    pub(crate) fn damaged(fault: String) -> Failure {
+    pub(crate) fn damaged(fault: impl Into<String>) -> Failure {
         Failure::new(ProblemCode::LedgerFaulted, fault)
     }
 

@@ -5,6 +5,7 @@
 //! Each command is one file of `commands` and asks one trait, `Licenses`, behind which a store
 //! stands.
 
+mod anonymize;
 mod arguments;
 mod commands;
 mod context;

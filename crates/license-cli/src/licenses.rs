@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use license_pool::Target;
+use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, Entry, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, Retention, ServerName, Session, SessionId, SessionState,
-    StoreCheck,
+    Availability, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt, RenewReceipt,
+    RetainReceipt, Retention, ServerName, Session, SessionId, SessionState, StoreCheck,
 };
 
 use crate::failure::Failure;
@@ -31,8 +30,10 @@ pub(crate) trait Licenses {
     ) -> Result<RenewReceipt, Failure>;
     /// Releases what is held.
     fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure>;
-    /// Hands over every entry in the order of the log.
-    fn history(&mut self, each: EachEntry<'_>) -> Result<(), Failure>;
+    /// Hands over the entries that are wanted, page by page in the order of the log.
+    fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure>;
+    /// Recomputes the chain of the log; `reached` is told now and then which entry was reached.
+    fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure>;
     /// Reads the whole store and recomputes what can be.
     fn check(&mut self) -> Result<StoreCheck, Failure>;
 }
@@ -51,8 +52,8 @@ pub(crate) type RetainSeat =
 /// Tells people.
 pub(crate) type Tell = Box<dyn FnMut(String) + Send>;
 
-/// Takes one entry after the other.
-pub(crate) type EachEntry<'a> = &'a mut dyn FnMut(Entry) -> Result<(), Failure>;
+/// Takes one page after the other.
+pub(crate) type EachPage<'a> = &'a mut dyn FnMut(HistoryPage) -> Result<(), Failure>;
 
 /// A document to install.
 pub(crate) struct Installation<'a> {

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use license_pool::{
-    Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool, Refusal, Release,
-    Retain, StoreUrl, Target,
+    ChainCheck, Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool,
+    Refusal, Release, Retain, Selection, StoreUrl, Target,
 };
 use license_types::{
     Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode, ReleaseReceipt,
@@ -14,7 +14,7 @@ use license_types::{
 };
 
 use crate::failure::{Failure, chain};
-use crate::licenses::{EachEntry, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
+use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
 
 /// Between two looks at whether a license is left.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -172,11 +172,16 @@ impl Licenses for Store {
         self.pool.release_with(Release::new(target)).wait().map_err(|error| failure(&error))
     }
 
-    fn history(&mut self, each: EachEntry<'_>) -> Result<(), Failure> {
-        for entry in self.pool.history() {
-            each(entry.map_err(|error| failure(&error))?)?;
+    fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure> {
+        let mut history = self.pool.select(wanted);
+        while let Some(page) = history.page().map_err(|error| failure(&error))? {
+            each(page)?;
         }
         Ok(())
+    }
+
+    fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
+        self.pool.verify_chain(reached).map_err(|error| failure(&error))
     }
 
     fn check(&mut self) -> Result<StoreCheck, Failure> {

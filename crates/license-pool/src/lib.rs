@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chain;
 mod check;
 mod clock;
 mod error;
@@ -45,12 +46,15 @@ mod url;
 mod verify;
 mod writer;
 
+pub use chain::ChainCheck;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
-pub use history::History;
-pub use license_core::{Held, InstallError, Refusal, Release, Retain, SAMPLE_LICENSE, Target};
+pub use history::{History, HistoryPage};
+pub use license_core::{
+    Held, InstallError, License, Refusal, Release, Retain, SAMPLE_LICENSE, Target,
+};
 pub use license_types::*;
-pub use log::{Log, LogError, OpenError, TurnError};
+pub use log::{Log, LogError, OpenError, Selection, TurnError};
 pub use options::{LOCAL, Options};
 pub use pending::Pending;
 pub use pool::{InstallOptions, IntoProductId, Pool};

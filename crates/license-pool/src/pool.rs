@@ -9,12 +9,13 @@ use license_types::{
     ReleaseReceipt, RenewReceipt, RetainReceipt, Session, SessionId, SessionState, StoreCheck,
 };
 
+use crate::chain;
 use crate::check;
 use crate::ledgers;
-use crate::log::{Asked, Found, Log, OpenError, Which};
+use crate::log::{Asked, Found, LedgerId, Log, LogError, OpenError, Selection, Stretch, Which};
 use crate::request::{Done, Installation, Read, Reply, Request, Write};
 use crate::shared::Shared;
-use crate::{Error, History, Options, Pending, Seat, Verifier};
+use crate::{ChainCheck, Error, History, HistoryPage, Options, Pending, Seat, Verifier};
 
 /// Retains and releases licenses of one store. Cheap to clone; every clone is the same pool.
 ///
@@ -338,25 +339,40 @@ impl Pool {
 
     /// Every entry of the license, from the first.
     pub fn history(&self) -> History {
-        History::new(self.clone())
+        self.select(Selection::default())
+    }
+
+    /// The entries of the license that are wanted, from the first.
+    pub fn select(&self, wanted: Selection) -> History {
+        History::new(self.clone(), wanted)
     }
 
     /// Up to `limit` entries after the sequence `after`; fewer only at the end.
     pub fn page(&self, after: u64, limit: usize) -> Pending<Vec<Entry>> {
-        let license = self.license.clone();
-        let page = self.with_log(move |log| {
-            let asked = Asked { license: license.clone(), known: None };
-            let news = log.catch_up(&[asked]).map_err(Error::store)?;
-            match (news.found.first(), &license) {
-                (None, _) => Err(Error::Internal(None)),
-                (Some(Found::Unknown), Which::Only) => Ok(Vec::new()),
-                (Some(found), _) => {
-                    let ledger = ledgers::id(&license, found)?;
-                    log.page(ledger, after, limit).map_err(Error::store)
-                }
-            }
-        });
+        let page = self.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, limit));
         page.then(|page| Ok(page?.iter().map(license_core::Entry::to_wire).collect()))
+    }
+
+    /// Up to `limit` entries that are wanted, from a stretch of the log after the sequence `after`:
+    /// there may be none in it and still some beyond.
+    pub fn stretch(&self, after: u64, limit: usize, wanted: Selection) -> Pending<HistoryPage> {
+        let nothing = Stretch { reached: after, end: after, ..Stretch::default() };
+        let stretch =
+            self.read_log(nothing, move |log, ledger| log.select(ledger, after, limit, &wanted));
+        stretch.then(|stretch| {
+            let Stretch { entries, reached, end } = stretch?;
+            let entries = entries.iter().map(license_core::Entry::to_wire).collect();
+            Ok(HistoryPage { entries, reached, end })
+        })
+    }
+
+    /// Recomputes the chain over every entry of the license, and tells up to where it holds. Others
+    /// go on meanwhile; `reached` is told now and then which entry was reached.
+    ///
+    /// # Errors
+    /// What the store said. A chain that does not hold is no error but in the answer.
+    pub fn verify_chain(&self, mut reached: impl FnMut(u64)) -> Result<ChainCheck, Error> {
+        chain::verify(self, &mut reached)
     }
 
     /// The numbers of the licenses in force.
@@ -418,6 +434,27 @@ impl Pool {
             }),
         }));
         pending
+    }
+
+    /// Reads the log of the license; `nothing` is what is read where none is installed.
+    pub(crate) fn read_log<T: Send + 'static>(
+        &self,
+        nothing: T,
+        read: impl FnOnce(&mut dyn Log, LedgerId) -> Result<T, LogError> + Send + 'static,
+    ) -> Pending<T> {
+        let license = self.license.clone();
+        self.with_log(move |log| {
+            let asked = Asked { license: license.clone(), known: None };
+            let news = log.catch_up(&[asked]).map_err(Error::store)?;
+            match (news.found.first(), &license) {
+                (None, _) => Err(Error::Internal(None)),
+                (Some(Found::Unknown), Which::Only) => Ok(nothing),
+                (Some(found), _) => {
+                    let ledger = ledgers::id(&license, found)?;
+                    read(log, ledger).map_err(Error::store)
+                }
+            }
+        })
     }
 
     /// Does something with the log itself, between two turns.

@@ -22,6 +22,7 @@
 
 mod date_time;
 mod digest;
+mod event;
 #[rustfmt::skip]
 mod generated;
 mod json;

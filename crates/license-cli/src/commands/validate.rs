@@ -147,7 +147,7 @@ fn file(
     let env = &mut *context.env;
     let name = name_of(path);
     let Input { reader, size, .. } = input::open(path, &mut *env.stdin, &env.directory)?;
-    let mut progress = Progress::new(&name, size, env.stderr_is_terminal);
+    let mut progress = Progress::of_bytes(&name, size, env.stderr_is_terminal);
     let mut faults = Vec::new();
     let mut broken = None;
     let summary = judge.read(reader, |notice| {

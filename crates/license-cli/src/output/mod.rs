@@ -10,6 +10,7 @@ pub(crate) mod text;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use license_types::{DateTime, ProductId, RetainReceipt, Violation};
 use serde::Serialize;
 
@@ -56,6 +57,14 @@ pub(crate) fn time(time: &DateTime) -> String {
 /// An instant in UTC, to the second.
 pub(crate) fn instant(timestamp: Timestamp) -> String {
     timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// An instant in a time zone, to the second; in UTC as [`instant`] shows it.
+pub(crate) fn instant_in(timestamp: Timestamp, zone: &TimeZone) -> String {
+    match *zone == TimeZone::UTC {
+        true => instant(timestamp),
+        false => timestamp.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
+    }
 }
 
 /// What a session holds, as a line.

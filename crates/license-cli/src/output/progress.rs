@@ -4,45 +4,61 @@ use std::io::Write;
 
 use super::text::escaped;
 
-/// A line that is painted over and over on the terminal while bytes are read.
+/// A line that is painted over and over on the terminal while something long is read.
 ///
-/// It is painted once per [`STEP`] bytes, so short inputs show none and no clock is needed.
+/// It is painted once per step, so short inputs show none and no clock is needed.
 pub(crate) struct Progress {
     label: String,
-    total_bytes: Option<u64>,
-    painted_bytes: u64,
+    unit: Unit,
+    total: Option<u64>,
+    painted: u64,
     shown: bool,
     on: bool,
 }
 
-/// At the speed of reading and checking, this paints some ten to thirty times a second.
-const STEP: u64 = 4 << 20;
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Entries,
+}
 
 /// Returns to the start of the line and erases it.
 const WIPE: &str = "\r\x1b[2K";
 
 impl Progress {
-    /// Progress of reading `label`, silent unless `on`.
-    pub(crate) fn new(label: &str, total_bytes: Option<u64>, on: bool) -> Progress {
-        Progress {
-            label: escaped(label).into_owned(),
-            total_bytes,
-            painted_bytes: 0,
-            shown: false,
-            on,
-        }
+    /// Progress of reading so many bytes of `label`, silent unless `on`.
+    pub(crate) fn of_bytes(label: &str, total: Option<u64>, on: bool) -> Progress {
+        Progress::new(label, Unit::Bytes, total, on)
     }
 
-    /// Tells that `read_bytes` were read in all.
-    pub(crate) fn advance(&mut self, read_bytes: u64, out: &mut dyn Write) {
-        if !self.on || read_bytes < self.painted_bytes + STEP {
+    /// Progress of reading the entries of a log, silent unless `on`.
+    pub(crate) fn of_entries(label: &str, on: bool) -> Progress {
+        Progress::new(label, Unit::Entries, None, on)
+    }
+
+    fn new(label: &str, unit: Unit, total: Option<u64>, on: bool) -> Progress {
+        Progress { label: escaped(label).into_owned(), unit, total, painted: 0, shown: false, on }
+    }
+
+    /// Tells how much there is, where that shows only later.
+    pub(crate) fn total(&mut self, total: u64) {
+        self.total = Some(total);
+    }
+
+    /// Tells that `read` of them were read in all.
+    pub(crate) fn advance(&mut self, read: u64, out: &mut dyn Write) {
+        if !self.on || read < self.painted + self.unit.step() {
             return;
         }
-        self.painted_bytes = read_bytes;
-        let megabytes = read_bytes >> 20;
-        let share = match self.total_bytes.filter(|&total| total >= read_bytes) {
-            Some(total) => format!("{} % ({megabytes} MiB)", read_bytes * 100 / total),
-            None => format!("{megabytes} MiB"),
+        self.painted = read;
+        let count = match self.unit {
+            Unit::Bytes => format!("{} MiB", read >> 20),
+            Unit::Entries => format!("{read} entries"),
+        };
+        let share = match self.total.filter(|&total| total >= read) {
+            Some(total) => format!("{} % ({count})", read * 100 / total),
+            None => count,
         };
         // That nobody looks is no reason to fail.
         let _ = write!(out, "{WIPE}{}: {share}", self.label);
@@ -60,13 +76,23 @@ impl Progress {
     }
 }
 
+impl Unit {
+    /// At the speed of reading and checking, this paints some ten to thirty times a second.
+    fn step(self) -> u64 {
+        match self {
+            Unit::Bytes => 4 << 20,
+            Unit::Entries => 10_000,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn painted(total_bytes: Option<u64>, on: bool, steps: &[u64]) -> String {
         let mut out = Vec::new();
-        let mut progress = Progress::new("usage.json", total_bytes, on);
+        let mut progress = Progress::of_bytes("usage.json", total_bytes, on);
         for &read_bytes in steps {
             progress.advance(read_bytes, &mut out);
         }
@@ -81,6 +107,17 @@ mod tests {
             "|usage.json: 25 % (4 MiB)|usage.json: 75 % (12 MiB)|"
         );
         assert_eq!(painted(None, true, &[9 << 20]), "|usage.json: 9 MiB|");
+    }
+
+    #[test]
+    fn a_long_log_shows_how_many_entries_were_read() {
+        let mut out = Vec::new();
+        let mut progress = Progress::of_entries("history", true);
+        progress.advance(9_999, &mut out);
+        progress.total(40_000);
+        progress.advance(10_000, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.replace(WIPE, "|"), "|history: 25 % (10000 entries)");
     }
 
     #[test]

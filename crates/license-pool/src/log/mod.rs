@@ -14,6 +14,7 @@ mod memory;
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
+mod selection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -21,6 +22,7 @@ pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresLog, PostgresUrl};
+pub use selection::{Selection, Stretch};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLog;
 
@@ -152,6 +154,25 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be read.
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError>;
+
+    /// Up to `limit` entries that `wanted` takes, from a stretch of a ledger's log after the
+    /// sequence `after`. A log that can leave out what is not wanted sooner does so.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn select(
+        &mut self,
+        ledger: LedgerId,
+        after: u64,
+        limit: usize,
+        wanted: &Selection,
+    ) -> Result<Stretch, LogError> {
+        let mut entries = self.page(ledger, after, limit)?;
+        let reached = entries.last().map_or(after, |last| last.sequence);
+        let end = if entries.len() < limit { reached } else { reached + 1 };
+        entries.retain(|entry| wanted.takes(entry));
+        Ok(Stretch { entries, reached, end })
+    }
 
     /// Every ledger, and the license numbers that point to it.
     ///

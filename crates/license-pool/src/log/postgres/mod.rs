@@ -48,14 +48,15 @@ use self::row::{Column, escaped, unescaped};
 use self::statements::Statements;
 use self::url::Target;
 use crate::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, Since,
-    TurnError,
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
+    Server, Since, Stretch, TurnError,
 };
 
 mod connection;
 mod error;
 mod news;
 mod row;
+mod select;
 mod statements;
 mod tls;
 mod url;
@@ -282,6 +283,20 @@ impl Log for PostgresLog {
             return Err(LogError::Entry { ledger, sequence: last + 1, source });
         }
         Ok(entries)
+    }
+
+    fn select(
+        &mut self,
+        ledger: LedgerId,
+        after: u64,
+        limit: usize,
+        wanted: &Selection,
+    ) -> Result<Stretch, LogError> {
+        let question = select::Question::new(ledger, after, limit, wanted);
+        let read = async |connection: &Connection| question.ask(connection).await;
+        let answer = self.read("read", read)?;
+        self.unsettled = true;
+        question.stretch(&answer)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {

@@ -37,6 +37,7 @@ statements! {
     begin_turn,
     chain,
     end,
+    ends,
     format,
     heads,
     insert,
@@ -53,4 +54,5 @@ statements! {
     point,
     register,
     unlimit,
+    wanted,
 }

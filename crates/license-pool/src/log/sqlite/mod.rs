@@ -9,7 +9,8 @@ use license_core::Entry;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Server, TurnError,
+    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
+    Server, Stretch, TurnError,
 };
 
 mod file_system;
@@ -19,6 +20,7 @@ mod place;
 mod presence;
 mod read;
 mod row;
+mod select;
 mod turnstile;
 
 use place::Place;
@@ -106,6 +108,17 @@ impl Log for SqliteLog {
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
         let moment = self.connection.transaction().map_err(failed_to("read"))?;
         read::page(&moment, ledger, after, limit)
+    }
+
+    fn select(
+        &mut self,
+        ledger: LedgerId,
+        after: u64,
+        limit: usize,
+        wanted: &Selection,
+    ) -> Result<Stretch, LogError> {
+        let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        select::select(&moment, ledger, after, limit, wanted)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {

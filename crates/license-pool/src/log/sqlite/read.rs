@@ -127,7 +127,7 @@ pub(super) fn page(
 
 /// Checks what was read to the end of a ledger's log, after `after`, against the ledger's head: an
 /// end that was lost would be licenses that are held and yet free.
-fn ends_as_its_head_says(
+pub(super) fn ends_as_its_head_says(
     connection: &Connection,
     ledger: LedgerId,
     after: u64,

@@ -14,6 +14,16 @@ pub(super) const SELECT: &str = "SELECT sequence, time, server, epoch, batch, pr
     chain, description, document \
     FROM entry WHERE ledger = ?1 AND sequence > ?2 ORDER BY sequence";
 
+/// Entries of a ledger after a sequence and up to another that a reader wants, for [`read`]; a
+/// parameter that is NULL takes all. Which sessions moved stands in no column of its own.
+pub(super) const WANTED: &str = "SELECT sequence, time, server, epoch, batch, principal, kind, \
+    product_id, product_name, token, session_id, cause, code, reason, detail, description_digest, \
+    chain, description, document \
+    FROM entry WHERE ledger = ?1 AND sequence > ?2 AND sequence <= ?3 \
+    AND (?4 IS NULL OR time >= ?4) AND (?5 IS NULL OR time < ?5) \
+    AND (?6 IS NULL OR product_id = ?6) AND (?7 IS NULL OR session_id = ?7 OR kind = 'moved') \
+    AND (?8 IS NULL OR instr(?8, ',' || kind || ',')) ORDER BY sequence";
+
 const INSERT: &str = "INSERT INTO entry (ledger, sequence, time, server, epoch, batch, principal, \
     kind, product_id, product_name, token, session_id, cause, code, reason, detail, \
     description_digest, chain, description, document) \

@@ -16,13 +16,13 @@ pub use retention::*;
 pub use session::*;
 pub use super::documented::{
     AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day,
-    DescribedEvent, Digest, Entry, Event, HostType, HttpStatus, InstallReceipt,
-    InstallStatus, InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month,
-    MovedEvent, PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay,
-    ProductId, Reason, RefusalCode, RefusedEvent, ReleaseCause, ReleaseReceipt, Released,
-    ReleasedEvent, RenewReceipt, RenewRequest, ReportPeriod, ReportSourceKind,
-    RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds, Sequence,
-    ServerName, SessionId, SessionState, StateChangedEvent, StoreCheck, Token,
-    UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
-    ViolationSummary, Year,
+    DescribedEvent, Digest, Entry, Event, EventKind, HostType, HttpStatus,
+    InstallReceipt, InstallStatus, InstalledEvent, Lease, LeaseSeconds, LedgerCheck,
+    LicenseKey, Month, MovedEvent, PeriodName, Principal, Problem, ProblemCode,
+    ProductChange, ProductDay, ProductId, Reason, RefusalCode, RefusedEvent,
+    ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewReceipt, RenewRequest,
+    ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent,
+    RightCount, Seconds, Sequence, ServerName, SessionId, SessionState,
+    StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport, UsageReportSource,
+    UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
 };

@@ -1,0 +1,175 @@
+//! Replaces what tells who somebody is by pseudonyms, so that a history can be given away.
+//!
+//! A pseudonym is a keyed hash (HMAC-SHA-256) of the name: the same name has the same one wherever
+//! the key is the same, and without the key nobody can confirm a guess. For that the digests of
+//! descriptions and documents and the values of the chain are replaced as well: they are hashes that
+//! anybody can compute of a guess. What is left can be counted and followed, and no more be verified.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use license_pool::License;
+use license_types::{
+    ClientSession, Digest, Entry, Event, InstalledEvent, Principal, Reason, RestSession,
+    ServerName, Session, SessionId, SqlSession, UserId, Uuid,
+};
+use sha2::Sha256;
+
+/// A shorter key could be guessed.
+pub(crate) const KEY_BYTES_MIN: usize = 16;
+
+/// What the documented page shows as a reason, which names nobody.
+const CLIENT: &str = "CLIENT";
+
+/// The server of one-shot commands, which has no host.
+const LOCAL: &str = license_pool::LOCAL;
+
+/// Makes pseudonyms with one key.
+pub(crate) struct Pseudonyms {
+    keyed: Hmac<Sha256>,
+}
+
+impl Pseudonyms {
+    /// The pseudonyms of this key.
+    pub(crate) fn new(key: &[u8]) -> Pseudonyms {
+        Pseudonyms { keyed: Hmac::new_from_slice(key).expect("a key may have any length") }
+    }
+
+    /// The entry with pseudonyms.
+    pub(crate) fn entry(&self, mut entry: Entry) -> Entry {
+        entry.server = self.server(&entry.server);
+        entry.principal = entry.principal.map(|principal| {
+            Principal::new(self.name("credential", principal.as_str())).expect("it is short")
+        });
+        entry.chain = self.digest(&entry.chain);
+        match &mut entry.event {
+            Event::Installed(event) => self.installed(event),
+            Event::Retained(event) => {
+                event.session_id = self.session_id(&event.session_id);
+                event.reason = self.reason(&event.reason);
+                event.description_digest = self.digest(&event.description_digest);
+                event.description.iter_mut().for_each(|session| self.session(session));
+            }
+            Event::Released(event) => {
+                event.session_id = self.session_id(&event.session_id);
+                event.note = event.note.as_deref().map(|note| self.name("note", note));
+            }
+            Event::Refused(event) => {
+                event.session_id = event.session_id.as_ref().map(|id| self.session_id(id));
+                event.reason = event.reason.as_ref().map(|reason| self.reason(reason));
+                event.description_digest =
+                    event.description_digest.as_ref().map(|digest| self.digest(digest));
+                event.description.iter_mut().for_each(|session| self.session(session));
+            }
+            Event::StateChanged(event) => event.session_id = self.session_id(&event.session_id),
+            Event::Described(event) => {
+                event.session_id = self.session_id(&event.session_id);
+                event.description_digest = self.digest(&event.description_digest);
+                event.description.iter_mut().for_each(|session| self.session(session));
+            }
+            Event::Moved(event) => {
+                for session in &mut event.session_ids {
+                    *session = self.session_id(session);
+                }
+            }
+            Event::Adopted(event) => event.from_server = self.server(&event.from_server),
+            Event::ClockCorrected(_) => {}
+        }
+        entry
+    }
+
+    /// The license names who bought it.
+    fn installed(&self, event: &mut InstalledEvent) {
+        event.document_digest = self.digest(&event.document_digest);
+        // What was installed can be read; if it could not, it would be left out.
+        let license = License::parse(event.document.as_bytes());
+        event.document = license.map_or_else(
+            |_| String::new(),
+            |license| {
+                let mut info = license.info().clone();
+                info.user_name = self.name("user", &info.user_name);
+                info.user_mail = self.name("mail", &info.user_mail);
+                info.company_name = self.name("company", &info.company_name);
+                serde_json::to_string(&info).expect("our values are JSON")
+            },
+        );
+    }
+
+    fn session(&self, session: &mut Session) {
+        match session {
+            Session::Client(ClientSession {
+                user_name,
+                machine_name,
+                system_user_name,
+                ip_address,
+                id,
+                persistent_id,
+                ..
+            }) => {
+                *user_name = self.name("user", user_name);
+                *machine_name = self.name("host", machine_name);
+                *system_user_name = self.name("user", system_user_name);
+                *ip_address = self.name("address", ip_address);
+                *id = self.uuid(id);
+                *persistent_id = self.uuid(persistent_id);
+            }
+            Session::Sql(SqlSession { user_name, ip_address, user_id, .. }) => {
+                *user_name = self.name("user", user_name);
+                *ip_address = self.name("address", ip_address);
+                let [a, b, c, ..] = self.hash("user id", &user_id.to_string());
+                let number = u32::from_be_bytes([0, a, b, c]);
+                *user_id = UserId::new(number.into()).expect("24 bits are in its bounds");
+            }
+            Session::Rest(RestSession { user_name, session_id, ip_address, .. }) => {
+                *user_name = self.name("user", user_name);
+                *session_id = self.name("session", session_id);
+                *ip_address = self.name("address", ip_address);
+            }
+        }
+    }
+
+    fn session_id(&self, id: &SessionId) -> SessionId {
+        SessionId::new(self.name("session", id.as_str())).expect("it is short and has no blanks")
+    }
+
+    fn server(&self, name: &ServerName) -> ServerName {
+        match name.as_str() {
+            LOCAL => name.clone(),
+            other => ServerName::new(self.name("server", other)).expect("it is short"),
+        }
+    }
+
+    /// Callers write what they like as the reason.
+    fn reason(&self, reason: &Reason) -> Reason {
+        match reason.as_str() {
+            CLIENT => reason.clone(),
+            other => Reason::new(self.name("reason", other)).expect("it is short"),
+        }
+    }
+
+    fn digest(&self, digest: &Digest) -> Digest {
+        self.hash("digest", digest.as_str()).into()
+    }
+
+    /// A UUID means the same with dashes and without, in either case.
+    fn uuid(&self, uuid: &Uuid) -> Uuid {
+        let spelling = uuid.as_str().replace('-', "").to_ascii_uppercase();
+        let digits = hex(&self.hash("uuid", &spelling)[..16]).to_ascii_uppercase();
+        Uuid::new(digits).expect("32 hexadecimal digits are a UUID")
+    }
+
+    /// Where there is no name, there is none to hide.
+    fn name(&self, kind: &str, name: &str) -> String {
+        match name {
+            "" => String::new(),
+            name => format!("{kind}-{}", hex(&self.hash(kind, name)[..6])),
+        }
+    }
+
+    fn hash(&self, kind: &str, text: &str) -> [u8; 32] {
+        let keyed = self.keyed.clone().chain_update(kind).chain_update([0]).chain_update(text);
+        keyed.finalize().into_bytes().into()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

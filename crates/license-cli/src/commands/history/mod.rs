@@ -1,0 +1,157 @@
+//! `license history`: the log, entry by entry, as it is read.
+
+mod columns;
+mod follow;
+mod line;
+
+use std::path::Path;
+
+use license_pool::{HistoryPage, Selection};
+use license_types::Entry;
+
+use self::follow::Follower;
+use self::line::Lines;
+use crate::anonymize::{KEY_BYTES_MIN, Pseudonyms};
+use crate::arguments::History;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, chain};
+use crate::licenses::Licenses;
+use crate::output::json_line;
+use crate::output::progress::Progress;
+
+pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let pseudonyms = match (arguments.anonymize, &arguments.anonymize_key) {
+        (false, _) => None,
+        (true, None) => Some(Pseudonyms::new(&random()?)),
+        (true, Some(file)) => Some(Pseudonyms::new(&key(file, context)?)),
+    };
+    let mut licenses = context.licenses()?;
+    if arguments.verify {
+        verify(licenses.as_mut(), context)?;
+    }
+    let mut form = Form::new(arguments, context.json());
+    if let Form::Csv = form {
+        context.data(&columns::headings())?;
+    }
+    let zone = &arguments.time_zone.0;
+    let wanted = Selection {
+        from: arguments.from.map(|from| from.start(zone)),
+        to: arguments.to.map(|to| to.end(zone)),
+        product: arguments.product,
+        session: arguments.session.clone(),
+        kinds: arguments.kind.clone(),
+    };
+    let mut follower = arguments.user.clone().map(Follower::new);
+    let read = match follower {
+        // What the user held before the first entry that is wanted, earlier entries tell.
+        Some(_) => Selection { from: None, kinds: Vec::new(), ..wanted.clone() },
+        None => wanted.clone(),
+    };
+    let mut progress = Progress::of_entries("history", context.env.stderr_is_terminal);
+    let mut anything = false;
+    let shown = licenses.history(read, &mut |HistoryPage { entries, reached, end }| {
+        anything |= end > 0;
+        for entry in entries {
+            if follower.as_mut().is_some_and(|follower| !follower.concerns(&entry))
+                || !takes(&wanted, &entry)
+            {
+                continue;
+            }
+            let entry = match &pseudonyms {
+                Some(pseudonyms) => pseudonyms.entry(entry),
+                None => entry,
+            };
+            if context.env.stdout_is_terminal {
+                progress.wipe(context.env.stderr);
+            }
+            context.data(&form.text(&entry, arguments))?;
+        }
+        progress.total(end);
+        progress.advance(reached, context.env.stderr);
+        Ok(())
+    });
+    progress.wipe(context.env.stderr);
+    shown?;
+    if !anything {
+        context.nothing_installed();
+    }
+    Ok(Exit::Done)
+}
+
+/// How entries are written.
+enum Form {
+    Json,
+    Csv,
+    Lines(Lines),
+}
+
+impl Form {
+    fn new(arguments: &History, json: bool) -> Form {
+        match (arguments.csv, json) {
+            (true, _) => Form::Csv,
+            (false, true) => Form::Json,
+            (false, false) => Form::Lines(Lines::new(arguments.time_zone.0.clone())),
+        }
+    }
+
+    fn text(&mut self, entry: &Entry, arguments: &History) -> String {
+        match self {
+            Form::Json => json_line(entry),
+            Form::Csv => columns::line(entry, &arguments.time_zone.0),
+            Form::Lines(lines) => lines.line(entry),
+        }
+    }
+}
+
+/// What a follower needs to see and nobody asked for is left out here.
+fn takes(wanted: &Selection, entry: &Entry) -> bool {
+    let kinds = &wanted.kinds;
+    wanted.from.is_none_or(|from| from <= entry.time.timestamp())
+        && (kinds.is_empty() || kinds.contains(&entry.event.kind()))
+}
+
+fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<(), Failure> {
+    let mut progress = Progress::of_entries("verify", context.env.stderr_is_terminal);
+    let check = licenses.verify(&mut |reached| progress.advance(reached, context.env.stderr));
+    progress.wipe(context.env.stderr);
+    let check = check?;
+    let held = match (check.first, check.last) {
+        (_, 0) => "the chain does not hold for the first entry".to_owned(),
+        (first, last) => {
+            format!("the chain holds from entry {first} to entry {last}, {}", check.chain)
+        }
+    };
+    match check.fault {
+        None if check.last == 0 => {}
+        None => context.say(&held),
+        Some(error) => return Err(Failure::damaged(format!("{held}: {}", chain(&error)))),
+    }
+    if check.first > 1 {
+        context.say("what was before its first entry was deleted by compaction");
+    }
+    Ok(())
+}
+
+/// A key for this run alone.
+fn random() -> Result<[u8; 32], Failure> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        Failure::internal(format!("the operating system gives no random numbers: {error}"))
+    })?;
+    Ok(key)
+}
+
+fn key(file: &Path, context: &mut Context<'_, '_>) -> Result<Vec<u8>, Failure> {
+    let mut key = context.read(file)?;
+    // Editors end the last line.
+    while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+        key.pop();
+    }
+    if key.len() < KEY_BYTES_MIN {
+        let detail = format!("the key in {} has less than {KEY_BYTES_MIN} bytes", file.display());
+        return Err(Failure::usage(detail)
+            .hint("`head -c 32 /dev/urandom | base64 > FILE` makes a good one"));
+    }
+    Ok(key)
+}

@@ -1,0 +1,87 @@
+//! Finds the entries that a reader wants without fetching the others.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::connection::Connection;
+use super::error::Trouble;
+use super::news::sequence;
+use super::row;
+use crate::log::selection::STRETCH;
+use crate::log::{LedgerId, LogError, Selection, Stretch};
+
+/// One stretch of a ledger's log, as the database is asked for it.
+pub(super) struct Question<'q> {
+    ledger: LedgerId,
+    after: u64,
+    limit: usize,
+    wanted: &'q Selection,
+}
+
+/// The entries, and where the log ends.
+pub(super) struct Answer {
+    entries: Vec<Row>,
+    ends: Vec<Row>,
+}
+
+impl<'q> Question<'q> {
+    pub(super) fn new(
+        ledger: LedgerId,
+        after: u64,
+        limit: usize,
+        wanted: &'q Selection,
+    ) -> Question<'q> {
+        Question { ledger, after, limit, wanted }
+    }
+
+    fn reach(&self) -> u64 {
+        self.after.saturating_add(STRETCH)
+    }
+
+    pub(super) async fn ask(&self, connection: &Connection) -> Result<Answer, Trouble> {
+        let (from, to) = self.wanted.spelled();
+        let product = self.wanted.product.map(|product| sequence(product.get()));
+        let session = self.wanted.session.as_ref().map(|session| session.as_str());
+        let kinds: Vec<&str> = self.wanted.kinds.iter().map(|kind| kind.as_str()).collect();
+        let kinds = (!kinds.is_empty()).then_some(kinds);
+        let (after, reach) = (sequence(self.after), sequence(self.reach()));
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let values: [&(dyn ToSql + Sync); 9] =
+            [&self.ledger.0, &after, &reach, &from, &to, &product, &session, &kinds, &limit];
+        let statements = &connection.statements;
+        let answers = connection
+            .trip(&[
+                (&statements.begin_moment, &[]),
+                (&statements.wanted, &values),
+                (&statements.ends, &[&self.ledger.0]),
+                (&statements.commit, &[]),
+            ])
+            .await?;
+        let [_, entries, ends, _] = answers.try_into().map_err(|_| Trouble::Nonsense)?;
+        Ok(Answer { entries, ends })
+    }
+
+    pub(super) fn stretch(&self, answer: &Answer) -> Result<Stretch, LogError> {
+        let number = |at| {
+            let Some(row) = answer.ends.first() else { return Ok(0) };
+            let number = row.try_get::<_, Option<i64>>(at).map_err(Trouble::from);
+            let number = number.map_err(|trouble| trouble.into_log("read"))?;
+            Ok(number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
+        };
+        let (end, last) = (number(0)?, number(1)?);
+        let entries = answer.entries.iter().map(|row| row::read(self.ledger, row));
+        let mut entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+        let reached = match entries.last() {
+            Some(entry) if entries.len() == self.limit => entry.sequence,
+            _ => self.reach().min(end).max(self.after),
+        };
+        if reached >= end && end > last {
+            // Licenses that are held and yet free, if nobody noticed.
+            let source = format!("the log should end at entry {end} and ends after entry {last}");
+            let (ledger, source) = (self.ledger, source.into());
+            return Err(LogError::Entry { ledger, sequence: last + 1, source });
+        }
+        entries.retain(|entry| self.wanted.takes(entry));
+        Ok(Stretch { entries, reached, end: end.max(reached) })
+    }
+}
