@@ -65,7 +65,7 @@ fn hostile_text_is_escaped_for_people_and_kept_for_programs() {
 
         $ license history
              1  2026-01-05 10:00:00Z  local  installed license DEMO\u{202e}-2001 (unsigned)
-             2  2026-01-05 10:00:00Z  local  retained token 1: 4D \u{1b}[2J\u{1b}]0;owned\u{7}\nClient\u{202e}nimda 808464441 (0009) for a (1 used, 14 left, \u{1b}[2J\u{1b}]0;owned\u{7})
+             2  2026-01-05 10:00:00Z  local  retained token 1: 4D \u{1b}[2J\u{1b}]0;owned\u{7}\nClient\u{202e}nimda 808464441 (0009) for a of \u{1b}[8m\u{202e}nimda (1 used, 14 left, \u{1b}[2J\u{1b}]0;owned\u{7})
              3  2026-01-05 10:01:00Z  local  a described itself differently
 
         $ license release --session a

@@ -246,6 +246,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         license-info       The installed license with its live counters, or null where no local license is used.
         license-usage      The licenses that are retained now, one record each, in the order of their tokens.
         problem            A refusal or an error as data (RFC 9457).
+        product-day        What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
         release-receipt    The retentions that ended, in the order of their tokens.
         renew-receipt      What the session still holds, in the order of the tokens.
         renew-request      Renews every lease of a session, and may tell its new state.
@@ -260,7 +261,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, entry, install-receipt, license-info, license-usage, problem, release-receipt, renew-receipt, renew-request, retain-receipt, retain-request, retention, session, store-check, usage-report, violation, violation-summary]
+        !   [possible values: availability, entry, install-receipt, license-info, license-usage, problem, product-day, release-receipt, renew-receipt, renew-request, retain-receipt, retain-request, retention, session, store-check, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

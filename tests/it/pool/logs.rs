@@ -14,7 +14,10 @@ use license_pool::log::{
     Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server, Since,
     SqliteLog, TurnError, Which,
 };
-use license_pool::{RefusalCode, ReleaseCause, SAMPLE_LICENSE, ServerName, Session, SessionState};
+use license_pool::{
+    EventKind, RefusalCode, ReleaseCause, SAMPLE_LICENSE, Selection, ServerName, Session,
+    SessionState,
+};
 
 use super::world::Store;
 use crate::postgres::server::database;
@@ -46,6 +49,59 @@ fn every_kind_of_entry_comes_back_as_it_was_written() {
         assert_eq!(other.page(LedgerId(1), 3, 2).unwrap(), entries[3..5]);
         assert_eq!(other.page(LedgerId(1), 99, 2).unwrap(), []);
         assert_eq!(other.page(LedgerId(7), 0, 2).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_log_finds_what_a_selection_takes_and_nothing_else() {
+    on_every_log(|log, other| {
+        let mut entries = every_kind();
+        // So many that no log looks at all of them at once.
+        let filling = (entries.len() as u64 + 1..20_000).map(|sequence| Entry {
+            sequence,
+            event: Event::ClockCorrected,
+            ..entries[0].clone()
+        });
+        entries.extend(filling.collect::<Vec<_>>());
+        let last = Entry { sequence: 20_000, ..entries[3].clone() };
+        entries.push(last);
+        append(log, None, Some("A"), &entries);
+        let all = Selection::default();
+        let at = |index: usize| Some(entries[index].time);
+        let product = Some("0009".parse().unwrap());
+        let session = |name: &str| Some(name.parse().unwrap());
+        let part = Some(entries[4].time + Duration::from_nanos(1));
+        let mut found_any = 0;
+        for wanted in [
+            Selection { kinds: vec![EventKind::Retained, EventKind::Moved], ..all.clone() },
+            Selection { kinds: vec![EventKind::Adopted], ..all.clone() },
+            Selection { from: at(4), to: at(8), ..all.clone() },
+            Selection { from: part, ..all.clone() },
+            Selection { to: part, kinds: vec![EventKind::Released], ..all.clone() },
+            Selection { product, ..all.clone() },
+            Selection { product: Some("0001".parse().unwrap()), ..all.clone() },
+            Selection { session: session("job-7"), ..all.clone() },
+            Selection { session: session("job-8"), ..all.clone() },
+            Selection { product, session: session("job-7"), from: at(5), ..all.clone() },
+        ] {
+            let expected: Vec<_> = entries.iter().filter(|entry| wanted.takes(entry)).collect();
+            let (mut found, mut reached) = (Vec::new(), 0);
+            loop {
+                let stretch = other.select(LedgerId(1), reached, 3, &wanted).unwrap();
+                assert!(stretch.entries.len() <= 3 && stretch.reached <= stretch.end);
+                reached = stretch.reached;
+                found.extend(stretch.entries);
+                if reached == stretch.end {
+                    break;
+                }
+            }
+            assert_eq!(reached, 20_000);
+            assert!(found.iter().eq(expected), "{wanted:?}");
+            found_any += found.len();
+        }
+        assert!(found_any > 20);
+        let nothing = other.select(LedgerId(7), 0, 3, &all).unwrap();
+        assert_eq!((nothing.entries.len(), nothing.reached, nothing.end), (0, 0, 0));
     });
 }
 

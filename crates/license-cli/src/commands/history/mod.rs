@@ -6,7 +6,7 @@ mod line;
 
 use std::path::Path;
 
-use license_pool::{HistoryPage, Selection};
+use license_pool::{Error, HistoryPage, Selection};
 use license_types::Entry;
 
 use self::follow::Follower;
@@ -116,16 +116,26 @@ fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<
     let check = licenses.verify(&mut |reached| progress.advance(reached, context.env.stderr));
     progress.wipe(context.env.stderr);
     let check = check?;
-    let held = match (check.first, check.last) {
-        (_, 0) => "the chain does not hold for the first entry".to_owned(),
+    let mut said = match (check.first, check.last) {
+        (_, 0) => "the log is empty".to_owned(),
         (first, last) => {
             format!("the chain holds from entry {first} to entry {last}, {}", check.chain)
         }
     };
     match check.fault {
-        None if check.last == 0 => {}
-        None => context.say(&held),
-        Some(error) => return Err(Failure::damaged(format!("{held}: {}", chain(&error)))),
+        None => context.say(&said),
+        Some(error) => {
+            if check.last == 0 {
+                "the chain does not hold".clone_into(&mut said);
+            }
+            let why = match &error {
+                Error::LedgerFaulted { sequence, source } => {
+                    format!("entry {sequence}: {}", chain(source))
+                }
+                error => chain(error),
+            };
+            return Err(Failure::damaged(format!("{said}: {why}")));
+        }
     }
     if check.first > 1 {
         context.say("what was before its first entry was deleted by compaction");
