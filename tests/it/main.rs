@@ -19,6 +19,8 @@ mod outside;
 mod pool;
 #[cfg(unix)]
 mod postgres;
+#[cfg(unix)]
+mod processes;
 mod readme;
 mod scripts;
 mod suite;

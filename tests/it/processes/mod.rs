@@ -1,0 +1,6 @@
+//! Real processes on one file: killed, frozen, and out of room.
+
+mod crashes;
+mod ground;
+mod turns;
+mod worker;

@@ -1,0 +1,74 @@
+//! A process of its own, and what it tells.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Only a test that would never end takes this long.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+pub(super) struct Worker {
+    child: Child,
+    input: Option<ChildStdin>,
+    told: Receiver<String>,
+}
+
+impl Worker {
+    pub(super) fn start(arguments: &[&str]) -> Worker {
+        Worker::run(Command::new(PROGRAM).args(arguments))
+    }
+
+    pub(super) fn run(command: &mut Command) -> Worker {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, told) = channel();
+        // The process must never wait for who reads what it tells.
+        thread::spawn(move || {
+            // A line that was cut short is not told.
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Worker { input: child.stdin.take(), child, told }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line.
+    pub(super) fn next(&self) -> String {
+        self.told.recv_timeout(DEADLINE).expect("the process goes on")
+    }
+
+    /// `kill -9`; and every line that was told before.
+    pub(super) fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.told.iter().collect()
+    }
+
+    /// Lets the process end by itself, and gives the rest of what it told.
+    pub(super) fn end(mut self) -> Vec<String> {
+        drop(self.input.take());
+        let told: Vec<String> = self.told.iter().collect();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {told:?}");
+        told
+    }
+
+    pub(super) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_worker");
