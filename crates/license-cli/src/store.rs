@@ -253,6 +253,8 @@ fn failure(error: &Error) -> Failure {
             Failure::because(ProblemCode::StoreUnavailable, error)
         }
         Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, error),
+        Error::ClockSkew { .. } => Failure::because(ProblemCode::ClockSkew, error),
+        Error::QueueFull { .. } => Failure::because(ProblemCode::QueueFull, error),
         Error::OutcomeUnknown(_) => Failure::because(ProblemCode::OutcomeUnknown, error),
         Error::Closed | Error::Internal(_) => Failure::because(ProblemCode::Internal, error),
     }

@@ -44,6 +44,7 @@ mod recount;
 mod refusal;
 mod report;
 mod rights;
+mod served;
 mod tokens;
 mod wire;
 

@@ -4,6 +4,7 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use license_core::{Fault, InstallError, Refusal};
 use license_types::Invalid;
 
@@ -55,6 +56,24 @@ pub enum Error {
     /// Others kept the store busy for too long; nothing of the request was done.
     #[error("the store is not free")]
     StoreBusy(#[source] Arc<LogError>),
+    /// The clock of the store jumped ahead, and by the old time the license is valid while by the
+    /// new one it has expired: which of the two is right shows within minutes, or an administrator
+    /// says it.
+    #[error(
+        "the store's clock jumped from {before} to {after}, and the license depends on which is right"
+    )]
+    ClockSkew {
+        /// The time by the old clock, which goes on meanwhile.
+        before: Timestamp,
+        /// The time that the store's clock shows.
+        after: Timestamp,
+    },
+    /// Too many wait for a license already.
+    #[error("{waiting} sessions wait for a license already")]
+    QueueFull {
+        /// How many wait.
+        waiting: usize,
+    },
     /// The store failed in the middle, and nobody knows whether the request was done. Asking again
     /// is safe.
     #[error("the store did not say whether the request was done")]
@@ -77,6 +96,8 @@ impl Error {
         match self {
             Error::StoreUnavailable(_)
             | Error::StoreBusy(_)
+            | Error::ClockSkew { .. }
+            | Error::QueueFull { .. }
             | Error::OutcomeUnknown(_)
             | Error::Internal(_) => true,
             Error::Refused(_)
@@ -99,7 +120,7 @@ impl Error {
                 Error::LedgerFaulted { sequence, source: source.into() }
             }
             LogError::Busy { .. } => Error::StoreBusy(Arc::new(error)),
-            LogError::Unavailable { .. } | LogError::Taken { .. } => {
+            LogError::Unavailable { .. } | LogError::Taken { .. } | LogError::Alive { .. } => {
                 Error::StoreUnavailable(Arc::new(error))
             }
         }

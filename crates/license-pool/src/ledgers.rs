@@ -116,6 +116,14 @@ impl Ledgers {
             None => Err(Error::Internal(None)),
         }
     }
+
+    /// A ledger that can be used, as it is in memory.
+    pub(crate) fn sound(&self, id: LedgerId) -> Option<&Ledger> {
+        match self.memory.get(&id)? {
+            Memory::Sound(ledger) => Some(ledger),
+            Memory::Faulted(_) => None,
+        }
+    }
 }
 
 /// The ledger that a license was found to lead to.

@@ -31,6 +31,7 @@
 mod chain;
 mod check;
 mod clock;
+mod driver;
 mod error;
 mod history;
 mod ledgers;
@@ -41,6 +42,7 @@ mod pool;
 mod request;
 mod seat;
 mod shared;
+mod step;
 mod turn;
 mod url;
 mod verify;
@@ -48,6 +50,7 @@ mod writer;
 
 pub use chain::ChainCheck;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use driver::Driver;
 pub use error::Error;
 pub use history::{History, HistoryPage};
 pub use license_core::{

@@ -1,5 +1,6 @@
 //! How a pool is opened.
 
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -7,16 +8,17 @@ use std::time::Duration;
 use license_types::ServerName;
 
 use crate::log::{Log, MemoryLog, OpenError, Server};
+use crate::request::Request;
 use crate::shared::Shared;
 use crate::turn::{Actor, Turns};
 use crate::writer::Writer;
-use crate::{AcceptUnsigned, Clock, Pool, StoreUrl, SystemClock, Verifier};
+use crate::{AcceptUnsigned, Clock, Driver, Pool, StoreUrl, SystemClock, Verifier};
 
 /// The name that one-shot commands share; nobody else may take it.
 pub const LOCAL: &str = "local";
 
-const LEASE_SECONDS: u64 = 90;
-const GRACE_SECONDS: u64 = 90;
+const LEASE: Duration = Duration::from_secs(90);
+const GRACE: Duration = Duration::from_secs(90);
 
 /// How to open a [`Pool`]: `Pool::options().must_exist().open("sqlite:license.db")`.
 #[derive(Clone)]
@@ -28,6 +30,10 @@ pub struct Options {
     verifier: Arc<dyn Verifier>,
     password: Option<String>,
     patience: Duration,
+    instance: Option<u64>,
+    serving: bool,
+    lease: Duration,
+    grace: Duration,
 }
 
 impl Options {
@@ -39,6 +45,10 @@ impl Options {
             verifier: Arc::new(AcceptUnsigned),
             password: None,
             patience: Duration::from_secs(10),
+            instance: None,
+            serving: false,
+            lease: LEASE,
+            grace: GRACE,
         }
     }
 
@@ -86,6 +96,34 @@ impl Options {
         self
     }
 
+    /// Serves sessions for good: where another server dies, this one takes over what that served.
+    /// Needs a [name](Self::server).
+    pub fn serving(mut self) -> Options {
+        self.serving = true;
+        self
+    }
+
+    /// How long a session that retains by a lease is heard of again at the latest, unless it asks
+    /// otherwise; the server itself shows three times as often that it lives. 90 s by default.
+    pub fn lease(mut self, lease: Duration) -> Options {
+        self.lease = lease;
+        self
+    }
+
+    /// How long beyond its lease the silence of this server is borne by the others before they take
+    /// over what it serves. 90 s by default.
+    pub fn grace(mut self, grace: Duration) -> Options {
+        self.grace = grace;
+        self
+    }
+
+    /// Fixes what is random otherwise: the number that tells this holder of a server's name from
+    /// every other one. For simulations; two pools of one store never bear the same.
+    pub fn instance(mut self, instance: u64) -> Options {
+        self.instance = Some(instance);
+        self
+    }
+
     /// Opens the store that `url` names.
     ///
     /// # Errors
@@ -123,11 +161,35 @@ impl Options {
         self.start("log:".to_owned(), Box::new(log))
     }
 
-    fn start(self, store: String, mut log: Box<dyn Log>) -> Result<Pool, OpenError> {
-        let instance = random();
-        let made_up = self.server.is_none();
+    /// Opens a pool on a log of your own that does nothing unless it is driven.
+    ///
+    /// # Errors
+    /// [`OpenError::Register`] when the log does not take the server.
+    pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
+        let verifier = self.verifier.clone();
+        let (driver, sender) = self.driver(Box::new(log))?;
+        let shared = Arc::new(Shared::new(sender, None));
+        Ok((Pool::new(shared, "log:".to_owned(), verifier), driver))
+    }
+
+    fn start(self, store: String, log: Box<dyn Log>) -> Result<Pool, OpenError> {
+        let verifier = self.verifier.clone();
+        let (driver, sender) = self.driver(log)?;
+        let thread = thread::Builder::new()
+            .name("license-pool".to_owned())
+            .spawn(move || driver.run())
+            .map_err(OpenError::Thread)?;
+        Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier))
+    }
+
+    fn driver(self, mut log: Box<dyn Log>) -> Result<(Driver, Sender<Request>), OpenError> {
+        let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
+        let transient = self.server.is_none();
         let name = self.server.unwrap_or_else(|| {
-            let name = format!("pool-{}-{}", std::process::id(), &instance[..8]);
+            let name = match self.instance {
+                Some(_) => format!("pool-{instance}"),
+                None => format!("pool-{}-{}", std::process::id(), &instance[..8]),
+            };
             ServerName::new(name).expect("digits and dashes are a server name")
         });
         let mut epoch = 0;
@@ -135,19 +197,16 @@ impl Options {
             let server = Server {
                 name: name.clone(),
                 instance: instance.clone(),
-                lease_seconds: LEASE_SECONDS,
-                grace_seconds: GRACE_SECONDS,
+                lease_seconds: self.lease.as_secs(),
+                grace_seconds: self.grace.as_secs(),
+                transient,
             };
             epoch = log.register(server).map_err(OpenError::Register)?;
         }
-        let actor = Actor { server: Arc::new(name), epoch, instance, made_up };
-        let writer = Writer::new(Turns::new(log, self.clock, actor));
+        let actor = Actor { server: Arc::new(name), epoch, instance, transient };
+        let writer = Writer::new(Turns::new(log, self.clock.clone(), actor));
         let (sender, requests) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("license-pool".to_owned())
-            .spawn(move || writer.run(&requests))
-            .map_err(OpenError::Thread)?;
-        Ok(Pool::new(Arc::new(Shared::new(sender, thread)), store, self.verifier))
+        Ok((Driver::new(writer, self.clock, requests), sender))
     }
 }
 

@@ -67,6 +67,19 @@ impl<T> Pending<T> {
     }
 }
 
+impl<T> Pending<T> {
+    /// The answer, if it is there already; this again, if it is still to come.
+    ///
+    /// # Errors
+    /// This, while the answer is still to come.
+    pub fn try_take(mut self) -> Result<Result<T, Error>, Pending<T>> {
+        match (self.poll)(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Ok(answer),
+            Poll::Pending => Err(self),
+        }
+    }
+}
+
 impl<T> Future for Pending<T> {
     type Output = Result<T, Error>;
 

@@ -12,12 +12,13 @@ pub(crate) struct Shared {
     requests: Sender<Request>,
     /// Whether a caller is async: then nothing may block its runtime.
     awaited: AtomicBool,
+    /// None where somebody else drives the pool.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Shared {
-    pub(crate) fn new(requests: Sender<Request>, writer: JoinHandle<()>) -> Shared {
-        Shared { requests, awaited: AtomicBool::new(false), writer: Mutex::new(Some(writer)) }
+    pub(crate) fn new(requests: Sender<Request>, writer: Option<JoinHandle<()>>) -> Shared {
+        Shared { requests, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
     }
 
     /// Hands a request to the writer. Never blocks; after the pool was closed the request is

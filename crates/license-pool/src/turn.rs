@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, decide};
+use license_core::{Command, Fault, Ledger, Outcome, Stamp, decide};
 use license_types::{Batch, ServerName};
 
 use crate::ledgers::Ledgers;
-use crate::log::{Append, Found, LedgerId, Log, LogError, Mark, News, TurnError, Which};
-use crate::request::{Done, Granted, Installation, Read, SeatId, Write};
+use crate::log::{Append, Found, LedgerId, Log, LogError, Mark, News, Turn, TurnError, Which};
+use crate::request::{Done, Installation, Read, Write};
+use crate::step::{Gathered, Step};
 use crate::{Clock, Error};
 
 /// So often a turn is taken again because a ledger had to be read from its start first.
@@ -24,7 +26,7 @@ pub(crate) struct Actor {
     /// Random; with the number of the turn it makes a batch id that nobody else makes.
     pub(crate) instance: String,
     /// Whether the name was made up for this pool alone.
-    pub(crate) made_up: bool,
+    pub(crate) transient: bool,
 }
 
 pub(crate) struct Turns {
@@ -40,13 +42,18 @@ impl Turns {
         Turns { log, clock, actor, ledgers: Ledgers::default(), taken: 0 }
     }
 
+    /// The time that passed, by a clock that nobody can set.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
     pub(crate) fn log(&mut self) -> &mut dyn Log {
         &mut *self.log
     }
 
     /// Gives back the server's name where nobody else will ever take it.
     pub(crate) fn leave(&mut self) {
-        if self.actor.made_up {
+        if self.actor.transient {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
@@ -56,22 +63,24 @@ impl Turns {
     pub(crate) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Done, Error>>, Error> {
         let licenses = distinct(writes.iter().map(|write| &write.license));
         self.turn(&licenses, |ledgers, found, stamp, now| {
-            let mut appends: BTreeMap<LedgerId, Vec<Entry>> = BTreeMap::new();
+            let mut gathered: BTreeMap<LedgerId, Gathered> = BTreeMap::new();
             let mut outcomes = Vec::with_capacity(writes.len());
             for write in writes {
                 let found = &found[place(&licenses, &write.license)];
                 outcomes.push(match ledgers.get(&write.license, found) {
                     Ok((id, ledger)) => {
                         let stamp = Stamp { principal: write.principal.clone(), ..stamp.clone() };
-                        let entries = appends.entry(id).or_default();
-                        Step { ledger, stamp: &stamp, now, entries }.write(id, &write.command)?
+                        let gathered = gathered.entry(id).or_insert_with(|| Gathered::new(ledger));
+                        Step { ledger, stamp: &stamp, now, gathered }.write(id, &write.command)?
                     }
                     Err(error) => Err(error),
                 });
             }
-            let append = |(id, entries)| Append { ledger: Some(id), number: None, entries };
-            let appends = appends.into_iter().filter(|(_, entries)| !entries.is_empty());
-            Ok((appends.map(append).collect(), outcomes))
+            let append = |(id, gathered): (LedgerId, Gathered)| {
+                gathered.into_append(Some(id), ledgers.sound(id)?)
+            };
+            let appends = gathered.into_iter().filter_map(append).collect();
+            Ok((Turn { appends, ends: Vec::new() }, outcomes))
         })
     }
 
@@ -86,27 +95,28 @@ impl Turns {
             let mut fresh = Ledger::new();
             let continued = match continued(&licenses, found) {
                 Ok(continued) => continued,
-                Err(error) => return Ok((Vec::new(), Err(error))),
+                Err(error) => return Ok((Turn::default(), Err(error))),
             };
             let (id, ledger) = match continued.map(|at| ledgers.get(&licenses[at], &found[at])) {
                 Some(Ok((id, ledger))) => (Some(id), ledger),
-                Some(Err(error)) => return Ok((Vec::new(), Err(error))),
+                Some(Err(error)) => return Ok((Turn::default(), Err(error))),
                 None => (None, &mut fresh),
             };
             let verdict = match decide(ledger, &command, stamp, now) {
                 Ok(verdict) => verdict,
-                Err(refusal) => return Ok((Vec::new(), Err(Error::Refused(refusal)))),
+                Err(refusal) => return Ok((Turn::default(), Err(Error::Refused(refusal)))),
             };
-            let mut entries = Vec::new();
+            let mut gathered = Gathered::new(ledger);
             if !dry_run {
                 let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
-                let mut step = Step { ledger, stamp: &stamp, now, entries: &mut entries };
+                let mut step = Step { ledger, stamp: &stamp, now, gathered: &mut gathered };
                 verdict.events.into_iter().try_for_each(|event| step.append(event))?;
             }
-            let append = Append { ledger: id, number: Some(number.clone()), entries };
-            let appends = if append.entries.is_empty() { Vec::new() } else { vec![append] };
+            let append = gathered.into_append(id, ledger);
+            let append = append.map(|append| Append { number: Some(number.clone()), ..append });
+            let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
             match verdict.outcome {
-                Outcome::Installed(receipt) => Ok((appends, Ok(receipt))),
+                Outcome::Installed(receipt) => Ok((turn, Ok(receipt))),
                 Outcome::Granted { .. } | Outcome::Renewed | Outcome::Released => {
                     unreachable!("an install command installs")
                 }
@@ -160,18 +170,18 @@ impl Turns {
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
-                    return Vec::new();
+                    return Turn::default();
                 }
                 // Only now: it may have taken long until it was this turn's turn.
                 match plan(ledgers, &news.found, &stamp, clock.now()) {
-                    Ok((appends, value)) => {
-                        mark = appends.first().and_then(Mark::of);
+                    Ok((turn, value)) => {
+                        mark = turn.appends.first().and_then(Mark::of);
                         planned = Some(Ok(value));
-                        appends
+                        turn
                     }
                     Err(fault) => {
                         planned = Some(Err(Error::Internal(Some(Arc::new(fault)))));
-                        Vec::new()
+                        Turn::default()
                     }
                 }
             };
@@ -219,61 +229,8 @@ impl Turns {
     }
 }
 
-/// What to append and what to answer then; or the entry of our own that broke a ledger.
-type Plan<T> = Result<(Vec<Append>, T), Fault>;
-
-/// One command's place in a turn.
-struct Step<'a> {
-    ledger: &'a mut Ledger,
-    stamp: &'a Stamp,
-    now: Timestamp,
-    entries: &'a mut Vec<Entry>,
-}
-
-impl Step<'_> {
-    fn write(&mut self, id: LedgerId, command: &Command) -> Result<Result<Done, Error>, Fault> {
-        let verdict = match decide(self.ledger, command, self.stamp, self.now) {
-            Ok(verdict) => verdict,
-            Err(refusal) => {
-                if let Command::Retain(retain) = command
-                    && let Some(event) = refusal.event(self.ledger, retain, self.now)
-                {
-                    self.append(event)?;
-                }
-                return Ok(Err(Error::Refused(refusal)));
-            }
-        };
-        let before = self.entries.len();
-        verdict.events.into_iter().try_for_each(|event| self.append(event))?;
-        let released = self.entries[before..].iter().filter_map(Entry::receipt).collect();
-        let mut done = Done { ledger: id, held: Vec::new(), granted: None, released };
-        match (verdict.outcome, command) {
-            (Outcome::Granted { token, new }, _) => {
-                let held = self.ledger.retention(token);
-                done.granted = held.as_ref().map(|held| self.granted(id, held, new));
-                done.held.extend(held);
-            }
-            (Outcome::Renewed, Command::Renew(renew)) => {
-                done.held.extend(self.ledger.held(&renew.session));
-            }
-            (Outcome::Renewed | Outcome::Released | Outcome::Installed(_), _) => {}
-        }
-        Ok(Ok(done))
-    }
-
-    fn append(&mut self, event: Event) -> Result<(), Fault> {
-        let entry = self.ledger.seal(event, self.stamp, self.now);
-        self.ledger.apply(&entry)?;
-        self.entries.push(entry);
-        Ok(())
-    }
-
-    fn granted(&self, ledger: LedgerId, held: &Held, new: bool) -> Granted {
-        let license = self.ledger.license_numbers().last().unwrap_or_default().into();
-        let session = held.record.session.clone();
-        Granted { seat: SeatId { ledger, license, session, token: held.record.token }, new }
-    }
-}
+/// What to change and what to answer then; or the entry of our own that broke a ledger.
+type Plan<T> = Result<(Turn, T), Fault>;
 
 /// The license of the two that an installation continues, by its place; none where it is new.
 fn continued(licenses: &[Which], found: &[Found]) -> Result<Option<usize>, Error> {

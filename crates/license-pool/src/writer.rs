@@ -1,10 +1,9 @@
-//! The one thread that acts on the store: whatever waits becomes one turn and one durable commit,
-//! and only then is anybody answered. While a turn is on its way to the disk, the next one gathers.
+//! Acts on the store for all that wait: a batch becomes one turn and one durable commit, and only
+//! then is anybody answered.
 
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::mem;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use license_core::Command;
@@ -15,64 +14,51 @@ use crate::log::LedgerId;
 use crate::request::{Done, Granted, Read, Reply, Request, SeatId, Write};
 use crate::turn::Turns;
 
-/// More requests in a turn only make each of them wait longer.
-const BATCH_MAX: usize = 512;
-
 /// How long to wait before a release that the store did not take is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Writer {
     turns: Turns,
     /// How many seats stand for a retention; it is released when the last of them is dropped.
-    seats: HashMap<(LedgerId, Token), u64>,
+    seats: BTreeMap<(LedgerId, Token), u64>,
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
+    retry_at: Duration,
     /// Who waits for the end.
     closing: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Writer {
     pub(crate) fn new(turns: Turns) -> Writer {
-        Writer { turns, seats: HashMap::new(), unreleased: Vec::new(), closing: Vec::new() }
+        Writer {
+            turns,
+            seats: BTreeMap::new(),
+            unreleased: Vec::new(),
+            retry_at: Duration::ZERO,
+            closing: Vec::new(),
+        }
     }
 
-    /// Serves requests until it is told to close and has done what was asked before.
-    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        while self.closing.is_empty() {
-            let Some(batch) = self.next(requests) else { break };
-            self.serve(batch);
-        }
-        loop {
-            let rest: Vec<Request> = requests.try_iter().collect();
-            let last = rest.is_empty();
-            self.serve(rest);
-            if last {
-                break;
-            }
-        }
+    /// When to call again although nobody asks: a release that the store did not take is tried again.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        (!self.unreleased.is_empty()).then_some(self.retry_at)
+    }
+
+    /// Whether the pool is to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Ends the pool, once nothing waits any more.
+    pub(crate) fn close(&mut self) {
         self.turns.leave();
-        for closed in self.closing {
+        for closed in self.closing.drain(..) {
             closed();
         }
     }
 
-    /// Whatever waits, after waiting for something; `None` when nobody is left to ask.
-    fn next(&self, requests: &Receiver<Request>) -> Option<Vec<Request>> {
-        let mut batch = Vec::new();
-        if self.unreleased.is_empty() {
-            batch.push(requests.recv().ok()?);
-        } else {
-            match requests.recv_timeout(RETRY) {
-                Ok(request) => batch.push(request),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
-        batch.extend(requests.try_iter().take(BATCH_MAX - 1));
-        Some(batch)
-    }
-
-    fn serve(&mut self, batch: Vec<Request>) {
+    /// Serves what waits, and what is due.
+    pub(crate) fn serve(&mut self, batch: Vec<Request>) {
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
         for request in batch {
             match request {
@@ -94,6 +80,7 @@ impl Writer {
             }
         }
         self.flush(waiting);
+        self.retry_at = self.turns.elapsed() + RETRY;
     }
 
     /// Takes the turn of all that waits, and answers.
@@ -148,7 +135,7 @@ impl Writer {
     /// The release to make when a seat was dropped: none while others stand for the retention, or
     /// when it ended before.
     fn dropped(&mut self, seat: SeatId) -> Option<Write> {
-        let hash_map::Entry::Occupied(mut seats) = self.seats.entry((seat.ledger, seat.token))
+        let btree_map::Entry::Occupied(mut seats) = self.seats.entry((seat.ledger, seat.token))
         else {
             return None;
         };
@@ -167,7 +154,7 @@ struct Waiting {
     writes: Vec<Write>,
     reads: Vec<Read>,
     /// The sessions that ask for a license.
-    retaining: HashSet<Arc<SessionId>>,
+    retaining: BTreeSet<Arc<SessionId>>,
 }
 
 impl Waiting {

@@ -346,7 +346,7 @@ fn without_a_license_reports_are_empty_and_say_what_to_do() {
         ! hint: `license install FILE` installs one
 
         $ license store check --store memory:
-        memory:, format 1
+        memory:, format 2
         no license is installed
 
         $ license retain --product 0009 --session job-7 --store memory:

@@ -8,9 +8,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use jiff::SignedDuration;
 use license_core::Entry;
 use license_pool::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
+    Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
+    Silence, Turn, TurnError,
 };
-use license_pool::{Pending, Pool, Seat, Session};
+use license_pool::{Pending, Pool, Seat, ServerName, Session};
 
 use super::world::{clock, holders, license, options};
 
@@ -137,7 +138,7 @@ impl Log for Gated {
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         if self.held.swap(false, Ordering::SeqCst) {
             self.enter.send(()).unwrap();
@@ -164,6 +165,18 @@ impl Log for Gated {
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
         self.log.register(server)
+    }
+
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        self.log.beat(silences)
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        self.log.serving(server)
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        self.log.silences(ledger)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use license_core::Entry;
 use license_pool::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, TurnError,
+    Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
+    Silence, Turn, TurnError,
 };
-use license_pool::{Error, Pool, Seat};
+use license_pool::{Error, Pool, Seat, ServerName};
 
 use super::world::{holders, license, options, retain};
 
@@ -153,7 +154,7 @@ impl Log for Breaking {
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         if !self.fails() {
             return self.log.turn(asked, decide);
@@ -163,7 +164,7 @@ impl Log for Breaking {
             Failure::Dropped | Failure::Lost => {
                 let mut dropping = |news| {
                     decide(news);
-                    Vec::new()
+                    Turn::default()
                 };
                 self.log.turn(asked, &mut dropping)?;
             }
@@ -195,6 +196,18 @@ impl Log for Breaking {
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
         self.log.register(server)
+    }
+
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        self.log.beat(silences)
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        self.log.serving(server)
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        self.log.silences(ledger)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

@@ -11,8 +11,8 @@ use license_core::{
     Retained, Stamp, Whom,
 };
 use license_pool::log::{
-    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server, Since,
-    SqliteLog, TurnError, Which,
+    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server,
+    ServerRow, Silence, Since, SqliteLog, Turn, TurnError, Which,
 };
 use license_pool::{
     EventKind, RefusalCode, ReleaseCause, SAMPLE_LICENSE, Selection, ServerName, Session,
@@ -159,7 +159,7 @@ fn a_turn_that_appends_nothing_changes_nothing() {
         log.turn(&asked, &mut |news| {
             asks += 1;
             assert_eq!(news.found, [Found::Unknown]);
-            Vec::new()
+            Turn::default()
         })
         .unwrap();
         assert_eq!(asks, 1);
@@ -190,12 +190,7 @@ fn afterwards_a_log_knows_what_became_of_a_turn() {
 #[test]
 fn only_the_last_who_took_a_name_may_go_on() {
     on_every_log_in(|log, other, folder| {
-        let server = |instance: &str| Server {
-            name: ServerName::new("db1:7427").unwrap(),
-            instance: instance.to_owned(),
-            lease_seconds: 90,
-            grace_seconds: 90,
-        };
+        let server = |instance: &str| server("db1:7427", instance);
         assert_eq!(log.register(server("1")).unwrap(), 1);
         log.catch_up(&[]).unwrap();
         // A file shows who lives, as no other store does: as if the first did not.
@@ -214,10 +209,116 @@ fn only_the_last_who_took_a_name_may_go_on() {
     });
 }
 
+#[test]
+fn a_beat_shows_that_a_server_lives_and_tells_who_else_does() {
+    on_every_log(|log, other| {
+        log.register(server("db1:7427", "1")).unwrap();
+        other.register(Server { transient: true, ..server("db2:7427", "2") }).unwrap();
+        log.beat(&[]).unwrap();
+        log.beat(&[]).unwrap();
+        let rows = other.beat(&[]).unwrap();
+        let row = |name: &str, instance: &str, beat, transient| ServerRow {
+            name: name.parse().unwrap(),
+            epoch: 1,
+            instance: instance.to_owned(),
+            beat,
+            lease_seconds: 90,
+            grace_seconds: 90,
+            transient,
+            format: 2,
+            alive: None,
+        };
+        let seen: Vec<_> = rows.into_iter().map(|row| ServerRow { alive: None, ..row }).collect();
+        assert_eq!(seen, [row("db1:7427", "1", 2, false), row("db2:7427", "2", 1, true)]);
+        other.register(server("db1:7427", "3")).unwrap();
+        assert!(matches!(log.beat(&[]), Err(LogError::Fenced { .. })));
+    });
+}
+
+#[test]
+fn silences_are_kept_until_the_session_is_heard() {
+    on_every_log(|log, other| {
+        append(log, None, Some("A"), &every_kind()[..1]);
+        log.register(server("db1:7427", "1")).unwrap();
+        let silence = |token, seconds| Silence {
+            ledger: LedgerId(1),
+            token: license_pool::Token::new(token).unwrap(),
+            silent: Duration::from_secs(seconds),
+        };
+        log.beat(&[silence(2, 20), silence(1, 30)]).unwrap();
+        assert_eq!(other.silences(LedgerId(1)).unwrap(), [silence(1, 30), silence(2, 20)]);
+        log.beat(&[silence(1, 60), silence(2, 0), silence(7, 0)]).unwrap();
+        assert_eq!(other.silences(LedgerId(1)).unwrap(), [silence(1, 60)]);
+        assert_eq!(other.silences(LedgerId(2)).unwrap(), []);
+    });
+}
+
+#[test]
+fn only_a_server_that_is_as_it_was_found_is_ended_and_it_vanishes_once_it_serves_nothing() {
+    on_every_log(|log, other| {
+        log.register(server("db1:7427", "1")).unwrap();
+        other.register(server("db2:7427", "2")).unwrap();
+        let (one, two): (ServerName, ServerName) =
+            ("db1:7427".parse().unwrap(), "db2:7427".parse().unwrap());
+        let serving = |serves: &[(&ServerName, bool)]| {
+            serves.iter().map(|(server, serves)| ((*server).clone(), *serves)).collect()
+        };
+        let entries = every_kind();
+        for ledger in 1..=2 {
+            let append = Append {
+                number: Some(ledger.to_string().into()),
+                entries: entries[..1].to_vec(),
+                serving: serving(&[(&one, true)]),
+                ..Append::default()
+            };
+            turn(log, vec![append], Vec::new()).unwrap();
+        }
+        assert_eq!(other.serving(&one).unwrap(), [LedgerId(1), LedgerId(2)]);
+        let adopt = |ledger: i64| Append {
+            ledger: Some(LedgerId(ledger)),
+            entries: entries[1..2].to_vec(),
+            serving: serving(&[(&one, false), (&two, true)]),
+            ..Append::default()
+        };
+        let found = other.beat(&[]).unwrap().remove(0);
+        log.beat(&[]).unwrap();
+        let dropped = turn(other, vec![adopt(1)], vec![found]);
+        assert!(matches!(dropped, Err(TurnError::Dropped(LogError::Alive { .. }))));
+        assert_eq!(other.serving(&two).unwrap(), []);
+        log.catch_up(&[]).unwrap();
+
+        let found = other.beat(&[]).unwrap().remove(0);
+        turn(other, vec![adopt(1)], vec![found]).unwrap();
+        assert!(matches!(log.catch_up(&[]), Err(LogError::Fenced { .. })));
+        let rows = other.beat(&[]).unwrap();
+        assert!(rows[0].is_ended() && rows[0].epoch == 1 && !rows[1].is_ended(), "{rows:?}");
+        assert_eq!(other.serving(&one).unwrap(), [LedgerId(2)]);
+        turn(other, vec![adopt(2)], vec![rows[0].clone()]).unwrap();
+        let names: Vec<_> = other.beat(&[]).unwrap().into_iter().map(|row| row.name).collect();
+        assert_eq!(names, [two]);
+        assert_eq!(log.register(server("db1:7427", "3")).unwrap(), 1);
+    });
+}
+
+fn server(name: &str, instance: &str) -> Server {
+    Server {
+        name: name.parse().unwrap(),
+        instance: instance.to_owned(),
+        lease_seconds: 90,
+        grace_seconds: 90,
+        transient: false,
+    }
+}
+
+fn turn(log: &mut dyn Log, appends: Vec<Append>, ends: Vec<ServerRow>) -> Result<(), TurnError> {
+    let mut turn = Some(Turn { appends, ends });
+    log.turn(&[], &mut |_| turn.take().expect("a turn decides once"))
+}
+
 fn append(log: &mut dyn Log, ledger: Option<LedgerId>, number: Option<&str>, entries: &[Entry]) {
     let number = number.map(Arc::from);
-    let mut append = Some(Append { ledger, number, entries: entries.to_vec() });
-    log.turn(&[], &mut |_| append.take().into_iter().collect()).unwrap();
+    let append = Append { ledger, number, entries: entries.to_vec(), serving: Vec::new() };
+    turn(log, vec![append], Vec::new()).unwrap();
 }
 
 fn since(log: &mut dyn Log, known: Option<Head>) -> Since {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod damage;
+mod driven;
 mod engine;
 mod faults;
 mod files;

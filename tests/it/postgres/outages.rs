@@ -6,7 +6,7 @@ use std::thread;
 
 use license_core::{Entry, Event, Head, Ledger, Stamp};
 use license_pool::Error;
-use license_pool::log::{Append, Asked, LedgerId, Log, Mark, PostgresLog, TurnError, Which};
+use license_pool::log::{Append, Asked, LedgerId, Log, Mark, PostgresLog, Turn, TurnError, Which};
 
 use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, Server, until, url};
@@ -80,7 +80,7 @@ fn a_server_process_that_ends_between_the_trips_takes_the_turn_with_it() {
     let turn = log.turn(&draft.asked(), &mut |_| {
         decided += 1;
         terminate(&database, "state = 'idle in transaction'");
-        vec![draft.appended()]
+        draft.turn()
     });
     assert!(turn.is_err());
     assert_eq!(decided, 1);
@@ -139,7 +139,7 @@ fn a_server_that_stands_still_in_its_turn_does_not_hold_the_others_for_long() {
             log.turn(&draft.asked(), &mut |_| {
                 frozen.send(()).unwrap();
                 thawed.recv().unwrap();
-                vec![draft.appended()]
+                draft.turn()
             })
         });
         is_frozen.recv().unwrap();
@@ -212,12 +212,18 @@ impl Draft {
         [Asked { license, known: self.known }]
     }
 
-    fn appended(&self) -> Append {
-        Append { ledger: self.ledger, number: self.number(), entries: vec![self.entry.clone()] }
+    fn turn(&self) -> Turn {
+        let append = Append {
+            ledger: self.ledger,
+            number: self.number(),
+            entries: vec![self.entry.clone()],
+            ..Append::default()
+        };
+        Turn { appends: vec![append], ..Turn::default() }
     }
 
     fn append(&self, log: &mut dyn Log) -> Result<(), TurnError> {
-        log.turn(&self.asked(), &mut |_| vec![self.appended()])
+        log.turn(&self.asked(), &mut |_| self.turn())
     }
 
     fn mark(&self) -> Mark {

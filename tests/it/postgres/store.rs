@@ -96,10 +96,10 @@ fn a_schema_of_something_else_is_refused_and_left_as_it_is() {
 fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
     let Some(database) = server::database() else { return };
     drop(database.open());
-    database.sql("UPDATE license.store SET format = 2");
+    database.sql("UPDATE license.store SET format = 3");
     let error = options().open(&database.address()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { format: 2, known: 1, .. }), "{error:?}");
-    assert_eq!(database.sql("SELECT format FROM license.store"), "2");
+    assert!(matches!(error, OpenError::Newer { format: 3, known: 2, .. }), "{error:?}");
+    assert_eq!(database.sql("SELECT format FROM license.store"), "3");
 }
 
 #[test]

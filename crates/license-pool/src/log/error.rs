@@ -31,6 +31,12 @@ pub enum LogError {
         /// The name.
         server: String,
     },
+    /// A server that was to be taken for dead showed that it lives, or its name was taken again.
+    #[error("server `{server}` is alive after all")]
+    Alive {
+        /// The name.
+        server: String,
+    },
     /// A process that lives acts under this name already.
     #[error("the name `{server}` is taken{}: end that process or choose another name", by(*holder))]
     Taken {

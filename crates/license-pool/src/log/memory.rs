@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use license_core::{Entry, Head};
-use license_types::ServerName;
+use license_types::{ServerName, Token};
 
 use crate::log::{
-    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, News, Server, Since,
-    TurnError, Which,
+    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, News, Server, ServerRow,
+    Silence, Since, Turn, TurnError, Which,
 };
+
+/// The format of the stores on disk that would hold the same.
+const FORMAT: u64 = 2;
 
 /// A log in memory. Clones share it, as processes share a file.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +26,9 @@ pub struct MemoryLog {
 struct Store {
     /// Ledgers by their id, from 1.
     ledgers: Vec<Ledger>,
-    servers: BTreeMap<ServerName, (u64, String)>,
+    servers: BTreeMap<ServerName, ServerRow>,
+    serving: BTreeSet<(ServerName, LedgerId)>,
+    silences: BTreeMap<(LedgerId, Token), Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -43,13 +49,19 @@ impl Log for MemoryLog {
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         let mut store = self.store();
         store.not_fenced(self.server.as_ref()).map_err(TurnError::Dropped)?;
-        for append in decide(store.news(asked)) {
+        let Turn { appends, ends } = decide(store.news(asked));
+        store.not_alive(&ends).map_err(TurnError::Dropped)?;
+        for row in ends {
+            store.servers.insert(row.name.clone(), ServerRow { instance: String::new(), ..row });
+        }
+        for append in appends {
             store.append(append);
         }
+        store.forget_ended();
         Ok(())
     }
 
@@ -78,13 +90,57 @@ impl Log for MemoryLog {
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
         let mut store = self.store();
-        let (epoch, instance) = store.servers.entry(server.name.clone()).or_default();
-        *epoch += 1;
-        instance.clone_from(&server.instance);
-        let epoch = *epoch;
+        let epoch = store.servers.get(&server.name).map_or(0, |row| row.epoch) + 1;
+        let row = ServerRow {
+            name: server.name.clone(),
+            epoch,
+            instance: server.instance.clone(),
+            beat: 0,
+            lease_seconds: server.lease_seconds,
+            grace_seconds: server.grace_seconds,
+            transient: server.transient,
+            format: FORMAT,
+            alive: None,
+        };
+        store.servers.insert(server.name.clone(), row);
         drop(store);
         self.server = Some(server);
         Ok(epoch)
+    }
+
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        let mut store = self.store();
+        store.not_fenced(self.server.as_ref())?;
+        if let Some(server) = &self.server
+            && let Some(row) = store.servers.get_mut(&server.name)
+        {
+            row.beat += 1;
+        }
+        for Silence { ledger, token, silent } in silences {
+            if silent.is_zero() {
+                store.silences.remove(&(*ledger, *token));
+            } else {
+                store.silences.insert((*ledger, *token), *silent);
+            }
+        }
+        Ok(store.servers.values().cloned().collect())
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        let store = self.store();
+        let of_server = store.serving.iter().filter(|(name, _)| name == server);
+        Ok(of_server.map(|(_, ledger)| *ledger).collect())
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        let store = self.store();
+        let of_ledger = store.silences.iter().filter(|((id, _), _)| *id == ledger);
+        let silence = |((_, token), silent): (&(_, Token), &Duration)| Silence {
+            ledger,
+            token: *token,
+            silent: *silent,
+        };
+        Ok(of_ledger.map(silence).collect())
     }
 
     fn leave(&mut self) -> Result<(), LogError> {
@@ -97,7 +153,7 @@ impl Log for MemoryLog {
     }
 
     fn format(&mut self) -> Result<u64, LogError> {
-        Ok(1)
+        Ok(FORMAT)
     }
 }
 
@@ -111,7 +167,8 @@ impl Store {
             }
             _ => Since::Reload,
         };
-        News { found, ledgers: ids.into_iter().map(|id| (id, since(id))).collect() }
+        let ledgers = ids.into_iter().map(|id| (id, since(id))).collect();
+        News { found, ledgers, time: None }
     }
 
     fn resolve(&self, license: &Which) -> Found {
@@ -147,12 +204,38 @@ impl Store {
             ledger.numbers.push(number);
         }
         ledger.entries.extend(append.entries);
+        let id = LedgerId::at(index);
+        for (server, serves) in append.serving {
+            if serves {
+                self.serving.insert((server, id));
+            } else {
+                self.serving.remove(&(server, id));
+            }
+        }
+    }
+
+    fn not_alive(&self, ends: &[ServerRow]) -> Result<(), LogError> {
+        let changed = |row: &&ServerRow| {
+            !self.servers.get(&row.name).is_some_and(|found| found.is_unchanged(row))
+        };
+        match ends.iter().find(changed) {
+            Some(row) => Err(LogError::Alive { server: row.name.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets the servers whose epoch ended and that serve nothing more.
+    fn forget_ended(&mut self) {
+        let Store { servers, serving, .. } = self;
+        servers.retain(|name, row| {
+            !row.is_ended() || serving.iter().any(|(serving, _)| serving == name)
+        });
     }
 
     fn not_fenced(&self, server: Option<&Server>) -> Result<(), LogError> {
         let Some(server) = server else { return Ok(()) };
         match self.servers.get(&server.name) {
-            Some((_, instance)) if *instance == server.instance => Ok(()),
+            Some(row) if row.instance == server.instance => Ok(()),
             _ => Err(LogError::Fenced { server: server.name.to_string() }),
         }
     }
@@ -172,6 +255,10 @@ impl Ledger {
 }
 
 impl LedgerId {
+    fn at(index: usize) -> LedgerId {
+        LedgerId(i64::try_from(index).map_or(i64::MAX, |index| index.saturating_add(1)))
+    }
+
     fn index(self) -> Option<usize> {
         usize::try_from(self.0).ok()?.checked_sub(1)
     }

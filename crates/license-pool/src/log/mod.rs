@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use license_core::{Entry, Head};
 use license_types::ServerName;
 
@@ -12,6 +13,7 @@ mod error;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod register;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
 mod selection;
@@ -22,6 +24,7 @@ pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresLog, PostgresUrl};
+pub use register::{Server, ServerRow, Silence};
 pub use selection::{Selection, Stretch};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLog;
@@ -66,6 +69,8 @@ pub struct News {
     pub found: Vec<Found>,
     /// What is new in each ledger found, in the order of the ledgers.
     pub ledgers: Vec<(LedgerId, Since)>,
+    /// The store's own clock, where it has one.
+    pub time: Option<Timestamp>,
 }
 
 /// What a ledger's log holds beyond what was known of it.
@@ -77,8 +82,19 @@ pub enum Since {
     Reload,
 }
 
+/// What a turn decided to change: all of it, or nothing.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// New entries, of each ledger once.
+    pub appends: Vec<Append>,
+    /// Servers whose epoch ends, each as the register showed it when it was found dead. Where the
+    /// row of one differs by now, it lives, and the whole turn is dropped with [`LogError::Alive`].
+    /// Afterwards the row is nobody's, and it vanishes once its name serves nothing more.
+    pub ends: Vec<ServerRow>,
+}
+
 /// New entries of one ledger.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Append {
     /// The ledger; a new one where absent.
     pub ledger: Option<LedgerId>,
@@ -87,6 +103,8 @@ pub struct Append {
     pub number: Option<Arc<str>>,
     /// The entries, sealed; at least one.
     pub entries: Vec<Entry>,
+    /// The servers that begin (`true`) or cease to serve sessions in this ledger.
+    pub serving: Vec<(ServerName, bool)>,
 }
 
 /// What tells afterwards whether a turn was committed: its first entry.
@@ -109,32 +127,19 @@ pub struct LedgerNumbers {
     pub numbers: Vec<String>,
 }
 
-/// A server as it takes its place among those that share a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Its name.
-    pub name: ServerName,
-    /// Random, so that one holder of a name is never taken for another.
-    pub instance: String,
-    /// Its default lease.
-    pub lease_seconds: u64,
-    /// How long beyond a lease its silence is borne.
-    pub grace_seconds: u64,
-}
-
 /// A durable log of ledgers. Implement it to keep entries elsewhere, or to fail on purpose.
 pub trait Log: Send {
     /// Takes a turn: nobody else appends to the ledgers asked for while `decide` is called, once,
-    /// with the news of them, and says what to append. When this returns, all of that is durable.
+    /// with the news of them, and says what to change. When this returns, all of that is durable.
     ///
-    /// Appending nothing gives the turn back.
+    /// Changing nothing gives the turn back.
     ///
     /// # Errors
     /// [`TurnError`] says whether anything may have been appended.
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError>;
 
     /// Whether a turn whose commit got no answer was committed. Waits until that is certain.
@@ -186,6 +191,25 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be written.
     fn register(&mut self, server: Server) -> Result<u64, LogError>;
+
+    /// Shows the others that this server lives, keeps what is told of silent sessions, and gives the
+    /// whole register in the order of the names. A log that acts as no server only reads.
+    ///
+    /// # Errors
+    /// When the log cannot be written, or this server was replaced.
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError>;
+
+    /// The ledgers in which a server serves sessions.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError>;
+
+    /// What was told of silent sessions of a ledger, in the order of the tokens.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
 
     /// Gives back a name that was made up for one process and will not be taken again.
     ///

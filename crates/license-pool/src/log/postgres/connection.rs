@@ -21,7 +21,7 @@ use super::tls::Tls;
 use super::url::Target;
 
 /// The format of the stores that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// How long one server may take to accept a connection, where the address says nothing else.
 const CONNECT: Duration = Duration::from_secs(5);

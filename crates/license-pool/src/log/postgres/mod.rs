@@ -39,6 +39,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use license_core::Entry;
+use license_types::ServerName;
 use tokio::runtime::{self, Handle, Runtime};
 
 use self::connection::{Connection, FORMAT, Trip};
@@ -49,12 +50,13 @@ use self::statements::Statements;
 use self::url::Target;
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
-    Server, Since, Stretch, TurnError,
+    Server, ServerRow, Silence, Since, Stretch, Turn, TurnError,
 };
 
 mod connection;
 mod error;
 mod news;
+mod register;
 mod row;
 mod select;
 mod statements;
@@ -203,7 +205,7 @@ impl Log for PostgresLog {
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         let server = self.server.clone();
         let question = Question::new(asked, server.as_ref());
@@ -217,12 +219,12 @@ impl Log for PostgresLog {
             }
         };
         self.note(&news);
-        let appends = decide(news);
-        if appends.is_empty() && !self.unsettled {
+        let turn = decide(news);
+        if turn.appends.is_empty() && turn.ends.is_empty() && !self.unsettled {
             self.give_back(connection);
             return Ok(());
         }
-        self.end(connection, async |connection: &Connection| write(connection, &appends).await)?;
+        self.end(connection, async |connection: &Connection| write(connection, &turn).await)?;
         self.unsettled = false;
         Ok(())
     }
@@ -323,8 +325,14 @@ impl Log for PostgresLog {
         let (lease, grace) = (seconds(server.lease_seconds), seconds(server.grace_seconds));
         let register = async |connection: &Connection| {
             let (name, format) = (name(&server), seconds(FORMAT));
-            let values =
-                [&name as _, &server.instance as _, &lease as _, &grace as _, &format as _];
+            let values = [
+                &name as _,
+                &server.instance as _,
+                &lease as _,
+                &grace as _,
+                &server.transient as _,
+                &format as _,
+            ];
             let rows = connection.ask(&connection.statements.register, &values).await?;
             let epoch: i64 = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
             u64::try_from(epoch).map_err(|_| Trouble::Nonsense)
@@ -332,6 +340,31 @@ impl Log for PostgresLog {
         let epoch = aside(|| self.read("register the server", register))?;
         self.server = Some(server);
         Ok(epoch)
+    }
+
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        let server = self.server.clone();
+        let rows = self.read("beat", async |connection: &Connection| {
+            register::beat(connection, server.as_ref(), silences).await
+        })?;
+        let fenced =
+            || LogError::Fenced { server: server.map_or_else(String::new, |s| s.name.to_string()) };
+        rows.ok_or_else(fenced)
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        self.read("read the register", async |connection: &Connection| {
+            let name = escaped(server.as_str().into());
+            let rows = connection.ask(&connection.statements.serving, &[&&*name]).await?;
+            rows.iter().map(|row| Ok(LedgerId(row.try_get(0)?))).collect()
+        })
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        self.read("read the register", async |connection: &Connection| {
+            let rows = connection.ask(&connection.statements.silences, &[&ledger.0]).await?;
+            register::silences(ledger, &rows)
+        })
     }
 
     fn leave(&mut self) -> Result<(), LogError> {
@@ -368,13 +401,18 @@ impl fmt::Debug for PostgresLog {
 }
 
 /// Writes and commits what a turn decided.
-async fn write(connection: &Connection, appends: &[Append]) -> Result<(), TurnError> {
-    if appends.is_empty() {
+async fn write(connection: &Connection, turn: &Turn) -> Result<(), TurnError> {
+    let Turn { appends, ends } = turn;
+    register::end(connection, ends).await?;
+    if appends.is_empty() && ends.is_empty() {
         return connection.commit(&[]).await.map_err(dropped("confirm what it told"));
     }
     let mut ledgers = Vec::with_capacity(appends.len());
     for append in appends {
         ledgers.push(point(connection, append).await.map_err(dropped("write"))?);
+    }
+    if !ends.is_empty() || appends.iter().any(|append| !append.serving.is_empty()) {
+        register::serve(connection, &ledgers, appends).await.map_err(dropped("write"))?;
     }
     let columns = row::columns(&ledgers, appends);
     let values: Vec<_> = columns.iter().map(Column::parameter).collect();

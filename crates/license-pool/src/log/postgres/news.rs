@@ -147,7 +147,7 @@ impl<'a> Question<'a> {
                 }
             }
         }
-        Ok(News { found, ledgers: ledgers.into_iter().collect() })
+        Ok(News { found, ledgers: ledgers.into_iter().collect(), time: None })
     }
 
     fn server(&self) -> (&str, &str) {

@@ -1,4 +1,4 @@
--- The store of the license engine on PostgreSQL, format 1.
+-- The store of the license engine on PostgreSQL, format 2.
 --
 -- Read it while the engine runs, for example:
 --   select * from license.held;
@@ -14,7 +14,7 @@ CREATE TABLE license.store (
     engine TEXT NOT NULL,                         -- tells this schema from others of its name
     format BIGINT NOT NULL                        -- version of this format; a newer one is refused
 );
-INSERT INTO license.store (engine, format) VALUES ('license-retention', 1);
+INSERT INTO license.store (engine, format) VALUES ('license-retention', 2);
 
 -- One row for each customer's ledger, and where its log ends: a log that ends elsewhere was damaged.
 -- Whoever appends holds this row's lock.
@@ -68,11 +68,29 @@ CREATE TABLE license.entry (
 CREATE TABLE license.server (
     name          TEXT PRIMARY KEY,
     epoch         BIGINT NOT NULL,                -- how often the name was taken
-    instance      TEXT NOT NULL,                  -- random: tells one holder of the name from another
+    instance      TEXT NOT NULL,                  -- random: tells one holder of the name from another;
+                                                  -- empty once it was found dead
     beat          BIGINT NOT NULL,                -- grows while the server lives
     lease_seconds BIGINT NOT NULL,                -- its default lease
     grace_seconds BIGINT NOT NULL,                -- how long beyond a lease its silence is borne
+    transient     BOOLEAN NOT NULL,               -- whether the name was made up for one process
     format        BIGINT NOT NULL                 -- newest store format that it can read
+);
+
+-- The ledgers in which each server serves sessions.
+CREATE TABLE license.serving (
+    server TEXT NOT NULL,
+    ledger BIGINT NOT NULL REFERENCES license.ledger (id),
+    PRIMARY KEY (server, ledger)
+);
+
+-- How long the session that holds a token last retained was not heard from, counted while a server
+-- listened, so that a restart pauses the count.
+CREATE TABLE license.silence (
+    ledger       BIGINT NOT NULL REFERENCES license.ledger (id),
+    token        BIGINT NOT NULL,
+    milliseconds BIGINT NOT NULL,
+    PRIMARY KEY (ledger, token)
 );
 
 -- What is held now: retained and not released.

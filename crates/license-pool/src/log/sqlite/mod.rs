@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use license_core::Entry;
+use license_types::ServerName;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
-    Server, Stretch, TurnError,
+    Server, ServerRow, Silence, Stretch, Turn, TurnError,
 };
 
 mod file_system;
@@ -19,6 +20,7 @@ mod open;
 mod place;
 mod presence;
 mod read;
+mod register;
 mod row;
 mod select;
 mod turnstile;
@@ -65,7 +67,7 @@ impl SqliteLog {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed_to("begin a turn"))?;
         self.place.holds()?;
-        not_fenced(&turn, self.server.as_ref())?;
+        register::not_fenced(&turn, self.server.as_ref())?;
         Ok((pass, turn))
     }
 }
@@ -80,15 +82,20 @@ impl Log for SqliteLog {
     fn turn(
         &mut self,
         asked: &[Asked],
-        decide: &mut dyn FnMut(News) -> Vec<Append>,
+        decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         let (_pass, turn) = self.begin().map_err(TurnError::Dropped)?;
-        let appends = decide(read::news(&turn, asked).map_err(TurnError::Dropped)?);
-        if appends.is_empty() {
+        let Turn { appends, ends } = decide(read::news(&turn, asked).map_err(TurnError::Dropped)?);
+        if appends.is_empty() && ends.is_empty() {
             return Ok(());
         }
+        register::end(&turn, &ends).map_err(TurnError::Dropped)?;
         for append in &appends {
             write(&turn, append).map_err(|error| TurnError::Dropped(failed_to("write")(error)))?;
+        }
+        if !ends.is_empty() || appends.iter().any(|append| !append.serving.is_empty()) {
+            register::forget_ended(&turn)
+                .map_err(|error| TurnError::Dropped(failed_to("write the register")(error)))?;
         }
         turn.commit().map_err(|error| TurnError::Unknown(failed_to("commit")(error)))
     }
@@ -101,7 +108,7 @@ impl Log for SqliteLog {
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
         let moment = self.connection.transaction().map_err(failed_to("read"))?;
         self.place.holds()?;
-        not_fenced(&moment, self.server.as_ref())?;
+        register::not_fenced(&moment, self.server.as_ref())?;
         read::news(&moment, asked)
     }
 
@@ -126,19 +133,11 @@ impl Log for SqliteLog {
     }
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
-        const REGISTER: &str = "
-            INSERT INTO server (name, epoch, instance, beat, lease_seconds, grace_seconds, format)
-            VALUES (?1, 1, ?2, 0, ?3, ?4, ?5)
-            ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1, instance = excluded.instance,
-                lease_seconds = excluded.lease_seconds, grace_seconds = excluded.grace_seconds,
-                format = excluded.format
-            RETURNING epoch";
-        let Server { name, instance, lease_seconds, grace_seconds } = &server;
-        let row = params![name.as_str(), instance, lease_seconds, grace_seconds, format::FORMAT];
         // Who registers again, or under another name, gives up the place that it had.
         self.presence = None;
         let presences = self.presences.clone();
         let (_pass, turn) = self.begin()?;
+        let name = &server.name;
         let presence = presences.take(name).map_err(|denied| match denied {
             presence::Denied::Taken { holder } => {
                 LogError::Taken { server: name.to_string(), holder }
@@ -147,24 +146,41 @@ impl Log for SqliteLog {
                 LogError::Unavailable { action: "take a name", source: error.into() }
             }
         })?;
-        let epoch = turn.query_row(REGISTER, row, |row| row.get(0));
-        let epoch = epoch.map_err(failed_to("register the server"))?;
+        let epoch = register::take(&turn, &server)?;
         turn.commit().map_err(failed_to("register the server"))?;
         self.server = Some(server);
         self.presence = Some(presence);
         Ok(epoch)
     }
 
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        let presences = self.presences.clone();
+        let Some(server) = self.server.clone() else {
+            let rows = register::rows(&self.connection, &presences);
+            return rows.map_err(failed_to("read the register"));
+        };
+        let (_pass, turn) = self.begin()?;
+        register::beat(&turn, &server, silences).map_err(failed_to("beat"))?;
+        let rows = register::rows(&turn, &presences).map_err(failed_to("read the register"))?;
+        turn.commit().map_err(failed_to("beat"))?;
+        Ok(rows)
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        register::serving(&self.connection, server).map_err(failed_to("read the register"))
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        register::silences(&self.connection, ledger).map_err(failed_to("read the register"))
+    }
+
     fn leave(&mut self) -> Result<(), LogError> {
         let Some(server) = self.server.take() else { return Ok(()) };
         let presence = self.presence.take();
-        let row = params![server.name.as_str(), server.instance];
         let (_pass, turn) = self.begin()?;
-        let left = turn
-            .execute("DELETE FROM server WHERE name = ?1 AND instance = ?2", row)
-            .map_err(failed_to("take the server off the register"))?;
+        let left = register::leave(&turn, &server)?;
         // The file of a name that was taken over is the successor's.
-        if let Some(presence) = presence.filter(|_| left > 0) {
+        if let Some(presence) = presence.filter(|_| left) {
             presence.end();
         }
         turn.commit().map_err(failed_to("take the server off the register"))
@@ -177,15 +193,6 @@ impl Log for SqliteLog {
     fn damage(&mut self) -> Result<Vec<String>, LogError> {
         read::damage(&self.connection).map_err(failed_to("examine its file"))
     }
-}
-
-fn not_fenced(connection: &Connection, server: Option<&Server>) -> Result<(), LogError> {
-    let Some(Server { name, instance, .. }) = server else { return Ok(()) };
-    let own = connection
-        .prepare_cached("SELECT 1 FROM server WHERE name = ?1 AND instance = ?2")
-        .and_then(|mut statement| statement.exists(params![name.as_str(), instance]))
-        .map_err(failed_to("read the register"))?;
-    if own { Ok(()) } else { Err(LogError::Fenced { server: name.to_string() }) }
 }
 
 fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
@@ -206,7 +213,7 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
         turn.prepare_cached("UPDATE ledger SET sequence = ?2, chain = ?3 WHERE id = ?1")?
             .execute(params![ledger.0, last.sequence, last.chain.to_string()])?;
     }
-    Ok(())
+    register::serve(turn, ledger, &append.serving)
 }
 
 fn failed_to(action: &'static str) -> impl FnOnce(rusqlite::Error) -> LogError {

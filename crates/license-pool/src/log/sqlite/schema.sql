@@ -60,7 +60,8 @@ CREATE TABLE entry (
 CREATE TABLE server (
     name          TEXT PRIMARY KEY,
     epoch         INTEGER NOT NULL,               -- how often the name was taken
-    instance      TEXT NOT NULL,                  -- random: tells one holder of the name from another
+    instance      TEXT NOT NULL,                  -- random: tells one holder of the name from another;
+                                                  -- empty once it was found dead
     beat          INTEGER NOT NULL,               -- grows while the server lives
     lease_seconds INTEGER NOT NULL,               -- its default lease
     grace_seconds INTEGER NOT NULL,               -- how long beyond a lease its silence is borne

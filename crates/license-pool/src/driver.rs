@@ -1,0 +1,109 @@
+//! What drives a pool: one thread of its own, or whoever calls. Whatever waits becomes one turn;
+//! while that is on its way to the disk, the next one gathers.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::Clock;
+use crate::request::Request;
+use crate::writer::Writer;
+
+/// More requests in a turn only make each of them wait longer.
+const BATCH_MAX: usize = 512;
+
+/// Does the work of a pool that has no thread of its own: nothing happens but in
+/// [`step`](Driver::step). So a program may drive many pools in one thread, and a simulation decides
+/// what happens when; with [`Options::instance`](crate::Options::instance) and a
+/// [`ManualClock`](crate::ManualClock) every run is the same.
+///
+/// What blocks until an answer is there would block for ever, unless another thread drives the pool:
+/// use [`Pending::try_take`](crate::Pending::try_take).
+///
+/// ```
+/// use license_pool::{ManualClock, Pool, SAMPLE_LICENSE, Session, log::MemoryLog};
+///
+/// let clock = ManualClock::new("2026-01-05T10:00:00Z".parse()?);
+/// let options = Pool::options().clock(std::sync::Arc::new(clock)).instance(1);
+/// let (pool, mut driver) = options.open_driven(MemoryLog::default())?;
+/// let installed = pool.install_with(SAMPLE_LICENSE.as_bytes(), Default::default());
+/// driver.step();
+/// assert!(installed.try_take().is_ok_and(|receipt| receipt.is_ok()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Driver {
+    writer: Writer,
+    clock: Arc<dyn Clock>,
+    requests: Receiver<Request>,
+    /// What came while nothing was done.
+    inbox: Vec<Request>,
+    ended: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        writer: Writer,
+        clock: Arc<dyn Clock>,
+        requests: Receiver<Request>,
+    ) -> Driver {
+        Driver { writer, clock, requests, inbox: Vec::new(), ended: false }
+    }
+
+    /// Serves what waits and does what is due. Returns the [elapsed](Clock::elapsed) time at which to
+    /// call again at the latest, though nobody asks anything; earlier does no harm. Nothing once the
+    /// pool was closed.
+    pub fn step(&mut self) -> Option<Duration> {
+        if self.ended {
+            return None;
+        }
+        let mut batch = mem::take(&mut self.inbox);
+        let more = BATCH_MAX.saturating_sub(batch.len());
+        batch.extend(self.requests.try_iter().take(more));
+        self.writer.serve(batch);
+        if self.writer.is_closing() {
+            self.end();
+            return None;
+        }
+        self.inbox.extend(self.requests.try_recv().ok());
+        if !self.inbox.is_empty() {
+            return Some(self.clock.elapsed());
+        }
+        Some(self.writer.due().unwrap_or(Duration::MAX))
+    }
+
+    /// Drives until the pool is closed, sleeping in between.
+    pub(crate) fn run(mut self) {
+        while let Some(due) = self.step() {
+            if !self.inbox.is_empty() {
+                continue;
+            }
+            match self.requests.recv_timeout(due.saturating_sub(self.clock.elapsed())) {
+                Ok(request) => self.inbox.push(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+            }
+        }
+    }
+
+    /// Does what was asked before the end.
+    fn end(&mut self) {
+        loop {
+            let rest: Vec<Request> = self.requests.try_iter().collect();
+            let last = rest.is_empty();
+            self.writer.serve(rest);
+            if last {
+                break;
+            }
+        }
+        self.writer.close();
+        self.ended = true;
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}

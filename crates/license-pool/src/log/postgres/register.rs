@@ -1,0 +1,116 @@
+//! The register in PostgreSQL: who shares the database, which ledgers each serves, and which of its
+//! sessions are silent.
+
+use std::time::Duration;
+
+use license_types::{ServerName, Token};
+use tokio_postgres::Row;
+
+use super::connection::Connection;
+use super::error::Trouble;
+use super::news::{name, sequence};
+use super::row::{escaped, unescaped};
+use super::statements::Statements;
+use crate::log::{Append, LedgerId, LogError, Server, ServerRow, Silence, TurnError};
+
+/// Moves the server's beat on, keeps what is told of silent sessions, and reads the register; none
+/// where the name is no longer its own.
+pub(super) async fn beat(
+    connection: &Connection,
+    server: Option<&Server>,
+    silences: &[Silence],
+) -> Result<Option<Vec<ServerRow>>, Trouble> {
+    let Statements { begin_turn, beat, hush, hear, servers, .. } = &connection.statements;
+    let Some(server) = server else {
+        return rows(&connection.ask(servers, &[]).await?).map(Some);
+    };
+    let (heard, silent): (Vec<&Silence>, Vec<&Silence>) =
+        silences.iter().partition(|silence| silence.silent.is_zero());
+    let (heard_in, heard): (Vec<i64>, Vec<i64>) = heard.into_iter().map(key).unzip();
+    let milliseconds =
+        |silence: &&Silence| i64::try_from(silence.silent.as_millis()).unwrap_or(i64::MAX);
+    let milliseconds: Vec<i64> = silent.iter().map(milliseconds).collect();
+    let (silent_in, silent): (Vec<i64>, Vec<i64>) = silent.into_iter().map(key).unzip();
+    let mut answers = connection
+        .trip(&[
+            (begin_turn, &[]),
+            (beat, &[&name(server), &server.instance]),
+            (hear, &[&heard_in, &heard]),
+            (hush, &[&silent_in, &silent, &milliseconds]),
+            (servers, &[]),
+        ])
+        .await?;
+    let register = rows(&answers.pop().unwrap_or_default())?;
+    let own = answers.get(1).is_some_and(|rows| !rows.is_empty());
+    connection.commit(&[]).await?;
+    Ok(own.then_some(register))
+}
+
+/// Ends the epochs of servers that are as they were found.
+pub(super) async fn end(connection: &Connection, ends: &[ServerRow]) -> Result<(), TurnError> {
+    for row in ends {
+        let (name, epoch, beat) =
+            (escaped(row.name.as_str().into()), sequence(row.epoch), sequence(row.beat));
+        let values = [&&*name as _, &epoch as _, &row.instance as _, &beat as _];
+        let ended = connection.ask(&connection.statements.end_server, &values).await;
+        let ended = ended
+            .map_err(|trouble| TurnError::Dropped(trouble.into_log("end a server's epoch")))?;
+        if ended.is_empty() {
+            let server = row.name.to_string();
+            return Err(TurnError::Dropped(LogError::Alive { server }));
+        }
+    }
+    Ok(())
+}
+
+/// Notes who begins or ceases to serve sessions, and forgets who serves nothing more.
+pub(super) async fn serve(
+    connection: &Connection,
+    ledgers: &[LedgerId],
+    appends: &[Append],
+) -> Result<(), Trouble> {
+    let Statements { serve, cease, forget_ended, .. } = &connection.statements;
+    for (ledger, append) in ledgers.iter().zip(appends) {
+        for (server, serves) in &append.serving {
+            let name = escaped(server.as_str().into());
+            let change = if *serves { serve } else { cease };
+            connection.ask(change, &[&&*name, &ledger.0]).await?;
+        }
+    }
+    connection.ask(forget_ended, &[]).await.map(drop)
+}
+
+pub(super) fn silences(ledger: LedgerId, rows: &[Row]) -> Result<Vec<Silence>, Trouble> {
+    let silence = |row: &Row| {
+        let token = Token::new(unsigned(row.try_get(0)?)?).map_err(|_| Trouble::Nonsense)?;
+        let silent = Duration::from_millis(unsigned(row.try_get(1)?)?);
+        Ok(Silence { ledger, token, silent })
+    };
+    rows.iter().map(silence).collect()
+}
+
+fn rows(rows: &[Row]) -> Result<Vec<ServerRow>, Trouble> {
+    let row = |row: &Row| {
+        let name = ServerName::new(unescaped(row.try_get(0)?)).map_err(|_| Trouble::Nonsense)?;
+        Ok(ServerRow {
+            name,
+            epoch: unsigned(row.try_get(1)?)?,
+            instance: row.try_get(2)?,
+            beat: unsigned(row.try_get(3)?)?,
+            lease_seconds: unsigned(row.try_get(4)?)?,
+            grace_seconds: unsigned(row.try_get(5)?)?,
+            transient: row.try_get(6)?,
+            format: unsigned(row.try_get(7)?)?,
+            alive: None,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+fn key(silence: &Silence) -> (i64, i64) {
+    (silence.ledger.0, sequence(silence.token.get()))
+}
+
+fn unsigned(integer: i64) -> Result<u64, Trouble> {
+    u64::try_from(integer).map_err(|_| Trouble::Nonsense)
+}

@@ -1,0 +1,1 @@
+DELETE FROM serving WHERE server = $1 AND ledger = $2

@@ -1,0 +1,1 @@
+SELECT ledger FROM serving WHERE server = $1 ORDER BY ledger

@@ -1,0 +1,1 @@
+SELECT token, milliseconds FROM silence WHERE ledger = $1 ORDER BY token
