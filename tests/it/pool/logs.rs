@@ -211,7 +211,7 @@ fn only_the_last_who_took_a_name_may_go_on() {
 
 #[test]
 fn a_beat_shows_that_a_server_lives_and_tells_who_else_does() {
-    on_every_log(|log, other| {
+    on_every_log_in(|log, other, folder| {
         log.register(server("db1:7427", "1")).unwrap();
         other.register(Server { transient: true, ..server("db2:7427", "2") }).unwrap();
         log.beat(&[]).unwrap();
@@ -228,8 +228,13 @@ fn a_beat_shows_that_a_server_lives_and_tells_who_else_does() {
             format: 2,
             alive: None,
         };
+        // Only a file shows who lives.
+        assert!(rows.iter().all(|row| row.alive == folder.map(|_| true)), "{rows:?}");
         let seen: Vec<_> = rows.into_iter().map(|row| ServerRow { alive: None, ..row }).collect();
         assert_eq!(seen, [row("db1:7427", "1", 2, false), row("db2:7427", "2", 1, true)]);
+        if let Some(folder) = folder {
+            fs::remove_dir_all(folder.join("license.db-servers")).unwrap();
+        }
         other.register(server("db1:7427", "3")).unwrap();
         assert!(matches!(log.beat(&[]), Err(LogError::Fenced { .. })));
     });

@@ -134,7 +134,7 @@ impl Log for SqliteLog {
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
         // Who registers again, or under another name, gives up the place that it had.
-        self.presence = None;
+        (self.presence, self.server) = (None, None);
         let presences = self.presences.clone();
         let (_pass, turn) = self.begin()?;
         let name = &server.name;
