@@ -100,6 +100,7 @@ fn server(name: &str, instance: &str) -> Server {
         instance: instance.to_owned(),
         lease_seconds: 90,
         grace_seconds: 90,
+        transient: false,
     }
 }
 
