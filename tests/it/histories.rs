@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use license_core::{Digest, Entry, Event, Identity, Refused, Stamp, Whom};
+use license_core::{Digest, Entry, Event, Identity, Ledger, Refused, Stamp, Whom};
 use license_types::RefusalCode;
 
 use crate::{
@@ -70,4 +70,16 @@ fn refusal(random: &mut Rng) -> Event {
             },
         },
     }))
+}
+
+/// A ledger in which so many sessions hold a license.
+pub(crate) fn crowd(sessions: usize) -> Ledger {
+    let mut engine = CoreEngine::new();
+    engine.set_clock("2026-02-01T22:00:00Z".parse().unwrap());
+    engine.execute(&Step::parse("license 0007=unlimited").unwrap());
+    for session in 0..sessions {
+        let line = format!("retain --product 0007 --session session-{session:07}");
+        engine.execute(&Step::parse(&line).unwrap());
+    }
+    engine.ledger().clone()
 }

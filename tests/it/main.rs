@@ -23,6 +23,7 @@ mod postgres;
 mod processes;
 mod readme;
 mod scripts;
+mod snapshots;
 mod suite;
 mod types;
 mod validate;

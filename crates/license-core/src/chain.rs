@@ -28,6 +28,14 @@ impl Digest {
         &self.0
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Digest {
+        Digest(bytes)
+    }
+
+    pub(crate) fn from_hasher(hasher: Sha256) -> Digest {
+        Digest(hasher.finalize().into())
+    }
+
     pub(crate) fn to_wire(self) -> documented::Digest {
         self.0.into()
     }
@@ -69,7 +77,7 @@ impl Entry {
         hasher.update(previous.bytes());
         hasher.update(hashed);
         hasher.update("}");
-        Digest(hasher.finalize().into())
+        Digest::from_hasher(hasher)
     }
 }
 

@@ -2,11 +2,12 @@
 //! ends. The figures' clock never steps back, also where an entry does, so that no day ends twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use license_types::{ProductId, SessionId};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Figure, Ledger, License, Refusals, Whom,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// So long a session may go without a license before its refusal is a true one.
-const PATIENCE: i64 = 5 * 60 * 1000;
+pub(crate) const PATIENCE: i64 = 5 * 60 * 1000;
 
 /// So many sessions that were refused are remembered; then one that was refused before counts anew,
 /// and the oldest refusal is not waited for any longer. A ledger must not grow with what it refuses.
@@ -35,15 +36,15 @@ pub(crate) struct Day {
     pub(crate) sessions: BTreeSet<Key>,
     /// Until when a session that was refused may still be granted what it asked for.
     pub(crate) hopes: BTreeMap<Key, i64>,
-    /// The same in the order of time, and those that came to nothing.
-    pub(crate) queue: VecDeque<(i64, Key)>,
+    /// The same in the order of time.
+    pub(crate) queue: BTreeSet<(i64, Key)>,
     /// Products that are gone from the ledger since the day began.
     pub(crate) gone: BTreeMap<ProductId, (Arc<str>, Running)>,
     /// The figures of the days that the last entry ended.
-    finished: Vec<Figure>,
+    pub(crate) finished: Vec<Figure>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refused {
     pub(crate) times: u64,
     pub(crate) sessions: u64,
@@ -60,7 +61,7 @@ impl Day {
             refused: BTreeMap::new(),
             sessions: BTreeSet::new(),
             hopes: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: BTreeSet::new(),
             gone: BTreeMap::new(),
             finished: Vec::new(),
         }
@@ -77,7 +78,7 @@ impl Day {
     pub(crate) fn granted(&mut self, at: i64, product: ProductId, session: &Arc<SessionId>) {
         if !self.queue.is_empty() {
             self.lose_hope(at);
-            self.hopes.remove(&(product, session.clone()));
+            self.forget((product, session.clone()));
         }
     }
 
@@ -90,14 +91,14 @@ impl Day {
             Whom::Session { session, waited_seconds, .. } => {
                 let key = (product, session.clone());
                 if !self.sessions.contains(&key) {
-                    refused.sessions += 1;
+                    refused.sessions = refused.sessions.saturating_add(1);
                     if self.sessions.len() < REMEMBERED {
                         self.sessions.insert(key.clone());
                     }
                 }
                 if waited_seconds.is_some() {
-                    refused.lasting += 1;
-                    self.hopes.remove(&key);
+                    refused.lasting = refused.lasting.saturating_add(1);
+                    self.forget(key);
                 } else if !self.hopes.contains_key(&key) {
                     self.hope(at + PATIENCE, key);
                 }
@@ -105,27 +106,32 @@ impl Day {
         }
     }
 
-    fn hope(&mut self, until: i64, key: Key) {
+    pub(crate) fn hope(&mut self, until: i64, key: Key) {
         self.hopes.insert(key.clone(), until);
-        self.queue.push_back((until, key));
+        self.queue.insert((until, key));
         if self.queue.len() > REMEMBERED {
             self.lose_oldest();
         }
     }
 
+    fn forget(&mut self, key: Key) {
+        if let Some(until) = self.hopes.remove(&key) {
+            self.queue.remove(&(until, key));
+        }
+    }
+
     /// Counts as true the refusals after which nothing was granted until `at`.
     fn lose_hope(&mut self, at: i64) {
-        while self.queue.front().is_some_and(|(until, _)| *until <= at) {
+        while self.queue.first().is_some_and(|(until, _)| *until <= at) {
             self.lose_oldest();
         }
     }
 
     fn lose_oldest(&mut self) {
-        let Some((until, key)) = self.queue.pop_front() else { return };
-        // What was granted meanwhile may be hoped for anew.
-        if self.hopes.get(&key) == Some(&until) {
+        if let Some((_, key)) = self.queue.pop_first() {
             self.hopes.remove(&key);
-            self.refused.entry(key.0).or_default().lasting += 1;
+            let refused = self.refused.entry(key.0).or_default();
+            refused.lasting = refused.lasting.saturating_add(1);
         }
     }
 }
@@ -245,7 +251,7 @@ impl Books<'_> {
                 retained: running.retained,
                 refusals: Refusals {
                     times: refused.times,
-                    sessions: refused.sessions + refused.others,
+                    sessions: refused.sessions.saturating_add(refused.others),
                     lasting: refused.lasting,
                 },
             });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_types::{Date, DateTime, ProductDay, ProductId};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     rights::Allowance,
@@ -95,7 +96,7 @@ fn date(start: i64) -> Date {
 }
 
 /// What is added up of a product while a day runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Running {
     /// Up to when the two times are added up, in milliseconds of the epoch.
     pub(crate) since: i64,
@@ -145,7 +146,7 @@ impl Running {
             self.since = at;
             self.held = self.held.saturating_add(used.saturating_mul(passed));
             if used >= self.limit {
-                self.with_nothing_left += passed;
+                self.with_nothing_left = self.with_nothing_left.saturating_add(passed);
             }
         }
     }
@@ -153,7 +154,7 @@ impl Running {
     /// One more is retained at `at`: now `used` are in use.
     #[inline]
     pub(crate) fn retain(&mut self, at: i64, used: u64) {
-        self.retained += 1;
+        self.retained = self.retained.saturating_add(1);
         if used > self.peak {
             (self.peak, self.peak_at) = (used, at);
         }

@@ -45,6 +45,7 @@ mod refusal;
 mod report;
 mod rights;
 mod served;
+mod snapshot;
 mod tokens;
 mod wire;
 
@@ -59,6 +60,7 @@ pub use ledger::{Head, Ledger};
 pub use license::{InstallError, License};
 pub use refusal::Refusal;
 pub use report::Held;
+pub use snapshot::{Chunk, Restoration, RestoreError};
 
 /// A license document to try things with: 15 clients, unlimited REST sessions, one SQL connection.
 pub const SAMPLE_LICENSE: &str = include_str!("sample-license.json");

@@ -31,6 +31,13 @@ impl<T> Tokens<T> {
         self.pages.get(&page)?.slots[slot].as_ref()
     }
 
+    /// The highest token that is held.
+    pub(crate) fn last(&self) -> Option<Token> {
+        let (page, it) = self.pages.last_key_value()?;
+        let slot = it.slots.iter().rposition(Option::is_some)?;
+        Token::new(page * PAGE as u64 + slot as u64).ok()
+    }
+
     /// Puts in what the last token holds.
     pub(crate) fn push(&mut self, token: Token, value: T) {
         let (number, slot) = place(token);
