@@ -10,7 +10,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("license-core", &["license-types"]),
     ("license-validate", &["license-types"]),
     ("license-pool", &["license-types", "license-core"]),
-    ("license-cli", &["license-types", "license-core", "license-pool", "license-validate"]),
+    ("license-http", &["license-types", "license-core", "license-pool", "license-validate"]),
+    (
+        "license-cli",
+        &["license-types", "license-core", "license-pool", "license-validate", "license-http"],
+    ),
     ("license-tests", &["license-types", "license-validate"]),
     ("xtask", &[]),
 ];

@@ -13,6 +13,7 @@ mod documents;
 mod faults;
 mod figures;
 mod histories;
+mod http;
 mod layers;
 mod model;
 mod outside;

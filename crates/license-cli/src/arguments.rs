@@ -16,6 +16,7 @@ use license_types::{
 use license_validate::rules::Rule;
 
 use crate::instant::{Day, Instant, Zone};
+use crate::span::Span;
 
 /// Retains and releases licenses, never more than were bought, and shows who holds them.
 #[derive(Debug, Parser)]
@@ -67,6 +68,7 @@ pub(crate) struct Everywhere {
 /// The commands, one variant and one file of `commands` each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(Serve),
     Install(Install),
     Info(Info),
     Usage(Usage),
@@ -83,6 +85,32 @@ pub(crate) enum Command {
     Schema(Schema),
     Demo(Demo),
     Completions(Completions),
+}
+
+/// Runs the license server: HTTP API and page; creates the store where there is none
+///
+/// The first line on stdout is its base URL. SIGTERM and SIGINT end it in order: nothing new is
+/// granted, what was asked is answered, and what is held stays held.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 takes a free one [env: LICENSE_LISTEN] [default: 127.0.0.1:7427]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Installs this license first, unless it was replaced since
+    #[arg(long, value_name = "FILE")]
+    pub license: Vec<PathBuf>,
+    /// How long a retention outlives its last renewal [env: LICENSE_LEASE] [default: 90s]
+    #[arg(long, value_name = "TIME")]
+    pub lease: Option<Span>,
+    /// How long beyond a lease the silence of a server is borne [env: LICENSE_GRACE] [default: 90s]
+    #[arg(long, value_name = "TIME")]
+    pub grace: Option<Span>,
+    /// The name under which it shares the store [env: LICENSE_SERVER_NAME] [default: HOST:PORT]
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<ServerName>,
+    /// Serves a sample license from memory, with clients that come and go
+    #[arg(long, conflicts_with = "license")]
+    pub demo: bool,
 }
 
 /// Installs a license, or replaces one; creates the store where there is none

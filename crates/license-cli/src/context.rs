@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use license_pool::StoreUrl;
+use license_pool::{Pool, StoreUrl};
+use license_types::ServerName;
 use serde::Serialize;
 
 use crate::arguments::Everywhere;
@@ -141,6 +142,11 @@ impl Context<'_, '_> {
     ) -> Result<Box<dyn Licenses>, Failure> {
         let password = self.password(url)?;
         store::open(url, password, missing, number, self.env.clock.clone())
+    }
+
+    /// The store, and created where there is none, to be served under this name.
+    pub(crate) fn serving(&self, url: &StoreUrl, name: ServerName) -> Result<Pool, Failure> {
+        store::serving(url, self.password(url)?, name, self.env.clock.clone())
     }
 
     /// The password of the store, for an address that has none in it.

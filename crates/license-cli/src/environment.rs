@@ -23,6 +23,14 @@ pub mod variables {
     pub const LICENSE_STORE_PASSWORD_FILE: &str = "LICENSE_STORE_PASSWORD_FILE";
     /// The license, where `--license-number` is not given.
     pub const LICENSE_NUMBER: &str = "LICENSE_NUMBER";
+    /// Where the server listens, where `--listen` is not given.
+    pub const LICENSE_LISTEN: &str = "LICENSE_LISTEN";
+    /// The server's lease, where `--lease` is not given.
+    pub const LICENSE_LEASE: &str = "LICENSE_LEASE";
+    /// The server's grace, where `--grace` is not given.
+    pub const LICENSE_GRACE: &str = "LICENSE_GRACE";
+    /// The server's name, where `serve --server-name` is not given.
+    pub const LICENSE_SERVER_NAME: &str = "LICENSE_SERVER_NAME";
     /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).
     pub const NO_COLOR: &str = "NO_COLOR";
 }

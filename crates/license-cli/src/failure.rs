@@ -32,11 +32,11 @@ pub(crate) struct Told {
 impl Failure {
     /// A failure with this code; `detail` says what happened this time.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Failure {
-        let (_, status, title, cure) = meaning(code);
+        let (_, cure) = meaning(code);
         let problem = Problem {
             type_: "about:blank".to_owned(),
-            title: title.to_owned(),
-            status: HttpStatus::new(status).expect("every status of the table is one"),
+            title: code.title().to_owned(),
+            status: HttpStatus::new(code.status().into()).expect("every status of a code is one"),
             code,
             detail: masked(&detail.into()),
             allowed_count: None,
@@ -184,60 +184,41 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     message
 }
 
-/// Exit code, HTTP status, title and cure of each code.
-fn meaning(code: ProblemCode) -> (Exit, u64, &'static str, &'static str) {
+/// Exit code and cure of each code.
+fn meaning(code: ProblemCode) -> (Exit, &'static str) {
     use Exit::{Fault, Refused, Unreachable, Usage};
     match code {
-        ProblemCode::BadRequest => (Usage, 400, "Bad request", ""),
-        ProblemCode::Unauthorized => (Refused, 401, "Unauthorized", ""),
-        ProblemCode::NotPermitted => (Refused, 403, "Not permitted", ""),
-        ProblemCode::SchemaViolation => (Usage, 422, "Schema violation", ""),
-        ProblemCode::UnknownLicense => (
-            Refused,
-            404,
-            "Unknown license",
-            "`license install FILE` installs a license, `license store check` lists them",
-        ),
-        ProblemCode::AmbiguousLicense => {
-            (Usage, 409, "Ambiguous license", "name one with --license-number")
+        ProblemCode::BadRequest => (Usage, ""),
+        ProblemCode::Unauthorized => (Refused, ""),
+        ProblemCode::NotPermitted => (Refused, ""),
+        ProblemCode::SchemaViolation => (Usage, ""),
+        ProblemCode::UnknownLicense => {
+            (Refused, "`license install FILE` installs a license, `license store check` lists them")
         }
-        ProblemCode::UnknownProduct => {
-            (Refused, 404, "Unknown product", "`license info` lists the products")
+        ProblemCode::AmbiguousLicense => (Usage, "name one with --license-number"),
+        ProblemCode::UnknownProduct => (Refused, "`license info` lists the products"),
+        ProblemCode::LicenseExpired => {
+            (Refused, "`license info` shows the dates; install the renewed license over this one")
         }
-        ProblemCode::LicenseExpired => (
-            Refused,
-            409,
-            "License expired",
-            "`license info` shows the dates; install the renewed license over this one",
-        ),
-        ProblemCode::NoLicenseLeft => (
-            Refused,
-            409,
-            "No license left",
-            "`license usage` shows who holds them; `license release --token N` frees one",
-        ),
-        ProblemCode::NotRetained => {
-            (Refused, 404, "Not retained", "`license usage` shows what is held")
+        ProblemCode::NoLicenseLeft => {
+            (Refused, "`license usage` shows who holds them; `license release --token N` frees one")
         }
-        ProblemCode::InUse => (Refused, 409, "In use", "release what is held first"),
-        ProblemCode::MethodNotAllowed => (Fault, 405, "Method not allowed", ""),
-        ProblemCode::PayloadTooLarge => (Usage, 413, "Payload too large", ""),
-        ProblemCode::UnsupportedMediaType => (Fault, 415, "Unsupported media type", ""),
-        ProblemCode::TooManyRequests => (Unreachable, 429, "Too many requests", "try again later"),
-        ProblemCode::StoreUnavailable => (Unreachable, 503, "Store unavailable", ""),
-        ProblemCode::StoreBusy => (Unreachable, 503, "Store busy", "try again"),
-        ProblemCode::OutcomeUnknown => {
-            (Unreachable, 503, "Outcome unknown", "the same command again is safe")
+        ProblemCode::NotRetained => (Refused, "`license usage` shows what is held"),
+        ProblemCode::InUse => (Refused, "release what is held first"),
+        ProblemCode::NotFound => (Fault, ""),
+        ProblemCode::MethodNotAllowed => (Fault, ""),
+        ProblemCode::PayloadTooLarge => (Usage, ""),
+        ProblemCode::UnsupportedMediaType => (Fault, ""),
+        ProblemCode::TooManyRequests => (Unreachable, "try again later"),
+        ProblemCode::StoreUnavailable => (Unreachable, ""),
+        ProblemCode::StoreBusy => (Unreachable, "try again"),
+        ProblemCode::OutcomeUnknown => (Unreachable, "the same command again is safe"),
+        ProblemCode::QueueFull => (Unreachable, "try again later"),
+        ProblemCode::ClockSkew => (Unreachable, "set the clock right"),
+        ProblemCode::LedgerFaulted => {
+            (Unreachable, "keep a copy of the store as it is, then restore the last sound backup")
         }
-        ProblemCode::QueueFull => (Unreachable, 503, "Queue full", "try again later"),
-        ProblemCode::ClockSkew => (Unreachable, 503, "Clock skew", "set the clock right"),
-        ProblemCode::LedgerFaulted => (
-            Unreachable,
-            503,
-            "Ledger faulted",
-            "keep a copy of the store as it is, then restore the last sound backup",
-        ),
-        ProblemCode::Draining => (Unreachable, 503, "Draining", "try another server"),
-        ProblemCode::Internal => (Fault, 500, "Internal fault", ""),
+        ProblemCode::Draining => (Unreachable, "try another server"),
+        ProblemCode::Internal => (Fault, ""),
     }
 }

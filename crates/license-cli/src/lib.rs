@@ -20,6 +20,7 @@ mod licenses;
 mod output;
 #[cfg(unix)]
 mod signals;
+mod span;
 mod store;
 mod store_address;
 mod user_name;

@@ -63,9 +63,23 @@ pub(crate) fn is_missing(url: &StoreUrl, password: Option<String>) -> Result<boo
     }
 }
 
+/// Opens the store, and creates it where there is none, to serve it under a name of its own.
+pub(crate) fn serving(
+    url: &StoreUrl,
+    password: Option<String>,
+    name: ServerName,
+    clock: Arc<dyn Clock>,
+) -> Result<Pool, Failure> {
+    let options = with_password(Pool::options().server(name), password).clock(clock);
+    options.open_url(url).map_err(|error| not_opened(url, &error))
+}
+
 fn options(password: Option<String>) -> Options {
     let local = ServerName::new(LOCAL).expect("`local` is a server name");
-    let options = Pool::options().server(local);
+    with_password(Pool::options().server(local), password)
+}
+
+fn with_password(options: Options, password: Option<String>) -> Options {
     match password {
         Some(password) => options.password(password),
         None => options,
@@ -224,7 +238,7 @@ fn missing_folder(url: &StoreUrl) -> Option<String> {
 }
 
 /// Why a document is no license, in our terms.
-fn not_a_license(source: &str, reason: &InstallError) -> Failure {
+pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
     let code = match reason {
         InstallError::NotText { .. } | InstallError::Json { .. } | InstallError::Signed { .. } => {
             ProblemCode::BadRequest
@@ -238,7 +252,7 @@ fn not_a_license(source: &str, reason: &InstallError) -> Failure {
 }
 
 /// Why a request failed, in our terms.
-fn failure(error: &Error) -> Failure {
+pub(crate) fn failure(error: &Error) -> Failure {
     match error {
         Error::Refused(refusal) => refused(refusal),
         Error::Input(_) | Error::NumberTaken { .. } | Error::Signature(_) => {

@@ -286,13 +286,8 @@ fn permitted<'ledger>(
     id: &Arc<SessionId>,
     stamp: &Stamp,
 ) -> Result<Option<&'ledger Session>, Refusal> {
-    let session = ledger.sessions.get(id);
-    match (session.and_then(|session| session.principal.as_ref()), &stamp.principal) {
-        (Some(owner), Some(caller)) if owner != caller => {
-            Err(Refusal::NotPermitted { session: id.clone() })
-        }
-        _ => Ok(session),
-    }
+    ledger.owned(id, stamp.principal.as_ref())?;
+    Ok(ledger.sessions.get(id))
 }
 
 /// A session that comes through another server is served there from now on.

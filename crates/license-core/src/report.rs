@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_types::{
-    Availability, DateTime, LicenseInfo, LicensedProduct, ProductId, RefusalCode, Retention,
-    ServerName, Session, SessionId, SessionState, Token,
+    Availability, DateTime, LicenseInfo, LicensedProduct, Principal, ProductId, RefusalCode,
+    Retention, ServerName, Session, SessionId, SessionState, Token,
 };
 use serde_json::Value;
 
-use crate::{Ledger, Retained, ledger::Live, rights::Allowance, wire::count};
+use crate::{Ledger, Refusal, Retained, ledger::Live, rights::Allowance, wire::count};
 
 /// A live retention: its record, and what follows its session. Cheap to clone, so that a report can
 /// be written out while the ledger goes on.
@@ -88,6 +88,25 @@ impl Ledger {
     pub fn held(&self, session: &SessionId) -> impl Iterator<Item = Held> {
         let held = self.sessions.get(session).map_or(&[][..], |session| &session.held);
         held.iter().filter_map(|(_, token)| self.retention(*token))
+    }
+
+    /// Whether `principal` may act on a session: its own, or one that belongs to nobody. Who acts
+    /// without authentication may act on any.
+    ///
+    /// # Errors
+    /// [`Refusal::NotPermitted`] where it belongs to another principal.
+    pub fn owned(
+        &self,
+        session: &Arc<SessionId>,
+        principal: Option<&Arc<Principal>>,
+    ) -> Result<(), Refusal> {
+        let owner = self.sessions.get(session).and_then(|session| session.principal.as_ref());
+        match (owner, principal) {
+            (Some(owner), Some(caller)) if owner != caller => {
+                Err(Refusal::NotPermitted { session: session.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The live retention of a token.

@@ -54,7 +54,7 @@ pub use driver::Driver;
 pub use error::Error;
 pub use history::{History, HistoryPage};
 pub use license_core::{
-    Held, InstallError, License, Refusal, Release, Retain, SAMPLE_LICENSE, Target,
+    Head, Held, InstallError, License, Refusal, Release, Retain, SAMPLE_LICENSE, Target,
 };
 pub use license_types::*;
 pub use log::{Log, LogError, OpenError, Selection, TurnError};

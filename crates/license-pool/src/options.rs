@@ -167,22 +167,22 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender) = self.driver(Box::new(log))?;
+        let (driver, sender, server) = self.driver(Box::new(log))?;
         let shared = Arc::new(Shared::new(sender, None));
-        Ok((Pool::new(shared, "log:".to_owned(), verifier), driver))
+        Ok((Pool::new(shared, "log:".to_owned(), verifier, server), driver))
     }
 
     fn start(self, store: String, log: Box<dyn Log>) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender) = self.driver(log)?;
+        let (driver, sender, server) = self.driver(log)?;
         let thread = thread::Builder::new()
             .name("license-pool".to_owned())
             .spawn(move || driver.run())
             .map_err(OpenError::Thread)?;
-        Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier))
+        Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier, server))
     }
 
-    fn driver(self, mut log: Box<dyn Log>) -> Result<(Driver, Sender<Request>), OpenError> {
+    fn driver(self, mut log: Box<dyn Log>) -> Result<Started, OpenError> {
         let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
         let transient = self.server.is_none();
         let name = self.server.unwrap_or_else(|| {
@@ -203,12 +203,16 @@ impl Options {
             };
             epoch = log.register(server).map_err(OpenError::Register)?;
         }
-        let actor = Actor { server: Arc::new(name), epoch, instance, transient };
+        let server = Arc::new(name);
+        let actor = Actor { server: server.clone(), epoch, instance, transient };
         let writer = Writer::new(Turns::new(log, self.clock.clone(), actor));
         let (sender, requests) = mpsc::channel();
-        Ok((Driver::new(writer, self.clock, requests), sender))
+        Ok((Driver::new(writer, self.clock, requests), sender, server))
     }
 }
+
+/// What drives a pool, the way to it, and the name that it acts under.
+type Started = (Driver, Sender<Request>, Arc<ServerName>);
 
 /// 16 hexadecimal digits that no other pool has.
 fn random() -> String {

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use license_core::{Command, Held, Install, Ledger, License, Release, Renew, Retain, Target};
+use license_core::{
+    Command, Head, Held, Install, Ledger, License, Refusal, Release, Renew, Retain, Target,
+};
 use license_types::{
     Availability, Entry, InstallReceipt, Invalid, LicenseInfo, LicenseUsage, Principal, ProductId,
-    ReleaseReceipt, RenewReceipt, RetainReceipt, Session, SessionId, SessionState, StoreCheck,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, Session, SessionId, SessionState,
+    StoreCheck,
 };
 
 use crate::chain;
@@ -45,8 +48,11 @@ pub struct Pool {
     shared: Arc<Shared>,
     store: Arc<str>,
     verifier: Arc<dyn Verifier>,
+    server: Arc<ServerName>,
     license: Which,
     principal: Option<Arc<Principal>>,
+    /// Whether reports need an installed license.
+    required: bool,
 }
 
 /// How a license is to be installed.
@@ -101,8 +107,14 @@ impl Pool {
         Options::new()
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, store: String, verifier: Arc<dyn Verifier>) -> Pool {
-        Pool { shared, store: store.into(), verifier, license: Which::Only, principal: None }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        store: String,
+        verifier: Arc<dyn Verifier>,
+        server: Arc<ServerName>,
+    ) -> Pool {
+        let (license, principal) = (Which::Only, None);
+        Pool { shared, store: store.into(), verifier, server, license, principal, required: false }
     }
 
     /// The same pool, speaking of the license to which this number points.
@@ -114,6 +126,17 @@ impl Pool {
     /// to another.
     pub fn acting_for(&self, principal: Principal) -> Pool {
         Pool { principal: Some(Arc::new(principal)), ..self.clone() }
+    }
+
+    /// The same pool, but to report on nothing is refused: where no license is installed, there is
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) instead of an empty report.
+    pub fn required(&self) -> Pool {
+        Pool { required: true, ..self.clone() }
+    }
+
+    /// The name that it acts under as a server.
+    pub fn server(&self) -> &ServerName {
+        &self.server
     }
 
     /// Names the store, without secrets.
@@ -308,6 +331,17 @@ impl Pool {
         })
     }
 
+    /// What one session holds, in the order of the tokens. Whoever acts for a principal sees only
+    /// sessions of its own.
+    pub fn session_async(&self, session: SessionId) -> Pending<Vec<Held>> {
+        let (session, principal) = (Arc::new(session), self.principal.clone());
+        let held = self.read(move |ledger, _| match ledger.owned(&session, principal.as_ref()) {
+            Err(refusal) => Err(Error::Refused(refusal)),
+            Ok(()) => Ok(ledger.held(&session).collect()),
+        });
+        held.then(Result::flatten)
+    }
+
     /// License info: the installed license with live counters; `None` where none is installed.
     ///
     /// # Errors
@@ -345,6 +379,11 @@ impl Pool {
     /// The entries of the license that are wanted, from the first.
     pub fn select(&self, wanted: Selection) -> History {
         History::new(self.clone(), wanted)
+    }
+
+    /// Where the log of the license ends.
+    pub fn head_async(&self) -> Pending<Head> {
+        self.read(|ledger, _| ledger.head())
     }
 
     /// Up to `limit` entries after the sequence `after`; fewer only at the end.
@@ -427,9 +466,16 @@ impl Pool {
         report: impl FnOnce(&Ledger, jiff::Timestamp) -> T + Send + 'static,
     ) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
+        let required = self.required;
         self.shared.send(Request::Read(Read {
             license: self.license.clone(),
             run: Box::new(move |ledger, now| {
+                let ledger = ledger.and_then(|ledger| match ledger.license() {
+                    None if required => {
+                        Err(Error::Refused(Refusal::UnknownLicense { number: None }))
+                    }
+                    Some(_) | None => Ok(ledger),
+                });
                 drop(sender.send(ledger.map(|ledger| report(ledger, now))));
             }),
         }));
@@ -442,13 +488,13 @@ impl Pool {
         nothing: T,
         read: impl FnOnce(&mut dyn Log, LedgerId) -> Result<T, LogError> + Send + 'static,
     ) -> Pending<T> {
-        let license = self.license.clone();
+        let (license, required) = (self.license.clone(), self.required);
         self.with_log(move |log| {
             let asked = Asked { license: license.clone(), known: None };
             let news = log.catch_up(&[asked]).map_err(Error::store)?;
             match (news.found.first(), &license) {
                 (None, _) => Err(Error::Internal(None)),
-                (Some(Found::Unknown), Which::Only) => Ok(nothing),
+                (Some(Found::Unknown), Which::Only) if !required => Ok(nothing),
                 (Some(found), _) => {
                     let ledger = ledgers::id(&license, found)?;
                     read(log, ledger).map_err(Error::store)

@@ -77,19 +77,24 @@ macro_rules! documents {
 documents! {
     "availability", Documented: documented::Availability;
     "entry", Documented: documented::Entry;
+    "health", Documented: documented::Health;
     "install-receipt", Documented: documented::InstallReceipt;
     "license-info", Documented: documented::LicenseInfoDocument;
     "license-info", Observed: observed::LicenseInfoDocument;
+    "license-list", Documented: documented::LicenseList;
     "license-usage", Documented: documented::LicenseUsage;
     "license-usage", Observed: observed::LicenseUsage;
     "problem", Documented: documented::Problem;
     "release-receipt", Documented: documented::ReleaseReceipt;
+    "renew-list-receipt", Documented: documented::RenewListReceipt;
+    "renew-list-request", Documented: documented::RenewListRequest;
     "renew-receipt", Documented: documented::RenewReceipt;
     "renew-request", Documented: documented::RenewRequest;
     "retain-receipt", Documented: documented::RetainReceipt;
     "retain-request", Documented: documented::RetainRequest;
     "retention", Documented: documented::Retention;
     "retention", Observed: observed::Retention;
+    "schema-list", Documented: documented::SchemaList;
     "session", Documented: documented::Session;
     "session", Observed: observed::Session;
     "store-check", Documented: documented::StoreCheck;

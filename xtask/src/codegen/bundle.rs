@@ -37,6 +37,16 @@ pub(crate) fn render(
     Ok(())
 }
 
+/// Every definition of the documented profile by its unique name, for a description of programs, in
+/// which references lead to its components.
+pub(crate) fn components(sources: &Sources, model: &Model) -> anyhow::Result<Map<String, Value>> {
+    let files = sources.of_profile(model.profile)?;
+    let moved = named(&files, model).into_iter().map(|(name, value)| (name.to_owned(), value));
+    let text = Value::from_iter(moved).to_string();
+    let text = text.replace("\"$ref\":\"#/$defs/", "\"$ref\":\"#/components/schemas/");
+    Ok(serde_json::from_str(&text)?)
+}
+
 /// Every definition by its unique name, as it stands in its file.
 fn named<'a>(files: &'a [Source], model: &'a Model) -> BTreeMap<&'a str, Value> {
     let mut named = BTreeMap::new();

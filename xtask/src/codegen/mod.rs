@@ -1,4 +1,5 @@
-//! The chore `codegen`: schemas → types, validators, bundles, observed schemas, reference pages.
+//! The chore `codegen`: schemas → types, validators, bundles, observed schemas, reference pages; and
+//! the table of operations → what the server is made of and its description for programs.
 //!
 //! [`load`] reads the files and applies the marks of a profile, [`model`] says what a schema can
 //! be, [`read`] turns one into the other or refuses, and what is written comes from [`emit`]
@@ -11,6 +12,8 @@ mod emit;
 mod load;
 mod model;
 mod names;
+mod openapi;
+mod operations;
 mod read;
 mod reference;
 mod tree;
@@ -27,6 +30,7 @@ use anyhow::Context as _;
 
 use load::{Profile, Sources};
 use model::Model;
+use operations::Operations;
 use tree::Tree;
 
 /// What the chore is asked to do.
@@ -40,7 +44,8 @@ pub(crate) struct Arguments {
 /// Runs the chore.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = root();
-    let tree = render(&Sources::load(&root.join("schemas"))?)?;
+    let sources = Sources::load(&root.join("schemas"))?;
+    let tree = render(&sources, &Operations::load(&root)?)?;
     if !arguments.check {
         tree.write(&root)?;
         return Ok(ExitCode::SUCCESS);
@@ -49,8 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Err(anyhow::anyhow!(drift))
 }
 
-/// Every generated file, from the schemas alone.
-fn render(sources: &Sources) -> anyhow::Result<Tree> {
+/// Every generated file, from the schemas and the table of operations alone.
+fn render(sources: &Sources, operations: &Operations) -> anyhow::Result<Tree> {
     let documented = Model::of(sources, Profile::Documented)?;
     let observed = Model::of(sources, Profile::Observed)?;
     let documented = union::agree_on_telling(documented, &observed);
@@ -58,6 +63,8 @@ fn render(sources: &Sources) -> anyhow::Result<Tree> {
     emit::render(&documented, &observed, &mut tree).context("cannot write the types")?;
     validator::render(&documented, &observed, &mut tree).context("cannot write the validators")?;
     bundle::render(sources, &documented, &observed, &mut tree)?;
+    operations::render(operations, &mut tree)?;
+    openapi::render(operations, sources, &documented, &mut tree)?;
     reference::render(&documented, &observed, &mut tree);
     Ok(tree)
 }

@@ -13,6 +13,7 @@ mod retain;
 #[cfg(unix)]
 mod run;
 mod schema;
+mod serve;
 mod store;
 mod usage;
 mod validate;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 /// Runs one command.
 pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     match command {
+        Command::Serve(arguments) => serve::run(arguments, context),
         Command::Install(arguments) => install::run(arguments, context),
         Command::Info(_) => info::run(context),
         Command::Usage(arguments) => usage::run(arguments, context),

@@ -45,7 +45,8 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
     let intro = "The types of the documented profile: what we write.";
     insert(tree, "documented/mod.rs", "schemas/", &hash(documented), intro, vec![items])?;
 
-    let items = quote! { pub(crate) mod bundles; pub mod documented; pub mod observed; };
+    let items =
+        quote! { pub(crate) mod bundles; pub mod documented; mod meanings; pub mod observed; };
     let intro = "What is generated from the schemas.";
     insert(tree, "mod.rs", "schemas/", &hash(documented), intro, vec![items])?;
     bundles(documented, observed, tree)

@@ -8,14 +8,21 @@ fn sources() -> Sources {
     Sources::load(&root().join("schemas")).unwrap()
 }
 
+fn operations() -> Operations {
+    Operations::load(&root()).unwrap()
+}
+
 #[test]
 fn what_is_committed_is_what_the_schemas_say() {
-    assert_eq!(render(&sources()).unwrap().drift(&root()).unwrap(), None);
+    assert_eq!(render(&sources(), &operations()).unwrap().drift(&root()).unwrap(), None);
 }
 
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
-    assert_eq!(render(&sources()).unwrap(), render(&sources()).unwrap());
+    assert_eq!(
+        render(&sources(), &operations()).unwrap(),
+        render(&sources(), &operations()).unwrap()
+    );
 }
 
 #[test]
@@ -25,7 +32,7 @@ fn writing_leaves_no_drift_and_touches_only_what_changed() {
     let stray = root.join("schemas/reference/gone.md");
     std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
     std::fs::write(&stray, "of a schema that is gone").unwrap();
-    let tree = render(&sources()).unwrap();
+    let tree = render(&sources(), &operations()).unwrap();
     let drift = tree.drift(root).unwrap().unwrap();
     assert!(drift.starts_with("schemas/reference/gone.md: is not generated any more"), "{drift}");
     tree.write(root).unwrap();

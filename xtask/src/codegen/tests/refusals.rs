@@ -74,7 +74,8 @@ fn sound() -> Value {
 
 fn refusal(files: &[(&str, Value)]) -> String {
     let texts = files.iter().map(|(name, value)| ((*name).to_owned(), format!("{value:#}\n")));
-    let rendered = Sources::parse(texts.collect()).and_then(|sources| render(&sources));
+    let rendered =
+        Sources::parse(texts.collect()).and_then(|sources| render(&sources, &super::operations()));
     rendered.map(|_| "nothing").map_or_else(|error| format!("{error:#}"), str::to_owned)
 }
 

@@ -1,0 +1,39 @@
+//! A span of time as it is typed: `90s`, `15m`, `24h`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = NoSpan;
+
+    fn from_str(text: &str) -> Result<Span, NoSpan> {
+        let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(unit);
+        let count: u64 = digits.parse().map_err(|_| NoSpan)?;
+        let seconds = match unit {
+            "ms" => return Ok(Span(Duration::from_millis(count))),
+            "" | "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return Err(NoSpan),
+        };
+        count.checked_mul(seconds).map(|seconds| Span(Duration::from_secs(seconds))).ok_or(NoSpan)
+    }
+}
+
+/// The text is no span of time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoSpan;
+
+impl fmt::Display for NoSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write a number and a unit, such as 90s, 15m or 24h")
+    }
+}
+
+impl std::error::Error for NoSpan {}

@@ -1,0 +1,77 @@
+//! One request that was read, by somebody who may ask it.
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use license_pool::Pool;
+use license_types::{ProductId, SessionId, Token};
+use license_validate::Document;
+
+use crate::credentials::Caller;
+use crate::failure::Failure;
+use crate::operation::Operation;
+use crate::parameters::Parameters;
+use crate::state::State;
+
+/// One request that was read, by somebody who may ask it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) state: State,
+    pub(crate) operation: Operation,
+    pub(crate) caller: Caller,
+    pub(crate) parameters: Parameters,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// The pool, speaking of the license of the path.
+    pub(crate) fn pool(&self) -> Pool {
+        match &self.parameters.license {
+            Some(number) => self.state.pool.license(number.as_str()),
+            None => self.state.pool.clone(),
+        }
+    }
+
+    /// The same, acting for the caller.
+    pub(crate) fn own_pool(&self) -> Pool {
+        match &self.caller.principal {
+            Some(principal) => self.pool().acting_for((**principal).clone()),
+            None => self.pool(),
+        }
+    }
+
+    /// The body, or every violation of its schema.
+    pub(crate) fn body<T: Document>(&self) -> Result<T, Failure> {
+        license_validate::parse(&self.body).map_err(|unfit| Failure::unfit(T::SCHEMA, unfit))
+    }
+
+    /// The same, where the body may be left out.
+    pub(crate) fn body_or<T: Document>(&self, absent: T) -> Result<T, Failure> {
+        if self.body.is_empty() { Ok(absent) } else { self.body() }
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.parameters.session.clone().expect("the path names a session")
+    }
+
+    pub(crate) fn product(&self) -> ProductId {
+        self.parameters.product.expect("the path names a product")
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.parameters.token.expect("the path names a token")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.parameters.name.as_deref().expect("the path has a name")
+    }
+
+    /// Whether the caller would rather have this media type than any other.
+    pub(crate) fn wants(&self, media: &str) -> bool {
+        let accept = self.headers.get(axum::http::header::ACCEPT);
+        accept.and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
+            let first = accept.split(',').next().unwrap_or_default();
+            first.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
+        })
+    }
+}

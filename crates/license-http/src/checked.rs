@@ -1,0 +1,71 @@
+//! In builds for tests, every answer is judged by the schema that the table promises: one that does
+//! not conform becomes a fault, so that no test can overlook it.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use license_validate::{Profile, Validator};
+
+use crate::answer::{EVENTS, NDJSON};
+use crate::failure::{Failure, PROBLEM};
+use crate::operation::{Answered, Operation};
+
+/// The answer as it is, or what is wrong with it.
+pub(crate) async fn checked(operation: Operation, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let status = parts.status.as_u16();
+    let media = parts.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let media = media.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+    let answers = operation.answers();
+    let promised = |answered: &&Answered| {
+        answered.status == status && (answered.media == media || answered.media == "*/*")
+    };
+    let schema = match answers.iter().find(promised) {
+        // Streams are judged line by line, where they are written.
+        Some(Answered { media: NDJSON | EVENTS, .. } | Answered { schema: None, .. }) => None,
+        Some(Answered { schema, .. }) => *schema,
+        None if media == PROBLEM => Some("problem"),
+        None => return fault(operation, &format!("{status} {media} is not promised")),
+    };
+    let Some(schema) = schema else { return Response::from_parts(parts, body) };
+    let Ok(body) = body.collect().await else { return fault(operation, "its body breaks off") };
+    let body = body.to_bytes();
+    let validator = Validator::new(schema, Profile::Documented).expect("the schema is published");
+    let told = match validator.check(&body) {
+        Ok(violations) if violations.is_empty() => None,
+        Ok(violations) => Some(format!("{violations:?}")),
+        Err(malformed) => Some(malformed.to_string()),
+    };
+    if let Some(told) = told {
+        return fault(operation, &format!("{status} breaks {schema}: {told}"));
+    }
+    if schema == "problem" {
+        let codes = operation.codes().iter().any(|code| {
+            code.status() == status && contains(&body, &format!("\"code\":\"{code}\""))
+        });
+        if !codes {
+            let body = String::from_utf8_lossy(&body);
+            return fault(operation, &format!("this problem is not promised: {body}"));
+        }
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// A line of a stream as it is written.
+pub(crate) fn check_line(schema: &str, line: &str) {
+    let validator = Validator::new(schema, Profile::Documented).expect("the schema is published");
+    let violations = validator.check(line.as_bytes());
+    assert!(
+        violations.as_ref().is_ok_and(Vec::is_empty),
+        "a line breaks {schema}: {violations:?}: {line}"
+    );
+}
+
+fn contains(body: &[u8], text: &str) -> bool {
+    body.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+fn fault(operation: Operation, told: &str) -> Response {
+    Failure::internal(format!("{}: {told}", operation.name())).into_response()
+}

@@ -1,0 +1,143 @@
+//! What the path and the query of a request say, read before anybody is asked who they are.
+
+use std::time::Duration;
+
+use license_types::schemas::Profile;
+use license_types::{ProductId, SessionId, Token};
+use percent_encoding::percent_decode_str;
+
+use crate::failure::Failure;
+use crate::operation::Operation;
+
+/// Everything that a path or a query can say; an operation has those that the table names.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    /// Number of a license; `None` for the only one that is installed.
+    pub(crate) license: Option<String>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) product: Option<ProductId>,
+    pub(crate) token: Option<Token>,
+    /// Name of a schema or a file.
+    pub(crate) name: Option<String>,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) replaces: Option<String>,
+    pub(crate) dry_run: bool,
+    pub(crate) server: Option<String>,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) note: Option<String>,
+    pub(crate) after: Option<u64>,
+    pub(crate) limit: Option<u64>,
+}
+
+/// The only license that is installed, in a path.
+const ACTIVE: &str = "active";
+
+/// Numbers and names are no longer than this.
+const TEXT_MAX: usize = 255;
+/// A note is no longer than this.
+const NOTE_MAX: usize = 1024;
+/// Every number of ours is one that JSON can hold.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+impl Parameters {
+    /// Reads what stands in the path (decoded) and in the query (as it is).
+    pub(crate) fn read<'a>(
+        operation: Operation,
+        path: impl Iterator<Item = (&'a str, &'a str)>,
+        query: Option<&str>,
+    ) -> Result<Parameters, Failure> {
+        let mut parameters = Parameters::default();
+        for (name, value) in path {
+            parameters.set(name, value)?;
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let Some(name) = operation.query().iter().find(|known| **known == name) else {
+                let known = operation.query().join(", ");
+                let known = if known.is_empty() { "none".to_owned() } else { known };
+                return Err(Failure::bad_request(format!(
+                    "the query has a parameter that is not known here; there are {known}"
+                )));
+            };
+            if seen.contains(name) {
+                return Err(Failure::bad_request(format!("the parameter {name} is given twice")));
+            }
+            seen.push(name);
+            let value = value.replace('+', " ");
+            let value = percent_decode_str(&value).decode_utf8();
+            let value = value.map_err(|_| wrong(name, "not UTF-8"))?;
+            parameters.set(name, &value)?;
+        }
+        Ok(parameters)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        match name {
+            "n" => self.license = (value != ACTIVE).then_some(text(name, value, TEXT_MAX)?),
+            "sid" => {
+                let rule = "not 1 to 128 letters, digits and ._:@-";
+                self.session = Some(value.parse().map_err(|_| wrong(name, rule))?);
+            }
+            "id" | "product" => {
+                let rule = "no product; write its number or four characters, such as 0009";
+                self.product = Some(value.parse().map_err(|_| wrong(name, rule))?);
+            }
+            "token" => {
+                let token = number(name, value)?;
+                self.token = Some(Token::new(token).map_err(|_| wrong(name, "less than 1"))?);
+            }
+            "name" | "asset" => self.name = Some(text(name, value, TEXT_MAX)?),
+            "profile" => {
+                let rule = "neither documented nor observed";
+                self.profile = Some(value.parse().map_err(|_| wrong(name, rule))?);
+            }
+            "replaces" => self.replaces = Some(text(name, value, TEXT_MAX)?),
+            "dryRun" => {
+                self.dry_run = value.parse().map_err(|_| wrong(name, "neither true nor false"))?;
+            }
+            "server" => self.server = Some(text(name, value, TEXT_MAX)?),
+            "wait" => self.wait = Some(duration(name, value)?),
+            "note" => self.note = Some(text(name, value, NOTE_MAX)?),
+            "after" => self.after = Some(number(name, value)?),
+            "limit" => self.limit = Some(number(name, value)?),
+            _ => unreachable!("the table names no other parameter"),
+        }
+        Ok(())
+    }
+}
+
+fn text(name: &str, value: &str, longest: usize) -> Result<String, Failure> {
+    match value {
+        "" => Err(wrong(name, "empty")),
+        _ if value.contains('\0') => Err(wrong(name, "a text with U+0000 in it")),
+        _ if value.chars().count() > longest => {
+            Err(wrong(name, &format!("longer than {longest} characters")))
+        }
+        _ => Ok(value.to_owned()),
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<u64, Failure> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|number| digits && *number <= NUMBER_MAX);
+    number.ok_or_else(|| wrong(name, "no whole number"))
+}
+
+/// `30s`, `500ms`, `2m`; seconds without a unit.
+fn duration(name: &str, value: &str) -> Result<Duration, Failure> {
+    let split = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (digits, unit) = value.split_at(split);
+    let wrong = || wrong(name, "no span of time such as 30s");
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(count)),
+        "" | "s" => Ok(Duration::from_secs(count)),
+        "m" => Ok(Duration::from_secs(count.checked_mul(60).ok_or_else(wrong)?)),
+        _ => Err(wrong()),
+    }
+}
+
+fn wrong(name: &str, rule: &str) -> Failure {
+    Failure::bad_request(format!("the parameter {name} is {rule}"))
+}

@@ -1,0 +1,71 @@
+//! Licenses: what is installed, and what of it can be had.
+
+use axum::http::StatusCode;
+use license_pool::{Error, InstallOptions};
+use license_types::{InstallStatus, LicenseInfo, LicenseSummary, ProblemCode};
+
+use crate::answer::{json, ok};
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::routes::Answer;
+
+/// `GET /v1/licenses`
+pub(super) async fn list(call: &Call) -> Answer {
+    let pool = &call.state.pool;
+    let mut list = Vec::new();
+    for number in pool.licenses_async().await? {
+        match pool.license(number).info_async().await {
+            Ok(info) => list.extend(info.map(summary)),
+            // One that cannot be used must not hide the others.
+            Err(Error::LedgerFaulted { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ok(&list))
+}
+
+fn summary(info: LicenseInfo) -> LicenseSummary {
+    LicenseSummary {
+        license_number: info.license_number,
+        name: info.name,
+        company_name: info.company_name,
+        expiration_date: info.expiration_date,
+    }
+}
+
+/// `POST /v1/licenses`
+pub(super) async fn install(call: &Call) -> Answer {
+    let pool = match &call.caller.principal {
+        Some(principal) => call.state.pool.acting_for((**principal).clone()),
+        None => call.state.pool.clone(),
+    };
+    let options = InstallOptions {
+        replaces: call.parameters.replaces.clone(),
+        dry_run: call.parameters.dry_run,
+    };
+    let receipt = pool.install_with(&call.body, options).await?;
+    let status = match receipt.status {
+        InstallStatus::Installed => StatusCode::CREATED,
+        InstallStatus::Replaced | InstallStatus::Unchanged => StatusCode::OK,
+    };
+    Ok(json(status, &receipt))
+}
+
+/// `GET /v1/licenses/{n}`
+pub(super) async fn show(call: &Call) -> Answer {
+    match call.pool().info_async().await? {
+        Some(info) => Ok(ok(&info)),
+        None => Err(Failure::new(ProblemCode::UnknownLicense, "no license is installed")),
+    }
+}
+
+/// `DELETE /v1/licenses/{n}`
+pub(super) async fn uninstall(call: &Call) -> Answer {
+    call.pool().info_async().await?;
+    Err(Failure::new(ProblemCode::InUse, "licenses cannot be uninstalled yet: replace it instead"))
+}
+
+/// `GET /v1/licenses/{n}/products/{id}/availability`
+pub(super) async fn availability(call: &Call) -> Answer {
+    Ok(ok(&call.pool().availability_async(call.product()).await?))
+}

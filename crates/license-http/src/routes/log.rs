@@ -1,0 +1,158 @@
+//! The log: what happened, and what happens.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::stream;
+use license_pool::Pool;
+use license_types::Entry;
+
+use crate::answer::{EVENTS, NDJSON, body};
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::routes::Answer;
+use crate::state::State;
+
+/// So many entries are read at once.
+const PAGE: usize = 512;
+
+/// So often the log is looked at for what is new.
+const POLL: Duration = Duration::from_millis(100);
+
+/// So often something is said on a stream on which nothing happens, or its end is not noticed.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// `GET /v1/licenses/{n}/history`
+pub(super) async fn history(call: &Call) -> Answer {
+    let mut pages = History {
+        pool: call.pool(),
+        after: call.parameters.after.unwrap_or(0),
+        left: call.parameters.limit.unwrap_or(u64::MAX),
+    };
+    // The first page shows whether there is a license at all.
+    let first = pages.next().await?;
+    let rest = stream::unfold((pages, false), async |(mut pages, failed)| {
+        if failed {
+            return None;
+        }
+        match pages.next().await {
+            Ok(None) => None,
+            Ok(Some(page)) => Some((Ok(page), (pages, false))),
+            // The answer breaks off, so that nobody takes a part for the whole.
+            Err(failure) => {
+                Some((Err(std::io::Error::other(failure.problem.detail.clone())), (pages, true)))
+            }
+        }
+    });
+    let first = stream::iter(first.map(Ok));
+    let content = Body::from_stream(futures_util::StreamExt::chain(first, rest));
+    Ok(body(StatusCode::OK, NDJSON, content))
+}
+
+struct History {
+    pool: Pool,
+    after: u64,
+    left: u64,
+}
+
+impl History {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let limit = usize::try_from(self.left).unwrap_or(PAGE).min(PAGE);
+        if limit == 0 {
+            return Ok(None);
+        }
+        let page = self.pool.page(self.after, limit).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        self.after = last.sequence.get();
+        self.left -= u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let lines: String = page.iter().map(|entry| line(entry) + "\n").collect();
+        Ok(Some(lines.into()))
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let line = serde_json::to_string(entry).expect("an entry has only text keys");
+    #[cfg(debug_assertions)]
+    crate::checked::check_line("entry", &line);
+    line
+}
+
+/// `GET /v1/licenses/{n}/events`
+pub(super) async fn events(call: &Call) -> Answer {
+    let last = call.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
+    let last = match last {
+        Some(id) => Some(
+            id.parse()
+                .map_err(|_| Failure::bad_request("Last-Event-ID is no sequence of an entry"))?,
+        ),
+        None => call.parameters.after,
+    };
+    let pool = call.pool();
+    let head = pool.head_async().await?.sequence;
+    let after = last.unwrap_or(head);
+    // A log that ends before was put back: what the client knows of it is not so any more.
+    let reset = after > head;
+    let follow = Follow {
+        state: call.state.clone(),
+        pool,
+        after: if reset { head } else { after },
+        greeting: Some(if reset { told_reset(head) } else { ": following\n\n".to_owned() }),
+    };
+    let events = stream::unfold(follow, async |mut follow| {
+        let text = follow.next().await?;
+        Some((Ok::<Bytes, Infallible>(text.into()), follow))
+    });
+    Ok(body(StatusCode::OK, EVENTS, Body::from_stream(events)))
+}
+
+struct Follow {
+    state: State,
+    pool: Pool,
+    after: u64,
+    greeting: Option<String>,
+}
+
+impl Follow {
+    /// What happened since; ends with the server, or with what its store cannot tell.
+    async fn next(&mut self) -> Option<String> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        let drained = self.state.drained();
+        tokio::select! {
+            () = drained => None,
+            page = self.page() => page,
+        }
+    }
+
+    async fn page(&mut self) -> Option<String> {
+        let mut quiet = Duration::ZERO;
+        while quiet < QUIET {
+            let page = self.pool.page(self.after, PAGE).await.ok()?;
+            match (page.first(), page.last()) {
+                (Some(first), Some(last)) => {
+                    let gap = first.sequence.get() != self.after + 1;
+                    let reset = gap.then(|| told_reset(self.after)).unwrap_or_default();
+                    self.after = last.sequence.get();
+                    let event = |entry: &Entry| {
+                        format!("id: {}\ndata: {}\n\n", entry.sequence, line(entry))
+                    };
+                    return Some(reset + &page.iter().map(event).collect::<String>());
+                }
+                _ => {
+                    tokio::time::sleep(POLL).await;
+                    quiet += POLL;
+                }
+            }
+        }
+        Some(": quiet\n\n".to_owned())
+    }
+}
+
+/// Tells that what the client has seen no longer leads to what comes: it must read everything anew.
+fn told_reset(after: u64) -> String {
+    format!("id: {after}\nevent: reset\ndata: {{\"sequence\":{after}}}\n\n")
+}

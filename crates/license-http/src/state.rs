@@ -1,0 +1,62 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use license_pool::Pool;
+use tokio::sync::watch;
+
+use crate::options::Options;
+
+/// What all requests share; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct State(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    /// Asked in the name of nobody and for no license in particular.
+    pub(crate) pool: Pool,
+    pub(crate) options: Options,
+    draining: AtomicBool,
+    /// Ends the streams that would go on for ever.
+    drained: watch::Sender<bool>,
+}
+
+impl State {
+    pub(crate) fn new(pool: Pool, options: Options) -> State {
+        let (drained, _) = watch::channel(false);
+        State(Arc::new(Inner {
+            pool: pool.required(),
+            options,
+            draining: AtomicBool::new(false),
+            drained,
+        }))
+    }
+
+    /// From now on nothing new is granted.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drained.send_replace(true);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Comes when the server begins to stop.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut drained = self.drained.subscribe();
+        async move {
+            // An error says that the server is gone.
+            let _ = drained.wait_for(|drained| *drained).await;
+        }
+    }
+}
+
+impl std::ops::Deref for State {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,127 @@
+//! The table of operations, the description for programs and the router say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::world::{Answer, SAMPLE, World, described};
+
+/// Every operation once, in an order in which each succeeds; what it brings is judged by the
+/// description that the server itself serves.
+#[test]
+fn every_operation_answers_as_the_description_says() {
+    let world = World::new();
+    let description = world.get("/openapi.json").expect(200).value();
+    let mut asked = BTreeSet::new();
+    let mut check = |id: &str, status: u16, answer: Answer| {
+        let answer = answer.expect(status);
+        judge(&description, id, &answer);
+        asked.insert(id.to_owned());
+        answer
+    };
+    let session = "/v1/licenses/active/sessions/job-7";
+    let ask = |method: &str, path: &str| world.ask(method, path);
+    check("install_license", 201, world.install(SAMPLE));
+    check("install_license", 200, world.install(SAMPLE));
+    check("list_licenses", 200, world.get("/v1/licenses"));
+    check("show_license", 200, world.get("/v1/licenses/SAMPLE-0001"));
+    check("show_availability", 200, world.get("/v1/licenses/active/products/0009/availability"));
+    check("retain", 201, world.retain("0009", "job-7"));
+    check("retain", 200, world.retain("0009", "job-7"));
+    check("show_session", 200, world.get(session));
+    check("renew_session", 200, ask("POST", &format!("{session}/renew")).send());
+    let sleeping = ask("POST", &format!("{session}/renew")).json(&json!({"state": "sleeping"}));
+    check("renew_session", 200, sleeping.send());
+    let list = json!({"sessions": [{"sessionId": "job-7"}, {"sessionId": "nobody"}]});
+    let renewed = ask("POST", "/v1/licenses/active/renew").json(&list).send();
+    let renewed = check("renew_sessions", 200, renewed).value();
+    assert_eq!(renewed["sessions"][0]["held"][0]["token"], 1);
+    assert_eq!(renewed["sessions"][1]["problem"]["code"], "not_retained");
+    check("show_usage", 200, world.get("/v1/licenses/active/usage"));
+    let lines = ask("GET", "/v1/licenses/active/usage?server=all&product=0009");
+    check("show_usage", 200, lines.header("accept", "application/x-ndjson").send());
+    check("release_product", 200, world.delete(&format!("{session}/products/0009?token=1")));
+    world.retain("0007", "job-7").expect(201);
+    check("release_session", 200, world.delete(session));
+    world.retain("0007", "job-8").expect(201);
+    let revoked = world.delete("/v1/licenses/active/retentions/3?note=left+the+company");
+    let revoked = check("revoke_retention", 200, revoked).value();
+    assert_eq!(revoked["released"][0]["cause"], "revoked");
+    check("show_history", 200, world.get("/v1/licenses/active/history"));
+    check("follow_events", 200, ask("GET", "/v1/licenses/active/events?after=3").first());
+    check("list_schemas", 200, world.get("/v1/schemas"));
+    check("show_schema", 200, world.get("/v1/schemas/license-usage?profile=observed"));
+    check("show_openapi", 200, world.get("/openapi.json"));
+    check("show_health", 200, world.get("/healthz"));
+    check("show_readiness", 200, world.get("/readyz"));
+    check("show_page", 200, world.get("/"));
+    asked.insert("show_asset".to_owned());
+    asked.insert("uninstall_license".to_owned());
+
+    let described: BTreeSet<String> = operations(&description).into_keys().collect();
+    assert_eq!(asked, described);
+}
+
+#[test]
+fn the_description_needs_no_other_document() {
+    let description = World::new().get("/openapi.json").value();
+    let mut open = vec![&description];
+    while let Some(value) = open.pop() {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(description.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+        match value {
+            Value::Object(members) => open.extend(members.values()),
+            Value::Array(items) => open.extend(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
+    let world = World::sample();
+    let body = json!({ "session": described("job-7") });
+    let put = |path: &str| world.ask("PUT", path).json(&body).send().problem();
+    assert_eq!(world.get("/v1/nothing").problem(), "404 not_found");
+    assert_eq!(put("/v1/licenses"), "405 method_not_allowed");
+    assert_eq!(world.ask("PUT", "/v1/licenses").send().header("allow"), "GET,HEAD,POST");
+    assert_eq!(world.get("/v1/schemas/nothing").problem(), "404 not_found");
+    assert_eq!(world.get("/v1/licenses?dryRun=true").problem(), "400 bad_request");
+    assert_eq!(put("/v1/licenses/active/sessions/a%20b/products/0009"), "400 bad_request");
+    assert_eq!(put("/v1/licenses/active/sessions/a/products/009x"), "400 bad_request");
+    assert_eq!(put("/v1/licenses/active/sessions/a/products/0009?wait=soon"), "400 bad_request");
+}
+
+/// The operations of a description, by their ids.
+fn operations(description: &Value) -> BTreeMap<String, &Value> {
+    let paths = description["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+    operations.map(|it| (it["operationId"].as_str().unwrap().to_owned(), it)).collect()
+}
+
+/// Whether an answer is one that the description promises for its operation.
+#[track_caller]
+fn judge(description: &Value, id: &str, answer: &Answer) {
+    let status = answer.status.as_u16().to_string();
+    let promised = &operations(description)[id]["responses"][&status]["content"];
+    let media = answer.header("content-type").split(';').next().unwrap();
+    let promised = promised.get(media).unwrap_or_else(|| panic!("{id}: {status} {media}"));
+    let Some(schema) = promised.get("schema") else { return };
+    let mut schema = schema.clone();
+    schema["components"] = description["components"].clone();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let judge = |text: &str| {
+        let value = serde_json::from_str(text).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|it| it.to_string()).collect();
+        assert!(errors.is_empty(), "{id}: {errors:?}: {text}");
+    };
+    match media {
+        "application/x-ndjson" => answer.text.lines().for_each(judge),
+        "text/event-stream" => {
+            answer.text.lines().filter_map(|line| line.strip_prefix("data: ")).for_each(judge);
+        }
+        _ => judge(&answer.text),
+    }
+}

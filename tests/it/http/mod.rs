@@ -1,0 +1,4 @@
+//! The license server: what it answers, through its real router or over the network.
+
+mod contract;
+mod world;

@@ -1,0 +1,246 @@
+//! The operations of the license server: one table, `schemas/operations.json`, of which the routes,
+//! the description for programs and the codes of problems are made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::emit::source::{doc, file};
+use super::load;
+use super::names;
+use super::tree::Tree;
+
+/// Where the table lies.
+pub(crate) const PATH: &str = "schemas/operations.json";
+
+/// What the server can be asked, and all that it can answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Operations {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    /// Status and title of each code of a problem, in the order of the schema.
+    pub(crate) codes: Map<String, Value>,
+    /// Codes that many operations share, by the name of what brings them.
+    pub(crate) problems: BTreeMap<String, Vec<String>>,
+    pub(crate) parameters: BTreeMap<String, Parameter>,
+    pub(crate) operations: Vec<Operation>,
+    #[serde(skip)]
+    pub(crate) hash: String,
+}
+
+/// A part of the path or the query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameter {
+    #[serde(rename = "in")]
+    pub(crate) place: String,
+    pub(crate) description: String,
+    /// `FILE#DEFINITION`, where a schema says what it is.
+    pub(crate) schema: Option<String>,
+    /// Keywords of a text.
+    pub(crate) text: Option<Value>,
+    /// Keywords of an integer.
+    pub(crate) number: Option<Value>,
+}
+
+/// One thing to ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) summary: String,
+    /// Who may ask; everybody where empty.
+    pub(crate) roles: Vec<String>,
+    #[serde(default)]
+    pub(crate) query: Vec<String>,
+    pub(crate) body: Option<Body>,
+    /// What each status brings: media types and their schemas.
+    pub(crate) answers: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    /// Codes of its own, or names of such that are shared.
+    pub(crate) problems: Vec<String>,
+}
+
+/// What a request carries.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {
+    pub(crate) schema: String,
+    #[serde(default)]
+    pub(crate) optional: bool,
+    /// Its greatest length; 64 KiB unless it says more.
+    pub(crate) bytes: Option<u64>,
+}
+
+const BODY_BYTES: u64 = 64 << 10;
+
+impl Operations {
+    pub(crate) fn load(root: &Path) -> anyhow::Result<Operations> {
+        let text = std::fs::read_to_string(root.join(PATH)).context("cannot read the table")?;
+        let mut operations: Operations =
+            serde_json::from_str(&text).with_context(|| format!("in {PATH}"))?;
+        operations.hash = load::hash_of([text.as_str()].into_iter());
+        Ok(operations)
+    }
+
+    /// Every code that `operation` can answer with, in the order of the schema.
+    pub(crate) fn codes_of(&self, operation: &Operation) -> Vec<&str> {
+        let own = operation.problems.iter().map(String::as_str);
+        let body = operation.body.is_some().then_some("body");
+        let named: Vec<&str> = ["every"].into_iter().chain(body).chain(own).collect();
+        let has = |code: &&str| {
+            named.iter().any(|name| match self.problems.get(*name) {
+                Some(codes) => codes.iter().any(|it| it == code),
+                None => name == code,
+            })
+        };
+        self.codes.keys().map(String::as_str).filter(has).collect()
+    }
+
+    pub(crate) fn status(&self, code: &str) -> u64 {
+        self.codes[code]["status"].as_u64().unwrap_or_default()
+    }
+}
+
+/// Writes the types that the server is made of, and what each code of a problem means.
+pub(crate) fn render(operations: &Operations, tree: &mut Tree) -> anyhow::Result<()> {
+    let intro = "What the server can be asked.";
+    let text = file(PATH, &operations.hash, intro, vec![type_of(operations), facts(operations)])?;
+    tree.insert("crates/license-http/src/generated/operations.rs", text);
+    let items = vec![quote! { pub(crate) mod operations; }];
+    let text = file(PATH, &operations.hash, "What is generated from the table.", items)?;
+    tree.insert("crates/license-http/src/generated/mod.rs", text);
+    let text =
+        file(PATH, &operations.hash, "What each code of a problem means.", meanings(operations))?;
+    tree.insert("crates/license-types/src/generated/meanings.rs", text);
+    Ok(())
+}
+
+fn type_of(Operations { operations, .. }: &Operations) -> TokenStream {
+    let variants = operations.iter().map(|operation| {
+        let (name, doc) = (variant(operation), doc(&[&operation.summary]));
+        quote! { #doc #name, }
+    });
+    quote! {
+        /// One thing to ask.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Operation { #(#variants)* }
+    }
+}
+
+fn facts(table: &Operations) -> TokenStream {
+    let variants: Vec<_> = table.operations.iter().map(variant).collect();
+    let count = variants.len();
+    let arms = |value: &dyn Fn(&Operation) -> TokenStream| -> Vec<TokenStream> {
+        let arm = |(variant, operation)| {
+            let value = value(operation);
+            quote! { Self::#variant => #value, }
+        };
+        variants.iter().zip(&table.operations).map(arm).collect()
+    };
+    let names = arms(&|operation| {
+        let name = &operation.id;
+        quote!(#name)
+    });
+    let methods = arms(&|operation| {
+        let method = &operation.method;
+        quote!(#method)
+    });
+    let paths = arms(&|operation| {
+        let path = &operation.path;
+        quote!(#path)
+    });
+    let roles = arms(&|operation| {
+        let roles = operation.roles.iter().map(|role| format_ident!("{}", names::pascal(role)));
+        quote!(&[#(Role::#roles),*])
+    });
+    let queries = arms(&|operation| {
+        let query = &operation.query;
+        quote!(&[#(#query),*])
+    });
+    let bodies = arms(&|operation| match &operation.body {
+        Some(Body { schema, optional, bytes }) => {
+            let bytes = usize::try_from(bytes.unwrap_or(BODY_BYTES)).expect("it is small");
+            let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
+            quote!(Some(Body { schema: #schema, optional: #optional, bytes: #bytes }))
+        }
+        None => quote!(None),
+    });
+    let answers = arms(&|operation| {
+        let answers = operation.answers.iter().flat_map(|(status, media)| {
+            let status: u16 = status.parse().expect("a status is a number");
+            let status = proc_macro2::Literal::u16_unsuffixed(status);
+            media.iter().map(move |(media, schema)| {
+                let schema = match schema {
+                    Some(schema) => quote!(Some(#schema)),
+                    None => quote!(None),
+                };
+                quote!(Answered { status: #status, media: #media, schema: #schema })
+            })
+        });
+        quote!(&[#(#answers),*])
+    });
+    let codes = arms(&|operation| {
+        let codes = table.codes_of(operation);
+        let codes = codes.into_iter().map(|code| format_ident!("{}", names::pascal(code)));
+        quote!(&[#(ProblemCode::#codes),*])
+    });
+    quote! {
+        use license_types::ProblemCode;
+        use crate::operation::{Answered, Body};
+        use crate::credentials::Role;
+
+        impl Operation {
+            /// Every one.
+            pub(crate) const ALL: [Self; #count] = [#(Self::#variants),*];
+            /// Its name.
+            pub(crate) const fn name(self) -> &'static str { match self { #(#names)* } }
+            /// Its method.
+            pub(crate) const fn method(self) -> &'static str { match self { #(#methods)* } }
+            /// Its path, with the names of its parameters.
+            pub(crate) const fn path(self) -> &'static str { match self { #(#paths)* } }
+            /// Who may ask; everybody where empty.
+            pub(crate) const fn roles(self) -> &'static [Role] { match self { #(#roles)* } }
+            /// The parameters of its query.
+            pub(crate) const fn query(self) -> &'static [&'static str] { match self { #(#queries)* } }
+            /// What it carries.
+            pub(crate) const fn body(self) -> Option<Body> { match self { #(#bodies)* } }
+            /// What it brings where nothing is wrong.
+            pub(crate) const fn answers(self) -> &'static [Answered] { match self { #(#answers)* } }
+            /// Every problem that it can meet.
+            pub(crate) const fn codes(self) -> &'static [ProblemCode] { match self { #(#codes)* } }
+        }
+    }
+}
+
+fn meanings(table: &Operations) -> Vec<TokenStream> {
+    let variants: Vec<_> =
+        table.codes.keys().map(|code| format_ident!("{}", names::pascal(code))).collect();
+    let statuses = table.codes.keys().map(|code| {
+        let status = u16::try_from(table.status(code)).expect("a status is small");
+        proc_macro2::Literal::u16_unsuffixed(status)
+    });
+    let titles = table.codes.values().map(|meaning| meaning["title"].as_str().unwrap_or_default());
+    vec![
+        quote! { use super::documented::ProblemCode; },
+        quote! {
+            impl ProblemCode {
+                /// Status of an answer that carries it.
+                pub const fn status(self) -> u16 { match self { #(Self::#variants => #statuses,)* } }
+                /// The kind of problem, for people.
+                pub const fn title(self) -> &'static str { match self { #(Self::#variants => #titles,)* } }
+            }
+        },
+    ]
+}
+
+fn variant(operation: &Operation) -> syn::Ident {
+    format_ident!("{}", names::pascal(&operation.id))
+}
