@@ -109,6 +109,7 @@ impl From<Error> for Failure {
             Error::StoreUnavailable(_) | Error::Fenced(_) => {
                 Failure::because(ProblemCode::StoreUnavailable, &error).retry_after(1)
             }
+            Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, &error).retry_after(1),
             Error::OutcomeUnknown(_) => {
                 Failure::because(ProblemCode::OutcomeUnknown, &error).retry_after(1)
             }

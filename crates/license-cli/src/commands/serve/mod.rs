@@ -12,7 +12,6 @@ use std::time::Duration;
 use license_http::Options;
 use license_pool::StoreUrl;
 use license_types::{ProblemCode, ServerName};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::arguments::Serve;
 use crate::context::Context;
@@ -126,7 +125,8 @@ fn span(
 /// Becomes true when the process is told to end.
 fn stop_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, stop.clone())
             .map_err(|error| Failure::internal(format!("signals cannot be heard: {error}")))?;
     }
