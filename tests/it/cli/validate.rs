@@ -239,29 +239,34 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
     let shell = Shell::new();
     expect![[r#"
         $ license schema
-        SCHEMA             DESCRIBES
-        availability       Whether a license of a product can be retained now, and why not.
-        entry              One line of a ledger's log; lines are only ever appended.
-        install-receipt    What installing a license changed.
-        license-info       The installed license with its live counters, or null where no local license is used.
-        license-usage      The licenses that are retained now, one record each, in the order of their tokens.
-        problem            A refusal or an error as data (RFC 9457).
-        product-day        What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
-        release-receipt    The retentions that ended, in the order of their tokens.
-        renew-receipt      What the session still holds, in the order of the tokens.
-        renew-request      Renews every lease of a session, and may tell its new state.
-        retain-receipt     What a session holds after it retained or renewed.
-        retain-request     Asks for one license; the license, session and product are named beside it.
-        retention          One license of one product, held by one session; its counters are frozen at the moment of retention.
-        session            The session that retains a license, in one of three shapes; each is told by the two properties that only it has.
-        store-check        What a check of a store found.
-        usage-report       Figures per product and day or month, from usage reports that were exported at some instants. They are what these reports prove, so each is a lower bound: no report shows what was retained and released between two of them.
-        violation          One place of a document that breaks one rule of its schema.
-        violation-summary  What was judged, and how often each rule was broken where.
+        SCHEMA              DESCRIBES
+        availability        Whether a license of a product can be retained now, and why not.
+        entry               One line of a ledger's log; lines are only ever appended.
+        health              Whether a server lives, or is ready to serve.
+        install-receipt     What installing a license changed.
+        license-info        The installed license with its live counters, or null where no local license is used.
+        license-list        The installed licenses, one summary each.
+        license-usage       The licenses that are retained now, one record each, in the order of their tokens.
+        problem             A refusal or an error as data (RFC 9457).
+        product-day         What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
+        release-receipt     The retentions that ended, in the order of their tokens.
+        renew-list-receipt  What became of each session that was to be renewed, in the order of the request.
+        renew-list-request  Renews every lease of many sessions at once.
+        renew-receipt       What the session still holds, in the order of the tokens.
+        renew-request       Renews every lease of a session, and may tell its new state.
+        retain-receipt      What a session holds after it retained or renewed.
+        retain-request      Asks for one license; the license, session and product are named beside it.
+        retention           One license of one product, held by one session; its counters are frozen at the moment of retention.
+        schema-list         The schemas that are published.
+        session             The session that retains a license, in one of three shapes; each is told by the two properties that only it has.
+        store-check         What a check of a store found.
+        usage-report        Figures per product and day or month, from usage reports that were exported at some instants. They are what these reports prove, so each is a lower bound: no report shows what was retained and released between two of them.
+        violation           One place of a document that breaks one rule of its schema.
+        violation-summary   What was judged, and how often each rule was broken where.
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, entry, install-receipt, license-info, license-usage, problem, product-day, release-receipt, renew-receipt, renew-request, retain-receipt, retain-request, retention, session, store-check, usage-report, violation, violation-summary]
+        !   [possible values: availability, entry, health, install-receipt, license-info, license-list, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, session, store-check, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

@@ -88,18 +88,19 @@ macro_rules! catalog {
 pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
         shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day, DescribedEvent,
-            Digest, Entry, Event, HostType, HttpStatus, InstallReceipt, InstallStatus,
-            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, Month, MovedEvent,
+            Digest, Entry, Event, Health, HealthStatus, HostType, HttpStatus, InstallReceipt, InstallStatus,
+            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MovedEvent,
             PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode,
-            RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewReceipt,
-            RenewRequest, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, Seconds,
-            Sequence, ServerName, SessionId, SessionState, StateChangedEvent, StoreCheck, Token,
+            RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
+            RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, SchemaList, Seconds,
+            Sequence, ServerName, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token,
             UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
             ViolationSummary, Year;
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
             Retention, Right, Session, SessionType, SqlSession;
     };
     all.extend([
+        root::<documented::LicenseList>("LicenseList", &Profile::ALL),
         root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
         root::<observed::LicenseUsage>("LicenseUsage", &[Profile::Observed]),
         root::<documented::LicenseInfoDocument>("LicenseInfoDocument", &[Profile::Documented]),
