@@ -110,6 +110,12 @@ impl From<Error> for Failure {
                 Failure::because(ProblemCode::StoreUnavailable, &error).retry_after(1)
             }
             Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, &error).retry_after(1),
+            Error::ClockSkew { .. } => {
+                Failure::because(ProblemCode::ClockSkew, &error).retry_after(RETRY_SECONDS)
+            }
+            Error::QueueFull { .. } => {
+                Failure::because(ProblemCode::QueueFull, &error).retry_after(RETRY_SECONDS)
+            }
             Error::OutcomeUnknown(_) => {
                 Failure::because(ProblemCode::OutcomeUnknown, &error).retry_after(1)
             }
