@@ -19,6 +19,9 @@ use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, 
 /// Between two looks at whether a license is left.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// What is left to do with a store that was sealed.
+const SEALED: &str = "name the other with --store or LICENSE_STORE; this one can only be read";
+
 /// What to do where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
@@ -217,7 +220,9 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
                 None => failure,
             }
         }
+        OpenError::Sealed { .. } => failure(ProblemCode::StoreUnavailable).hint(SEALED),
         OpenError::Foreign { .. }
+        | OpenError::Unfinished { .. }
         | OpenError::Newer { .. }
         | OpenError::Older { .. }
         | OpenError::FileSystem { .. }
@@ -266,6 +271,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::StoreUnavailable(_) | Error::Fenced(_) => {
             Failure::because(ProblemCode::StoreUnavailable, error)
         }
+        Error::Sealed { .. } => Failure::because(ProblemCode::StoreUnavailable, error).hint(SEALED),
         Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, error),
         Error::ClockSkew { .. } => Failure::because(ProblemCode::ClockSkew, error),
         Error::QueueFull { .. } => Failure::because(ProblemCode::QueueFull, error),

@@ -109,6 +109,7 @@ impl From<Error> for Failure {
             Error::StoreUnavailable(_) | Error::Fenced(_) => {
                 Failure::because(ProblemCode::StoreUnavailable, &error).retry_after(1)
             }
+            Error::Sealed { .. } => Failure::because(ProblemCode::StoreUnavailable, &error),
             Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, &error).retry_after(1),
             Error::ClockSkew { .. } => {
                 Failure::because(ProblemCode::ClockSkew, &error).retry_after(RETRY_SECONDS)

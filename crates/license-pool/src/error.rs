@@ -81,6 +81,12 @@ pub enum Error {
     /// Another process took the name of this pool's server, so this pool may not answer any more.
     #[error("this server was replaced by another of its name")]
     Fenced(#[source] Arc<LogError>),
+    /// The store was copied to another, which took its place: this one can only be read.
+    #[error("the store is sealed: {target} took its place")]
+    Sealed {
+        /// The other store, without secrets.
+        target: String,
+    },
     /// The pool was closed before the request was answered.
     #[error("the pool is closed")]
     Closed,
@@ -108,6 +114,7 @@ impl Error {
             | Error::NumberTaken { .. }
             | Error::LedgerFaulted { .. }
             | Error::Fenced(_)
+            | Error::Sealed { .. }
             | Error::Closed => false,
         }
     }
@@ -115,6 +122,7 @@ impl Error {
     /// A failure that left nothing behind.
     pub(crate) fn store(error: LogError) -> Error {
         match error {
+            LogError::Sealed { target } => Error::Sealed { target },
             LogError::Fenced { .. } => Error::Fenced(Arc::new(error)),
             LogError::Entry { sequence, source, .. } => {
                 Error::LedgerFaulted { sequence, source: source.into() }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
-use crate::log::{Log, MemoryLog, OpenError, Server};
+use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
 use crate::request::Request;
 use crate::shared::Shared;
 use crate::turn::{Actor, Turns};
@@ -167,14 +167,14 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver(Box::new(log))?;
+        let (driver, sender, server) = self.driver("log:", Box::new(log))?;
         let shared = Arc::new(Shared::new(sender, None));
         Ok((Pool::new(shared, "log:".to_owned(), verifier, server), driver))
     }
 
     fn start(self, store: String, log: Box<dyn Log>) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver(log)?;
+        let (driver, sender, server) = self.driver(&store, log)?;
         let thread = thread::Builder::new()
             .name("license-pool".to_owned())
             .spawn(move || driver.run())
@@ -182,7 +182,7 @@ impl Options {
         Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier, server))
     }
 
-    fn driver(self, mut log: Box<dyn Log>) -> Result<Started, OpenError> {
+    fn driver(self, store: &str, mut log: Box<dyn Log>) -> Result<Started, OpenError> {
         let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
         let transient = self.server.is_none();
         let name = self.server.unwrap_or_else(|| {
@@ -201,7 +201,12 @@ impl Options {
                 grace_seconds: self.grace.as_secs(),
                 transient,
             };
-            epoch = log.register(server).map_err(OpenError::Register)?;
+            epoch = log.register(server).map_err(|error| match error {
+                LogError::Sealed { target } => {
+                    OpenError::Sealed { store: store.to_owned(), target }
+                }
+                error => OpenError::Register(error),
+            })?;
         }
         let server = Arc::new(name);
         let actor = Actor { server: server.clone(), epoch, instance, transient };

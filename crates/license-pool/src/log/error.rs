@@ -37,6 +37,12 @@ pub enum LogError {
         /// The name.
         server: String,
     },
+    /// The store was copied to another, which took its place: this one can only be read.
+    #[error("the store is sealed: {target} took its place")]
+    Sealed {
+        /// The other store, without secrets.
+        target: String,
+    },
     /// A process that lives acts under this name already.
     #[error("the name `{server}` is taken{}: end that process or choose another name", by(*holder))]
     Taken {
@@ -135,6 +141,20 @@ pub enum OpenError {
         store: String,
         /// Why.
         source: Cause,
+    },
+    /// The store was copied to another, which took its place: no server may act on this one.
+    #[error("{store} is sealed: {target} took its place")]
+    Sealed {
+        /// Its absolute path, or its address without secrets.
+        store: String,
+        /// The other store, without secrets.
+        target: String,
+    },
+    /// A copy of a store that was begun and not finished.
+    #[error("{store} is a copy that was not finished: copy again, or choose another place")]
+    Unfinished {
+        /// Its absolute path, or its address without secrets.
+        store: String,
     },
     /// The store did not take the server's name.
     #[error("the server could not be registered in the store")]

@@ -168,7 +168,7 @@ impl Store {
             _ => Since::Reload,
         };
         let ledgers = ids.into_iter().map(|id| (id, since(id))).collect();
-        News { found, ledgers, time: None }
+        News { found, ledgers, ..News::default() }
     }
 
     fn resolve(&self, license: &Which) -> Found {

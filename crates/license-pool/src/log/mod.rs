@@ -71,6 +71,9 @@ pub struct News {
     pub ledgers: Vec<(LedgerId, Since)>,
     /// The store's own clock, where it has one.
     pub time: Option<Timestamp>,
+    /// The store that took the place of this one: nothing is left but to read. A turn fails with
+    /// [`LogError::Sealed`] then, so only who catches up is told so.
+    pub sealed_to: Option<String>,
 }
 
 /// What a ledger's log holds beyond what was known of it.

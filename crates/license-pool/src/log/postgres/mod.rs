@@ -333,11 +333,16 @@ impl Log for PostgresLog {
                 &server.transient as _,
                 &format as _,
             ];
+            let rows = connection.ask(&connection.statements.sealed, &[]).await?;
+            let sealed_to: Option<&str> = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+            if let Some(target) = sealed_to {
+                return Ok(Err(LogError::Sealed { target: unescaped(target).into() }));
+            }
             let rows = connection.ask(&connection.statements.register, &values).await?;
             let epoch: i64 = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
-            u64::try_from(epoch).map_err(|_| Trouble::Nonsense)
+            Ok(Ok(u64::try_from(epoch).map_err(|_| Trouble::Nonsense)?))
         };
-        let epoch = aside(|| self.read("register the server", register))?;
+        let epoch = aside(|| self.read("register the server", register))??;
         self.server = Some(server);
         Ok(epoch)
     }

@@ -27,6 +27,7 @@ pub(super) struct Question<'a> {
 /// The answer of one moment.
 pub(super) struct Answer {
     own: bool,
+    sealed: Vec<Row>,
     numbers: Vec<Row>,
     in_force: Vec<Row>,
     entries: Vec<Row>,
@@ -64,6 +65,7 @@ impl<'a> Question<'a> {
                 (&statements.own_locked, &[&name, &instance]),
                 (&statements.lock_store, &[&self.numbers, &self.only]),
                 (&statements.lock_ledgers, &[&self.numbers, &self.only]),
+                (&statements.sealed, &[]),
                 (&statements.numbers, &[&self.numbers]),
                 (&statements.ledgers_in_force, &[&self.only]),
                 (&statements.news, &[&self.ids, &self.heads, &limit]),
@@ -75,7 +77,8 @@ impl<'a> Question<'a> {
         let own = self.is_own(&next());
         next();
         let locked = Some(next());
-        Ok(Answer { own, locked, numbers: next(), in_force: next(), entries: next() })
+        let sealed = next();
+        Ok(Answer { own, sealed, locked, numbers: next(), in_force: next(), entries: next() })
     }
 
     /// The same, without taking anything from anybody.
@@ -87,6 +90,7 @@ impl<'a> Question<'a> {
             .trip(&[
                 (&statements.begin_moment, &[]),
                 (&statements.own, &[&name, &instance]),
+                (&statements.sealed, &[]),
                 (&statements.numbers, &[&self.numbers]),
                 (&statements.ledgers_in_force, &[&self.only]),
                 (&statements.news, &[&self.ids, &self.heads, &limit]),
@@ -97,7 +101,8 @@ impl<'a> Question<'a> {
             .skip(1);
         let mut next = || answers.next().unwrap_or_default();
         let own = self.is_own(&next());
-        Ok(Answer { own, locked: None, numbers: next(), in_force: next(), entries: next() })
+        let sealed = next();
+        Ok(Answer { own, sealed, locked: None, numbers: next(), in_force: next(), entries: next() })
     }
 
     /// What the answer says.
@@ -106,7 +111,12 @@ impl<'a> Question<'a> {
             let (server, _) = self.server();
             return Err(LogError::Fenced { server: unescaped(server).into_owned() });
         }
-        self.told(answer).map_err(|trouble| trouble.into_log("find a license"))
+        let is_turn = answer.locked.is_some();
+        let news = self.told(answer).map_err(|trouble| trouble.into_log("find a license"))?;
+        match news.sealed_to {
+            Some(target) if is_turn => Err(LogError::Sealed { target }),
+            _ => Ok(news),
+        }
     }
 
     fn told(&self, answer: Answer) -> Result<News, Trouble> {
@@ -147,7 +157,10 @@ impl<'a> Question<'a> {
                 }
             }
         }
-        Ok(News { found, ledgers: ledgers.into_iter().collect(), time: None })
+        let sealed_to = answer.sealed.first().map(|row| row.try_get::<_, Option<&str>>(0));
+        let sealed_to = sealed_to.transpose()?.flatten().map(|target| unescaped(target).into());
+        let ledgers = ledgers.into_iter().collect();
+        Ok(News { found, ledgers, sealed_to, ..News::default() })
     }
 
     fn server(&self) -> (&str, &str) {

@@ -11,8 +11,10 @@ CREATE SCHEMA license;
 
 -- The store itself: one row. Whoever adds a ledger locks it.
 CREATE TABLE license.store (
-    engine TEXT NOT NULL,                         -- tells this schema from others of its name
-    format BIGINT NOT NULL                        -- version of this format; a newer one is refused
+    engine    TEXT NOT NULL,                      -- tells this schema from others of its name
+    format    BIGINT NOT NULL,                    -- version of this format; a newer one is refused
+    sealed_to TEXT                                -- the store that took the place of this one, which
+                                                  -- can only be read since then
 );
 INSERT INTO license.store (engine, format) VALUES ('license-retention', 2);
 

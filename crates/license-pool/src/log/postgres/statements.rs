@@ -59,6 +59,7 @@ statements! {
     page,
     point,
     register,
+    sealed,
     serve,
     servers,
     serving,

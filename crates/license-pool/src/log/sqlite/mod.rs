@@ -68,7 +68,10 @@ impl SqliteLog {
             .map_err(failed_to("begin a turn"))?;
         self.place.holds()?;
         register::not_fenced(&turn, self.server.as_ref())?;
-        Ok((pass, turn))
+        match register::sealed_to(&turn)? {
+            Some(target) => Err(LogError::Sealed { target }),
+            None => Ok((pass, turn)),
+        }
     }
 }
 
@@ -109,7 +112,8 @@ impl Log for SqliteLog {
         let moment = self.connection.transaction().map_err(failed_to("read"))?;
         self.place.holds()?;
         register::not_fenced(&moment, self.server.as_ref())?;
-        read::news(&moment, asked)
+        let sealed_to = register::sealed_to(&moment)?;
+        Ok(News { sealed_to, ..read::news(&moment, asked)? })
     }
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {

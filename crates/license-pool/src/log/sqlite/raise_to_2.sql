@@ -19,4 +19,5 @@ CREATE TABLE silence (
     PRIMARY KEY (ledger, token)
 ) STRICT, WITHOUT ROWID;
 
+ALTER TABLE store ADD COLUMN sealed_to TEXT;
 UPDATE store SET format = 2;

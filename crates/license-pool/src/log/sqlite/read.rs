@@ -24,7 +24,7 @@ pub(super) fn news(connection: &Connection, asked: &[Asked]) -> Result<News, Log
         let known = asked.iter().find_map(|asked| asked.known_of(id));
         ledgers.push((id, since(connection, id, known)?));
     }
-    Ok(News { found, ledgers, time: None })
+    Ok(News { found, ledgers, ..News::default() })
 }
 
 fn resolve(connection: &Connection, license: &Which) -> Result<Found> {

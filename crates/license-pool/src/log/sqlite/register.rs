@@ -46,6 +46,14 @@ pub(super) fn not_fenced(connection: &Connection, server: Option<&Server>) -> Re
     if own { Ok(()) } else { Err(LogError::Fenced { server: name.to_string() }) }
 }
 
+/// The store that took the place of this one.
+pub(super) fn sealed_to(connection: &Connection) -> Result<Option<String>, LogError> {
+    connection
+        .prepare_cached("SELECT sealed_to FROM store")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(failed_to("read whether it is sealed"))
+}
+
 /// Ends the epochs of servers that are as they were found.
 pub(super) fn end(turn: &Connection, ends: &[ServerRow]) -> Result<(), LogError> {
     for ServerRow { name, epoch, instance, beat, .. } in ends {

@@ -8,7 +8,9 @@
 
 -- The store itself: one row.
 CREATE TABLE store (
-    format INTEGER NOT NULL                       -- version of this format; a newer one is refused
+    format    INTEGER NOT NULL,                   -- version of this format; a newer one is refused
+    sealed_to TEXT                                -- the store that took the place of this one, which
+                                                  -- can only be read since then
 ) STRICT;
 INSERT INTO store (format) VALUES (2);
 
