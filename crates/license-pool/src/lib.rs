@@ -31,6 +31,7 @@
 mod chain;
 mod check;
 mod clock;
+mod credential;
 mod driver;
 mod error;
 mod history;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use chain::ChainCheck;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use credential::{KeptCredential, Secret};
 pub use driver::Driver;
 pub use error::Error;
 pub use history::{History, HistoryPage};

@@ -18,7 +18,9 @@ use crate::ledgers;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, OpenError, Selection, Stretch, Which};
 use crate::request::{Done, Installation, Read, Reply, Request, Write};
 use crate::shared::Shared;
-use crate::{ChainCheck, Error, History, HistoryPage, Options, Pending, Seat, Verifier};
+use crate::{
+    ChainCheck, Error, History, HistoryPage, KeptCredential, Options, Pending, Seat, Verifier,
+};
 
 /// Retains and releases licenses of one store. Cheap to clone; every clone is the same pool.
 ///
@@ -437,6 +439,16 @@ impl Pool {
     /// What the store said. A fault in the store is no error but in the report.
     pub fn check(&self) -> Result<StoreCheck, Error> {
         check::check(self)
+    }
+
+    /// Every credential of the store, in the order in which they were made; revoked ones too.
+    pub fn credentials(&self) -> Pending<Vec<KeptCredential>> {
+        self.with_log(|log| log.credentials().map_err(Error::store))
+    }
+
+    /// Keeps a credential in the store, in the place of the one with its id.
+    pub fn keep_credential(&self, credential: KeptCredential) -> Pending<()> {
+        self.with_log(move |log| log.keep_credential(&credential).map_err(Error::store))
     }
 
     /// Ends the pool for every handle, once what was asked before is done, releases of dropped

@@ -76,6 +76,9 @@ macro_rules! documents {
 
 documents! {
     "availability", Documented: documented::Availability;
+    "credential", Documented: documented::Credential;
+    "credential-list", Documented: documented::CredentialList;
+    "credential-receipt", Documented: documented::CredentialReceipt;
     "entry", Documented: documented::Entry;
     "health", Documented: documented::Health;
     "install-receipt", Documented: documented::InstallReceipt;

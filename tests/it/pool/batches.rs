@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use jiff::SignedDuration;
 use license_core::Entry;
+use license_pool::KeptCredential;
 use license_pool::log::{
     Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
     Silence, Turn, TurnError,
@@ -177,6 +178,14 @@ impl Log for Gated {
 
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
         self.log.silences(ledger)
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        self.log.credentials()
+    }
+
+    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
+        self.log.keep_credential(credential)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

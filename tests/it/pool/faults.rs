@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use license_core::Entry;
+use license_pool::KeptCredential;
 use license_pool::log::{
     Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
     Silence, Turn, TurnError,
@@ -208,6 +209,14 @@ impl Log for Breaking {
 
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
         self.log.silences(ledger)
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        self.log.credentials()
+    }
+
+    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
+        self.log.keep_credential(credential)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

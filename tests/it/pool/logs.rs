@@ -15,8 +15,8 @@ use license_pool::log::{
     ServerRow, Silence, Since, SqliteLog, Turn, TurnError, Which,
 };
 use license_pool::{
-    EventKind, RefusalCode, ReleaseCause, SAMPLE_LICENSE, Selection, ServerName, Session,
-    SessionState,
+    Count, CredentialRole, EventKind, KeptCredential, RefusalCode, ReleaseCause, SAMPLE_LICENSE,
+    Selection, ServerName, Session, SessionState,
 };
 
 use super::world::Store;
@@ -255,6 +255,34 @@ fn silences_are_kept_until_the_session_is_heard() {
         log.beat(&[silence(1, 60), silence(2, 0), silence(7, 0)]).unwrap();
         assert_eq!(other.silences(LedgerId(1)).unwrap(), [silence(1, 60)]);
         assert_eq!(other.silences(LedgerId(2)).unwrap(), []);
+    });
+}
+
+#[test]
+fn credentials_are_kept_without_their_secrets() {
+    on_every_log(|log, other| {
+        assert_eq!(other.credentials().unwrap(), []);
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
+        let make = |role, max_seats: Option<u64>, now, expires| {
+            let max_seats = max_seats.map(|count| Count::new(count).unwrap());
+            KeptCredential::make(role, max_seats, now, expires).unwrap()
+        };
+        let later = now + Duration::from_secs(1);
+        let (second, _) = make(CredentialRole::Client, Some(5), later, Some(later));
+        let (mut first, secret) = make(CredentialRole::Admin, None, now, None);
+        log.keep_credential(&second).unwrap();
+        log.keep_credential(&first).unwrap();
+        assert_eq!(other.credentials().unwrap(), [first.clone(), second.clone()]);
+        assert!(first.is(&secret) && !second.is(&secret) && first.holds(now));
+        assert!(second.holds(now) && !second.holds(later));
+
+        first.credential.revoked_at = Some(later.into());
+        other.keep_credential(&first).unwrap();
+        let kept = log.credentials().unwrap();
+        assert_eq!(kept, [first.clone(), second]);
+        assert!(!kept[0].holds(now));
+        let (_, hidden) = secret.reveal().rsplit_once('_').unwrap();
+        assert!(!format!("{kept:?} {secret:?}").contains(hidden));
     });
 }
 

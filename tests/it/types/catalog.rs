@@ -87,7 +87,7 @@ macro_rules! catalog {
 /// All of them.
 pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
-        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day, DescribedEvent,
+        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Credential, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent,
             Digest, Entry, Event, Health, HealthStatus, HostType, HttpStatus, InstallReceipt, InstallStatus,
             InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MovedEvent,
             PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode,
@@ -100,6 +100,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
             Retention, Right, Session, SessionType, SqlSession;
     };
     all.extend([
+        root::<documented::CredentialList>("CredentialList", &Profile::ALL),
         root::<documented::LicenseList>("LicenseList", &Profile::ALL),
         root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
         root::<observed::LicenseUsage>("LicenseUsage", &[Profile::Observed]),

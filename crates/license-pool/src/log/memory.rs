@@ -7,6 +7,7 @@ use std::time::Duration;
 use license_core::{Entry, Head};
 use license_types::{ServerName, Token};
 
+use crate::KeptCredential;
 use crate::log::{
     Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, News, Server, ServerRow,
     Silence, Since, Turn, TurnError, Which,
@@ -29,6 +30,7 @@ struct Store {
     servers: BTreeMap<ServerName, ServerRow>,
     serving: BTreeSet<(ServerName, LedgerId)>,
     silences: BTreeMap<(LedgerId, Token), Duration>,
+    credentials: Vec<KeptCredential>,
 }
 
 #[derive(Debug, Default)]
@@ -141,6 +143,20 @@ impl Log for MemoryLog {
             silent: *silent,
         };
         Ok(of_ledger.map(silence).collect())
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        Ok(self.store().credentials.clone())
+    }
+
+    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
+        let credentials = &mut self.store().credentials;
+        let id = &credential.credential.id;
+        match credentials.iter_mut().find(|kept| kept.credential.id == *id) {
+            Some(kept) => kept.clone_from(credential),
+            None => credentials.push(credential.clone()),
+        }
+        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::KeptCredential;
 use jiff::Timestamp;
 use license_core::{Entry, Head};
 use license_types::ServerName;
@@ -213,6 +214,18 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be read.
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
+
+    /// Every credential, in the order in which they were made; revoked ones too.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError>;
+
+    /// Keeps a credential, in the place of the one with its id.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError>;
 
     /// Gives back a name that was made up for one process and will not be taken again.
     ///

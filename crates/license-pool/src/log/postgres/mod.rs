@@ -48,12 +48,14 @@ use self::news::{Question, name, sequence};
 use self::row::{Column, escaped, unescaped};
 use self::statements::Statements;
 use self::url::Target;
+use crate::KeptCredential;
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
     Server, ServerRow, Silence, Since, Stretch, Turn, TurnError,
 };
 
 mod connection;
+mod credential;
 mod error;
 mod news;
 mod register;
@@ -369,6 +371,18 @@ impl Log for PostgresLog {
         self.read("read the register", async |connection: &Connection| {
             let rows = connection.ask(&connection.statements.silences, &[&ledger.0]).await?;
             register::silences(ledger, &rows)
+        })
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        let kept = self.read("tell its credentials", credential::all)?;
+        kept.into_iter().map(KeptCredential::of_columns).collect()
+    }
+
+    fn keep_credential(&mut self, kept: &KeptCredential) -> Result<(), LogError> {
+        let columns = kept.to_columns();
+        self.read("keep a credential", async |connection: &Connection| {
+            credential::keep(connection, &columns).await
         })
     }
 

@@ -95,6 +95,18 @@ CREATE TABLE license.silence (
     PRIMARY KEY (ledger, token)
 );
 
+-- Who may ask a server. A credential that was revoked stays, so that a store which had one is never
+-- open to everybody again.
+CREATE TABLE license.credential (
+    id        TEXT PRIMARY KEY,                   -- its visible part
+    digest    TEXT NOT NULL,                      -- SHA-256 of the secret, which nobody keeps
+    role      TEXT NOT NULL,                      -- client, viewer, admin
+    max_seats BIGINT ,                            -- how many licenses its sessions may hold in all
+    created   TEXT NOT NULL,
+    expires   TEXT,
+    revoked   TEXT
+);
+
 -- What is held now: retained and not released.
 CREATE VIEW license.held AS
 SELECT entry.ledger,

@@ -9,11 +9,13 @@ use license_core::Entry;
 use license_types::ServerName;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
+use crate::KeptCredential;
 use crate::log::{
     Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
     Server, ServerRow, Silence, Stretch, Turn, TurnError,
 };
 
+mod credential;
 mod file_system;
 mod format;
 mod open;
@@ -176,6 +178,18 @@ impl Log for SqliteLog {
 
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
         register::silences(&self.connection, ledger).map_err(failed_to("read the register"))
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        let kept = credential::all(&self.connection).map_err(failed_to("tell its credentials"))?;
+        kept.into_iter().map(KeptCredential::of_columns).collect()
+    }
+
+    fn keep_credential(&mut self, kept: &KeptCredential) -> Result<(), LogError> {
+        let (_pass, turn) = self.begin()?;
+        credential::keep(&turn, &kept.to_columns())
+            .and_then(|()| turn.commit())
+            .map_err(failed_to("keep a credential"))
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

@@ -20,4 +20,15 @@ CREATE TABLE silence (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE store ADD COLUMN sealed_to TEXT;
+
+CREATE TABLE credential (
+    id        TEXT PRIMARY KEY,
+    digest    TEXT NOT NULL,
+    role      TEXT NOT NULL,
+    max_seats INTEGER,
+    created   TEXT NOT NULL,
+    expires   TEXT,
+    revoked   TEXT
+) STRICT, WITHOUT ROWID;
+
 UPDATE store SET format = 2;

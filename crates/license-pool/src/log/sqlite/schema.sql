@@ -88,6 +88,18 @@ CREATE TABLE silence (
     PRIMARY KEY (ledger, token)
 ) STRICT, WITHOUT ROWID;
 
+-- Who may ask a server. A credential that was revoked stays, so that a store which had one is never
+-- open to everybody again.
+CREATE TABLE credential (
+    id        TEXT PRIMARY KEY,                   -- its visible part
+    digest    TEXT NOT NULL,                      -- SHA-256 of the secret, which nobody keeps
+    role      TEXT NOT NULL,                      -- client, viewer, admin
+    max_seats INTEGER,                            -- how many licenses its sessions may hold in all
+    created   TEXT NOT NULL,
+    expires   TEXT,
+    revoked   TEXT
+) STRICT, WITHOUT ROWID;
+
 -- What is held now: retained and not released.
 CREATE VIEW held AS
 SELECT entry.ledger, number AS license_number, token, product_id, product_name, session_id, time,

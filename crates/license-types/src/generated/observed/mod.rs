@@ -15,16 +15,16 @@ pub use license_usage::*;
 pub use retention::*;
 pub use session::*;
 pub use super::documented::{
-    AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Date, Day,
-    DescribedEvent, Digest, Entry, Event, EventKind, Health, HealthStatus, HostType,
-    HttpStatus, InstallReceipt, InstallStatus, InstalledEvent, Lease, LeaseSeconds,
-    LedgerCheck, LicenseKey, LicenseList, LicenseSummary, Month, MovedEvent, PeriodName,
-    Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason,
-    RefusalCode, RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent,
-    RenewListReceipt, RenewListRequest, RenewReceipt, RenewRequest, RenewResult,
-    RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest,
-    RetainedEvent, RightCount, SchemaList, Seconds, Sequence, ServerName, SessionId,
-    SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token, UsageFigures,
-    UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
-    ViolationSummary, Year,
+    AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Credential,
+    CredentialList, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent, Digest,
+    Entry, Event, EventKind, Health, HealthStatus, HostType, HttpStatus, InstallReceipt,
+    InstallStatus, InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey,
+    LicenseList, LicenseSummary, Month, MovedEvent, PeriodName, Principal, Problem,
+    ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode, RefusedEvent,
+    ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
+    RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease,
+    ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent,
+    RightCount, SchemaList, Seconds, Sequence, ServerName, SessionId, SessionRenewal,
+    SessionState, StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport,
+    UsageReportSource, UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
 };
