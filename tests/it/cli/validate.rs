@@ -241,6 +241,9 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         $ license schema
         SCHEMA              DESCRIBES
         availability        Whether a license of a product can be retained now, and why not.
+        credential          What a store tells of a credential; never its secret.
+        credential-list     The credentials of a store, in the order in which they were made.
+        credential-receipt  A credential that was just made; its secret is shown this once.
         entry               One line of a ledger's log; lines are only ever appended.
         health              Whether a server lives, or is ready to serve.
         install-receipt     What installing a license changed.
@@ -266,7 +269,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, entry, health, install-receipt, license-info, license-list, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, session, store-check, usage-report, violation, violation-summary]
+        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, session, store-check, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 
