@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("license-core", &["license-types"]),
     ("license-validate", &["license-types"]),
     ("license-pool", &["license-types", "license-core"]),
+    ("license-client", &["license-types"]),
     ("license-http", &["license-types", "license-core", "license-pool", "license-validate"]),
     (
         "license-cli",

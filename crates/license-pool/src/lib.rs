@@ -62,7 +62,7 @@ pub use license_types::*;
 pub use log::{Log, LogError, OpenError, Selection, TurnError};
 pub use options::{LOCAL, Options};
 pub use pending::Pending;
-pub use pool::{InstallOptions, IntoProductId, Pool};
+pub use pool::{InstallOptions, Pool};
 pub use seat::Seat;
 pub use url::{InvalidStoreUrl, StoreUrl};
 pub use verify::{AcceptUnsigned, Verified, Verifier, VerifyError};

@@ -7,9 +7,9 @@ use license_core::{
     Command, Head, Held, Install, Ledger, License, Refusal, Release, Renew, Retain, Target,
 };
 use license_types::{
-    Availability, Entry, InstallReceipt, Invalid, LicenseInfo, LicenseUsage, Principal, ProductId,
-    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, Session, SessionId, SessionState,
-    StoreCheck,
+    Availability, Entry, InstallReceipt, IntoProductId, LicenseInfo, LicenseUsage, Principal,
+    ProductId, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, Session, SessionId,
+    SessionState, StoreCheck,
 };
 
 use crate::chain;
@@ -64,33 +64,6 @@ pub struct InstallOptions {
     pub replaces: Option<String>,
     /// Whether only to say what would change.
     pub dry_run: bool,
-}
-
-/// What can be read as the id of a product: the id itself, its number, or either spelling of it.
-pub trait IntoProductId {
-    /// The id.
-    ///
-    /// # Errors
-    /// When it is none.
-    fn into_product_id(self) -> Result<ProductId, Invalid>;
-}
-
-impl IntoProductId for ProductId {
-    fn into_product_id(self) -> Result<ProductId, Invalid> {
-        Ok(self)
-    }
-}
-
-impl IntoProductId for &str {
-    fn into_product_id(self) -> Result<ProductId, Invalid> {
-        self.parse()
-    }
-}
-
-impl IntoProductId for u64 {
-    fn into_product_id(self) -> Result<ProductId, Invalid> {
-        ProductId::new(self)
-    }
 }
 
 impl Pool {

@@ -35,3 +35,4 @@ pub use generated::{documented, observed};
 
 pub use documented::*;
 pub use json::{FromJson, Invalid, ParseError, Pointer};
+pub use product_id::IntoProductId;

@@ -104,3 +104,30 @@ impl FromStr for ProductId {
         }
     }
 }
+
+/// What can be read as the id of a product: the id itself, its number, or either spelling of it.
+pub trait IntoProductId {
+    /// The id.
+    ///
+    /// # Errors
+    /// When it is none.
+    fn into_product_id(self) -> Result<ProductId, Invalid>;
+}
+
+impl IntoProductId for ProductId {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        Ok(self)
+    }
+}
+
+impl IntoProductId for &str {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        self.parse()
+    }
+}
+
+impl IntoProductId for u64 {
+    fn into_product_id(self) -> Result<ProductId, Invalid> {
+        ProductId::new(self)
+    }
+}

@@ -1,0 +1,146 @@
+//! The rest of the API, one method for each request that applications and the command line need.
+
+use license_types::{
+    Availability, InstallReceipt, IntoProductId, LicenseInfo, LicenseList, ProductId,
+    ReleaseReceipt, RenewListReceipt, RenewReceipt, RenewRequest, Retention, SessionId,
+    SessionState, Token,
+};
+use ureq::http::Method;
+
+use crate::ask::{self, license_path, question, session_path};
+use crate::transport::Question;
+use crate::{Client, Entries, Error, Lines};
+
+/// What all these answer when they fail is an [`Error::Problem`] with the server's reason, or why no
+/// server answered.
+impl Client {
+    /// The installed licenses, a summary of each.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn licenses(&self) -> Result<LicenseList, Error> {
+        self.ask(&question(Method::GET, "/v1/licenses"))
+    }
+
+    /// License info: the license with live counters.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem `unknown_license` where none is installed.
+    pub fn info(&self) -> Result<LicenseInfo, Error> {
+        self.ask(&question(Method::GET, license_path(self.named())))
+    }
+
+    /// License usage, as it comes: what is held now, in the order of the tokens; on the server of
+    /// this name, on `all` of them, or on the one that answers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn usage(
+        &self,
+        server: Option<&str>,
+        product: Option<ProductId>,
+    ) -> Result<Lines<Retention>, Error> {
+        let product = product.map(|product| product.to_string());
+        let question = question(Method::GET, format!("{}/usage", license_path(self.named())));
+        let question = question.query("server", server).query("product", product.as_deref());
+        self.lines(question)
+    }
+
+    /// Whether a new session would be granted a license of a product now.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn availability(&self, product: impl IntoProductId) -> Result<Availability, Error> {
+        let product = product.into_product_id().map_err(Error::Input)?;
+        let license = license_path(self.named());
+        self.ask(&question(Method::GET, format!("{license}/products/{product}/availability")))
+    }
+
+    /// What a session holds.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem `not_retained` when it holds nothing.
+    pub fn session(&self, session: &SessionId) -> Result<RenewReceipt, Error> {
+        self.ask(&question(Method::GET, session_path(self.named(), session, None)))
+    }
+
+    /// Renews what a session holds, and may tell its new state; gives what it holds. Seats are
+    /// renewed by themselves.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem `not_retained` when it holds nothing.
+    pub fn renew(
+        &self,
+        session: &SessionId,
+        state: Option<SessionState>,
+    ) -> Result<RenewReceipt, Error> {
+        let path = format!("{}/renew", session_path(self.named(), session, None));
+        self.ask(&question(Method::POST, path).with(&RenewRequest { state }))
+    }
+
+    /// Renews many sessions by one request, a thousand at most.
+    ///
+    /// # Errors
+    /// See [`Error`]; what became of each session is in the receipt.
+    pub fn renew_list(&self, sessions: &[SessionId]) -> Result<RenewListReceipt, Error> {
+        let patience = self.patience();
+        Ok(ask::renew_list(self.servers(), self.named(), sessions, None, patience)?.0)
+    }
+
+    /// Releases what a session holds: all of it, of one product, or only the retention of this
+    /// token.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem `not_retained` when it holds nothing of that.
+    pub fn release(
+        &self,
+        session: &SessionId,
+        product: Option<ProductId>,
+        token: Option<Token>,
+    ) -> Result<ReleaseReceipt, Error> {
+        let token = token.map(|token| token.to_string());
+        let path = session_path(self.named(), session, product);
+        self.ask(&question(Method::DELETE, path).query("token", token.as_deref()))
+    }
+
+    /// Takes one license back, whoever holds it; for administrators. The log keeps the note.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem `not_retained` when nobody holds it.
+    pub fn revoke(&self, token: Token, note: Option<&str>) -> Result<ReleaseReceipt, Error> {
+        let path = format!("{}/retentions/{token}", license_path(self.named()));
+        self.ask(&question(Method::DELETE, path).query("note", note))
+    }
+
+    /// Installs a license document, or shows what installing it would change; for administrators.
+    ///
+    /// # Errors
+    /// See [`Error`]; the problem tells what cannot be believed of the document.
+    pub fn install(
+        &self,
+        document: &[u8],
+        replaces: Option<&str>,
+        dry_run: bool,
+    ) -> Result<InstallReceipt, Error> {
+        let question = question(Method::POST, "/v1/licenses");
+        let question = question.query("replaces", replaces);
+        let question = question.query("dryRun", dry_run.then_some("true"));
+        self.ask(&Question { body: Some(document.to_vec()), ..question })
+    }
+
+    /// Every entry of the log after a sequence, 0 for all, as it comes.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn history(&self, after: u64) -> Result<Entries, Error> {
+        let question = question(Method::GET, format!("{}/history", license_path(self.named())));
+        let after = (after > 0).then(|| after.to_string());
+        self.lines(question.query("after", after.as_deref()))
+    }
+
+    fn lines<T>(&self, question: Question) -> Result<Lines<T>, Error> {
+        let question = Question { stream: true, ..question };
+        let (answer, server) = self.servers().answer(&question, self.patience())?;
+        Ok(Lines::new(answer, server))
+    }
+}

@@ -1,0 +1,55 @@
+//! What shows a server who asks: a secret, kept out of every message.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::Error;
+
+/// A credential is shorter than this: who gives more gave the wrong file.
+const BYTES_MAX: u64 = 4096;
+
+/// A credential as `license credential create` prints it. No message shows it.
+#[derive(Clone)]
+pub struct Credential(String);
+
+impl Credential {
+    /// The credential that is this text.
+    ///
+    /// # Errors
+    /// When no credential looks like this; the message does not repeat it.
+    pub fn new(text: impl Into<String>) -> Result<Credential, Error> {
+        let text = text.into();
+        let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        match sound {
+            true => Ok(Credential(text)),
+            false => Err(Error::setup("a credential is one word of visible ASCII characters")),
+        }
+    }
+
+    /// The credential that a file holds, on a line of its own.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds something else.
+    pub fn from_file(path: &Path) -> Result<Credential, Error> {
+        let mut text = String::new();
+        let unreadable = |error| {
+            Error::setup_because(format!("cannot read the credential in {}", path.display()), error)
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+        Credential::new(text.trim_end_matches(['\r', '\n']))
+    }
+
+    /// The value of the header that shows it.
+    pub(crate) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(***)")
+    }
+}

@@ -1,0 +1,68 @@
+//! Answers that are too long for memory: one JSON value a line, read as it comes.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::marker::PhantomData;
+
+use license_types::Entry;
+use serde::de::DeserializeOwned;
+
+use crate::servers::foreign;
+use crate::transport::{Answer, Body};
+use crate::{Error, ServerUrl};
+
+/// No value of ours is longer.
+const LINE_BYTES_MAX: u64 = 4 << 20;
+
+/// The entries of a log, as they come.
+pub type Entries = Lines<Entry>;
+
+/// Values of one kind, as they come. After an error there are no more.
+pub struct Lines<T> {
+    reader: Option<Box<dyn BufRead + Send>>,
+    server: ServerUrl,
+    line: Vec<u8>,
+    values: PhantomData<fn() -> T>,
+}
+
+impl<T> Lines<T> {
+    pub(crate) fn new(answer: Answer, server: ServerUrl) -> Lines<T> {
+        let reader: Box<dyn BufRead + Send> = match answer.body {
+            Body::Stream(reader) => Box::new(BufReader::new(reader)),
+            Body::Whole(body) => Box::new(std::io::Cursor::new(body)),
+        };
+        Lines { reader: Some(reader), server, line: Vec::new(), values: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned> Lines<T> {
+    /// The next value; `None` at the end.
+    fn read(&mut self) -> Result<Option<T>, String> {
+        let Some(reader) = &mut self.reader else { return Ok(None) };
+        self.line.clear();
+        let read = reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line);
+        match read.map_err(|error| error.to_string())? {
+            0 => Ok(None),
+            _ if !self.line.ends_with(b"\n") => Err("the answer was cut off".to_owned()),
+            _ => serde_json::from_slice(&self.line).map(Some).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Lines<T> {
+    type Item = Result<T, Error>;
+
+    fn next(&mut self) -> Option<Result<T, Error>> {
+        let read = self.read();
+        if !matches!(read, Ok(Some(_))) {
+            self.reader = None;
+        }
+        read.map_err(|reason| foreign(&self.server, 200, reason)).transpose()
+    }
+}
+
+impl<T> fmt::Debug for Lines<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("server", &self.server).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! How a client is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::servers::Servers;
+use crate::transport::Transport;
+use crate::{Client, Credential, Error};
+
+/// How to set up a [`Client`]: `Client::options().credential(…).connect("https://licenses.example")`.
+#[derive(Clone, Debug)]
+#[must_use = "there is no client before `connect`"]
+pub struct Options {
+    others: Vec<String>,
+    credential: Option<Credential>,
+    authorities: Option<PathBuf>,
+    license: Option<Arc<str>>,
+    timeout: Duration,
+    patience: Duration,
+}
+
+impl Options {
+    pub(crate) fn new() -> Options {
+        Options {
+            others: Vec::new(),
+            credential: None,
+            authorities: None,
+            license: None,
+            timeout: Duration::from_secs(10),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    /// Another server of the same store, which is asked when the ones before it fail.
+    pub fn or(mut self, server: impl Into<String>) -> Options {
+        self.others.push(server.into());
+        self
+    }
+
+    /// Shows this credential with every request.
+    pub fn credential(mut self, credential: Credential) -> Options {
+        self.credential = Some(credential);
+        self
+    }
+
+    /// Believes a server whom the authorities in this PEM file vouch for, instead of those that the
+    /// machine trusts.
+    pub fn authorities(mut self, file: impl Into<PathBuf>) -> Options {
+        self.authorities = Some(file.into());
+        self
+    }
+
+    /// Speaks of the license of this number. Without, of the only one that is installed.
+    pub fn license(mut self, number: impl Into<Arc<str>>) -> Options {
+        self.license = Some(number.into());
+        self
+    }
+
+    /// How long one request to one server may take, where it does not wait for a license: 10
+    /// seconds unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Options {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long to try again what no server answers, before it fails: 10 seconds unless set.
+    pub fn patience(mut self, patience: Duration) -> Options {
+        self.patience = patience;
+        self
+    }
+
+    /// A client of this server. It is not asked anything before the client is.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when an address is no server's, or certificates cannot be read.
+    pub fn connect(self, server: &str) -> Result<Client, Error> {
+        let others = self.others.iter().map(String::as_str);
+        let urls = [server].into_iter().chain(others).map(str::parse);
+        let urls: Vec<_> = urls.collect::<Result<_, _>>()?;
+        let authorities = self.authorities.as_deref();
+        let transport = Transport::new(&urls, self.credential, authorities, self.timeout)?;
+        Client::start(Servers::new(urls, transport), self.license, self.patience)
+    }
+}

@@ -1,0 +1,176 @@
+//! Several servers that act as one: who is asked, and who next when that one fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use license_types::{Problem, ProblemCode};
+use serde::de::DeserializeOwned;
+
+use crate::moment::Moment;
+use crate::transport::{Answer, Body, Question, Transport};
+use crate::{Error, ServerUrl};
+
+/// The first pause before everybody is tried again; it doubles up to the maximum.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// The servers of one store.
+pub(crate) struct Servers {
+    urls: Vec<ServerUrl>,
+    /// Who is asked until it fails.
+    current: AtomicUsize,
+    transport: Transport,
+}
+
+/// What to make of the answer of one server.
+enum Verdict {
+    /// It is the answer.
+    Final(Result<Answer, Error>),
+    /// This server cannot, another may.
+    Elsewhere(Error),
+    /// Nobody can, but soon.
+    Later(Error, Option<Duration>),
+}
+
+impl Servers {
+    pub(crate) fn new(urls: Vec<ServerUrl>, transport: Transport) -> Servers {
+        Servers { urls, current: AtomicUsize::new(0), transport }
+    }
+
+    /// Asks, and reads the answer as `T`. Every request may be sent twice, so what fails is tried
+    /// again, with whoever answers, until `patience` is over.
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<(T, Moment), Error> {
+        let (answer, server) = self.answer(question, patience)?;
+        let (sent, status) = (answer.sent, answer.status);
+        let Body::Whole(body) = answer.body else {
+            return Err(foreign(&server, status, "a stream where none was asked for"));
+        };
+        let value = serde_json::from_slice(&body);
+        Ok((value.map_err(|error| foreign(&server, status, error))?, sent))
+    }
+
+    /// Asks until somebody answers, with success.
+    pub(crate) fn answer(
+        &self,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<(Answer, ServerUrl), Error> {
+        let since = Instant::now();
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let mut failure = None;
+            let mut asked_for = None;
+            for _ in 0..self.urls.len() {
+                let index = self.current.load(Ordering::Relaxed) % self.urls.len();
+                let server = &self.urls[index];
+                match self.judge(server, self.transport.ask(server, question)) {
+                    Verdict::Final(answer) => return answer.map(|answer| (answer, server.clone())),
+                    Verdict::Elsewhere(error) => {
+                        failure = Some(error);
+                        let next = (index + 1) % self.urls.len();
+                        // Whoever else noticed has moved on already.
+                        let (order, current) = (Ordering::Relaxed, &self.current);
+                        let _ = current.compare_exchange(index, next, order, order);
+                    }
+                    Verdict::Later(error, after) => {
+                        (failure, asked_for) = (Some(error), after);
+                        break;
+                    }
+                }
+            }
+            let spread = pause.mul_f64(0.5 + 0.5 * fastrand::f64());
+            let rest = asked_for.map_or(spread, |asked| spread.max(asked.min(PAUSE_MAX)));
+            if since.elapsed() + rest > patience {
+                return Err(failure.unwrap_or(Error::Closed));
+            }
+            thread::sleep(rest);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// How long one request may take, unless it says otherwise.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.transport.timeout
+    }
+
+    /// All of them, for messages.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<String> = self.urls.iter().map(ServerUrl::to_string).collect();
+        names.join(", ")
+    }
+
+    fn judge(&self, server: &ServerUrl, answer: Result<Answer, ureq::Error>) -> Verdict {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let (servers, source) = (self.names(), Arc::new(error));
+                return Verdict::Elsewhere(Error::Unreachable { servers, source });
+            }
+        };
+        match answer.status {
+            200..=299 => return Verdict::Final(Ok(answer)),
+            300..=399 => {
+                let reason = "it points elsewhere, and no redirect is followed";
+                return Verdict::Final(Err(foreign(server, answer.status, reason)));
+            }
+            _ => {}
+        }
+        let (status, retry_after) = (answer.status, answer.retry_after);
+        match problem(answer.body) {
+            Ok(problem) => told(problem, retry_after),
+            // What stands between us and the server says that it is away.
+            Err(reason) if matches!(status, 502..=504) => {
+                Verdict::Elsewhere(foreign(server, status, reason))
+            }
+            Err(reason) => Verdict::Final(Err(foreign(server, status, reason))),
+        }
+    }
+}
+
+/// What a problem means for whom to ask next.
+fn told(problem: Problem, retry_after: Option<Duration>) -> Verdict {
+    let code = problem.code;
+    let error = Error::Problem(Box::new(problem));
+    match code {
+        ProblemCode::StoreUnavailable
+        | ProblemCode::OutcomeUnknown
+        | ProblemCode::ClockSkew
+        | ProblemCode::Draining
+        | ProblemCode::Internal => Verdict::Elsewhere(error),
+        ProblemCode::StoreBusy | ProblemCode::TooManyRequests => Verdict::Later(error, retry_after),
+        ProblemCode::BadRequest
+        | ProblemCode::Unauthorized
+        | ProblemCode::NotPermitted
+        | ProblemCode::SchemaViolation
+        | ProblemCode::UnknownLicense
+        | ProblemCode::AmbiguousLicense
+        | ProblemCode::UnknownProduct
+        | ProblemCode::LicenseExpired
+        | ProblemCode::NoLicenseLeft
+        | ProblemCode::NotRetained
+        | ProblemCode::InUse
+        | ProblemCode::NotFound
+        | ProblemCode::MethodNotAllowed
+        | ProblemCode::PayloadTooLarge
+        | ProblemCode::UnsupportedMediaType
+        | ProblemCode::QueueFull
+        | ProblemCode::LedgerFaulted => Verdict::Final(Err(error)),
+    }
+}
+
+fn problem(body: Body) -> Result<Problem, String> {
+    match body {
+        Body::Whole(body) => serde_json::from_slice(&body).map_err(|error| error.to_string()),
+        Body::Stream(_) => Err("a stream".to_owned()),
+    }
+}
+
+pub(crate) fn foreign(server: &ServerUrl, status: u16, reason: impl ToString) -> Error {
+    Error::Foreign { server: server.to_string(), status, reason: reason.to_string() }
+}
