@@ -2,7 +2,7 @@
 //! day runs. They are folds of the entries, in whole milliseconds, so that every server that reads a
 //! log computes the same ones.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use jiff::Timestamp;
 use license_types::{Date, DateTime, ProductDay, ProductId};
@@ -57,12 +57,26 @@ pub struct Refusals {
 }
 
 impl Figure {
-    /// The figures as reports show them, one for each day.
-    pub fn product_days(&self) -> impl Iterator<Item = ProductDay> {
+    /// When the last of the days ends.
+    pub fn end(&self) -> Timestamp {
+        let days = i64::try_from(self.days).unwrap_or(i64::MAX).saturating_mul(DAY);
+        timestamp(self.start.as_millisecond().saturating_add(days))
+    }
+
+    /// Whether any of the days begins or ends in a stretch of time.
+    pub fn is_within(&self, time: &Range<Timestamp>) -> bool {
+        self.start < time.end && time.start < self.end()
+    }
+
+    /// The figures as reports show them, one for each day that begins or ends in a stretch of time.
+    pub fn product_days(&self, time: &Range<Timestamp>) -> impl Iterator<Item = ProductDay> {
+        let (from, until) = (time.start.as_millisecond(), time.end.as_millisecond());
         let start = self.start.as_millisecond();
-        let starts = (0..self.days)
+        // The first day that ends after `from`.
+        let first = u64::try_from(from.saturating_sub(start).div_euclid(DAY)).unwrap_or(0);
+        let starts = (first..self.days)
             .map_while(move |day| start.checked_add(DAY.checked_mul(i64::try_from(day).ok()?)?));
-        starts.map(|start| self.product_day(start))
+        starts.take_while(move |start| *start < until).map(|start| self.product_day(start))
     }
 
     fn product_day(&self, start: i64) -> ProductDay {

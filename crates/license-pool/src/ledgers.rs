@@ -117,9 +117,9 @@ impl Ledgers {
         }
     }
 
-    /// A ledger that can be used, as it is in memory.
-    pub(crate) fn sound(&self, id: LedgerId) -> Option<&Ledger> {
-        match self.memory.get(&id)? {
+    /// A ledger that can be used, as it is in memory, to be changed.
+    pub(crate) fn sound_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
+        match self.memory.get_mut(&id)? {
             Memory::Sound(ledger) => Some(ledger),
             Memory::Faulted(_) => None,
         }

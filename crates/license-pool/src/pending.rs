@@ -48,6 +48,29 @@ impl<T: Send + 'static> Pending<T> {
         };
         Pending { poll: Box::new(poll), shared: self.shared }
     }
+
+    /// The answer to a question that is asked only once this answer is there.
+    pub(crate) fn followed_by<U: 'static>(
+        self,
+        ask: impl FnOnce(T) -> Pending<U> + Send + 'static,
+    ) -> Pending<U> {
+        let (mut first, mut ask, mut second) = (self.poll, Some(ask), None);
+        let poll = move |context: &mut Context<'_>| {
+            let second: &mut Box<Ask<U>> = match &mut second {
+                Some(second) => second,
+                None => match first(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(answer)) => {
+                        let ask = ask.take().expect("the first answer comes once");
+                        second.insert(ask(answer).poll)
+                    }
+                },
+            };
+            second(context)
+        };
+        Pending { poll: Box::new(poll), shared: self.shared }
+    }
 }
 
 impl<T> Pending<T> {

@@ -1,15 +1,18 @@
 //! The pool: what an embedder holds, and everything it can be asked.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use license_core::{
     Command, Head, Held, Install, Ledger, License, Refusal, Release, Renew, Retain, Target,
 };
 use license_types::{
     Availability, Entry, InstallReceipt, IntoProductId, LicenseInfo, LicenseUsage, Principal,
-    ProductId, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, Session, SessionId,
-    SessionState, StoreCheck,
+    ProductDay, ProductId, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, Session,
+    SessionId, SessionState, StoreCheck,
 };
 
 use crate::chain;
@@ -389,6 +392,41 @@ impl Pool {
         chain::verify(self, &mut reached)
     }
 
+    /// The figures of each product for each day, in UTC, that begins or ends in `time`, in the order
+    /// of the days; those of the day that runs are as of now. They outlive the entries that they are
+    /// made from.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let seat = pool.retain("0009", "job-7", Session::rest("ann", "job-7", "127.0.0.1"))?;
+    /// let always = jiff::Timestamp::MIN..jiff::Timestamp::MAX;
+    /// let days = pool.days(always).wait()?;
+    /// assert_eq!(days[0].peak_used_count.get(), 1);
+    /// assert_eq!(days[0].allowed_count.get(), 15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn days(&self, time: Range<Timestamp>) -> Pending<Vec<ProductDay>> {
+        let pool = self.clone();
+        let running = self.read(|ledger, now| ledger.running_figures(now));
+        // Afterwards, so that no day is missed that ends in between; what is written down counts.
+        running.followed_by(move |running| {
+            let days = time.clone();
+            let written = pool.read_log(Vec::new(), move |log, ledger| log.figures(ledger, days));
+            written.then(move |written| {
+                let figures = running.into_iter().filter(|figure| figure.is_within(&time));
+                let mut days = BTreeMap::new();
+                for figure in figures.chain(written?) {
+                    let within = figure.product_days(&time);
+                    days.extend(within.map(|day| ((day.date.clone(), day.product_id), day)));
+                }
+                Ok(days.into_values().collect())
+            })
+        })
+    }
+
     /// The numbers of the licenses in force.
     ///
     /// # Errors
@@ -448,7 +486,7 @@ impl Pool {
 
     fn read<T: Send + 'static>(
         &self,
-        report: impl FnOnce(&Ledger, jiff::Timestamp) -> T + Send + 'static,
+        report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
     ) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
         let required = self.required;

@@ -25,7 +25,7 @@ impl Gathered {
     }
 
     /// What to append; nothing where nothing changed.
-    pub(crate) fn into_append(self, id: Option<LedgerId>, ledger: &Ledger) -> Option<Append> {
+    pub(crate) fn into_append(self, id: Option<LedgerId>, ledger: &mut Ledger) -> Option<Append> {
         if self.entries.is_empty() {
             return None;
         }
@@ -33,7 +33,8 @@ impl Gathered {
         let begun = serve.difference(&self.served_by).map(|server| ((**server).clone(), true));
         let ceased = self.served_by.difference(&serve).map(|server| ((**server).clone(), false));
         let serving = begun.chain(ceased).collect();
-        Some(Append { ledger: id, number: None, entries: self.entries, serving })
+        let figures = ledger.take_figures();
+        Some(Append { ledger: id, number: None, entries: self.entries, serving, figures })
     }
 }
 

@@ -77,7 +77,7 @@ impl Turns {
                 });
             }
             let append = |(id, gathered): (LedgerId, Gathered)| {
-                gathered.into_append(Some(id), ledgers.sound(id)?)
+                gathered.into_append(Some(id), ledgers.sound_mut(id)?)
             };
             let appends = gathered.into_iter().filter_map(append).collect();
             Ok((Turn { appends, ends: Vec::new() }, outcomes))

@@ -1,12 +1,13 @@
 //! Group commit: whatever waits while a turn is taken becomes the next turn.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use jiff::SignedDuration;
-use license_core::Entry;
+use jiff::{SignedDuration, Timestamp};
+use license_core::{Entry, Figure};
 use license_pool::KeptCredential;
 use license_pool::log::{
     Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
@@ -158,6 +159,14 @@ impl Log for Gated {
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
         self.log.page(ledger, after, limit)
+    }
+
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        self.log.figures(ledger, days)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {

@@ -2,10 +2,12 @@
 //! have been done is not, and nothing is ever sold twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use license_core::Entry;
+use jiff::Timestamp;
+use license_core::{Entry, Figure};
 use license_pool::KeptCredential;
 use license_pool::log::{
     Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
@@ -189,6 +191,14 @@ impl Log for Breaking {
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
         self.or_fail()?;
         self.log.page(ledger, after, limit)
+    }
+
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        self.log.figures(ledger, days)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {

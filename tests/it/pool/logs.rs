@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use license_core::{
-    Description, Digest, Entry, Event, Head, Identity, Installed, License, Refused, Released,
-    Retained, Stamp, Whom,
+    Description, Digest, Entry, Event, Figure, Head, Identity, Installed, License, Refusals,
+    Refused, Released, Retained, Stamp, Whom,
 };
 use license_pool::log::{
     Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, Server,
@@ -188,6 +188,42 @@ fn afterwards_a_log_knows_what_became_of_a_turn() {
 }
 
 #[test]
+fn figures_are_kept_with_the_entries_that_ended_their_days() {
+    on_every_log(|log, other| {
+        let day = |day: &str| format!("2026-01-{day}T00:00:00Z").parse::<Timestamp>().unwrap();
+        let figure = |start: &str, days| Figure {
+            product: "0009".parse().unwrap(),
+            product_name: "4D Client".into(),
+            start: day(start),
+            days,
+            allowed_count: 1,
+            peak_used_count: 2,
+            peak_after: 3,
+            with_nothing_left: 4,
+            held: 5,
+            retained: 6,
+            refusals: Refusals { times: 7, sessions: 8, lasting: 9 },
+        };
+        let figures = vec![figure("05", 1), figure("06", 4)];
+        let entries = every_kind()[..1].to_vec();
+        let append = Append {
+            number: Some("A".into()),
+            entries,
+            figures: figures.clone(),
+            ..Append::default()
+        };
+        turn(log, vec![append], Vec::new()).unwrap();
+        let mut found = |from, to| other.figures(LedgerId(1), day(from)..day(to)).unwrap();
+        assert_eq!(found("01", "31"), figures);
+        assert_eq!(found("01", "05"), []);
+        assert_eq!(found("01", "06"), figures[..1]);
+        assert_eq!(found("09", "10"), figures[1..]);
+        assert_eq!(found("10", "31"), []);
+        assert_eq!(log.figures(LedgerId(2), day("01")..day("31")).unwrap(), []);
+    });
+}
+
+#[test]
 fn only_the_last_who_took_a_name_may_go_on() {
     on_every_log_in(|log, other, folder| {
         let server = |instance: &str| server("db1:7427", instance);
@@ -350,7 +386,7 @@ fn turn(log: &mut dyn Log, appends: Vec<Append>, ends: Vec<ServerRow>) -> Result
 
 fn append(log: &mut dyn Log, ledger: Option<LedgerId>, number: Option<&str>, entries: &[Entry]) {
     let number = number.map(Arc::from);
-    let append = Append { ledger, number, entries: entries.to_vec(), serving: Vec::new() };
+    let append = Append { ledger, number, entries: entries.to_vec(), ..Append::default() };
     turn(log, vec![append], Vec::new()).unwrap();
 }
 

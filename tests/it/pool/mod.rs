@@ -5,6 +5,7 @@ mod damage;
 mod driven;
 mod engine;
 mod faults;
+mod figures;
 mod files;
 mod formats;
 mod installing;

@@ -1,10 +1,12 @@
 //! The log in memory: for trials and tests. It dies with its last handle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use license_core::{Entry, Head};
+use jiff::Timestamp;
+use license_core::{Entry, Figure, Head};
 use license_types::{ServerName, Token};
 
 use crate::KeptCredential;
@@ -38,6 +40,7 @@ struct Ledger {
     /// The last one is in force.
     numbers: Vec<Arc<str>>,
     entries: Vec<Entry>,
+    figures: Vec<Figure>,
 }
 
 impl MemoryLog {
@@ -81,6 +84,16 @@ impl Log for MemoryLog {
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
         Ok(self.store().ledger(ledger).after(after).iter().take(limit).cloned().collect())
+    }
+
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        let store = self.store();
+        let figures = store.ledger(ledger).figures.iter();
+        Ok(figures.filter(|figure| figure.is_within(&days)).cloned().collect())
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
@@ -205,7 +218,8 @@ impl Store {
     }
 
     fn ledger(&self, id: LedgerId) -> &Ledger {
-        static NONE: Ledger = Ledger { numbers: Vec::new(), entries: Vec::new() };
+        static NONE: Ledger =
+            Ledger { numbers: Vec::new(), entries: Vec::new(), figures: Vec::new() };
         id.index().and_then(|index| self.ledgers.get(index)).unwrap_or(&NONE)
     }
 
@@ -220,6 +234,7 @@ impl Store {
             ledger.numbers.push(number);
         }
         ledger.entries.extend(append.entries);
+        ledger.figures.extend(append.figures);
         let id = LedgerId::at(index);
         for (server, serves) in append.serving {
             if serves {

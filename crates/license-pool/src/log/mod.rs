@@ -3,14 +3,17 @@
 //! A log knows nothing of licenses. It keeps the entries of many ledgers, the license numbers that
 //! point to them, and the register of the servers that share it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::KeptCredential;
 use jiff::Timestamp;
-use license_core::{Entry, Head};
+use license_core::{Entry, Figure, Head};
 use license_types::ServerName;
 
 mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod figure;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -109,6 +112,8 @@ pub struct Append {
     pub entries: Vec<Entry>,
     /// The servers that begin (`true`) or cease to serve sessions in this ledger.
     pub serving: Vec<(ServerName, bool)>,
+    /// The figures of the days that these entries ended.
+    pub figures: Vec<Figure>,
 }
 
 /// What tells afterwards whether a turn was committed: its first entry.
@@ -182,6 +187,16 @@ pub trait Log: Send {
         entries.retain(|entry| wanted.takes(entry));
         Ok(Stretch { entries, reached, end })
     }
+
+    /// The figures of a ledger that have a day in `days`, in the order of time.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError>;
 
     /// Every ledger, and the license numbers that point to it.
     ///

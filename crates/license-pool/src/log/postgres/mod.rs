@@ -34,11 +34,13 @@
 //! again: the database cannot tell us which of two primaries is the right one.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use license_core::Entry;
+use jiff::Timestamp;
+use license_core::{Entry, Figure};
 use license_types::ServerName;
 use tokio::runtime::{self, Handle, Runtime};
 
@@ -57,6 +59,7 @@ use crate::log::{
 mod connection;
 mod credential;
 mod error;
+mod figure;
 mod news;
 mod register;
 mod row;
@@ -303,6 +306,18 @@ impl Log for PostgresLog {
         question.stretch(&answer)
     }
 
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        let until = crate::log::figure::spelled(days.end);
+        let rows = self.read("read the figures", async |connection: &Connection| {
+            connection.ask(&connection.statements.figures, &[&ledger.0, &until]).await
+        })?;
+        figure::read(ledger, &days, &rows)
+    }
+
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
         let rows = self.read("read", async |connection: &Connection| {
             connection.ask(&connection.statements.ledgers, &[]).await
@@ -433,6 +448,7 @@ async fn write(connection: &Connection, turn: &Turn) -> Result<(), TurnError> {
     if !ends.is_empty() || appends.iter().any(|append| !append.serving.is_empty()) {
         register::serve(connection, &ledgers, appends).await.map_err(dropped("write"))?;
     }
+    figure::insert(connection, &ledgers, appends).await.map_err(dropped("write"))?;
     let columns = row::columns(&ledgers, appends);
     let values: Vec<_> = columns.iter().map(Column::parameter).collect();
     let (ids, sequences, chains) = row::heads(&ledgers, appends);

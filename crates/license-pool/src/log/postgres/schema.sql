@@ -107,6 +107,27 @@ CREATE TABLE license.credential (
     revoked   TEXT
 );
 
+-- What became of each product on each day, in UTC: where capacity is planned, and what stays of the
+-- history when entries are deleted. Where days in a row are all alike, one line stands for them. A
+-- day on which a product was neither held nor refused has none.
+CREATE TABLE license.figure (
+    ledger                         BIGINT NOT NULL REFERENCES license.ledger (id),
+    start                          TEXT COLLATE "C" NOT NULL,   -- the day's first instant; of several, the first one's
+    product_id                     BIGINT NOT NULL,
+    product_name                   TEXT NOT NULL,
+    days                           BIGINT NOT NULL,  -- how many days the line stands for; it is true of each
+    allowed_count                  BIGINT NOT NULL,  -- at the end of the day; 32767 where unlimited
+    peak_used_count                BIGINT NOT NULL,  -- the most that were in use at once
+    peak_after_milliseconds        BIGINT NOT NULL,  -- when, from the start of the day
+    milliseconds_with_nothing_left BIGINT NOT NULL,
+    held_milliseconds              BIGINT NOT NULL,  -- over all licenses; 3600000 are a license-hour
+    retained                       BIGINT NOT NULL,
+    refused                        BIGINT NOT NULL,
+    sessions_refused               BIGINT NOT NULL,
+    true_refusals                  BIGINT NOT NULL,  -- after which the session went without
+    PRIMARY KEY (ledger, start, product_id)
+);
+
 -- What is held now: retained and not released.
 CREATE VIEW license.held AS
 SELECT entry.ledger,

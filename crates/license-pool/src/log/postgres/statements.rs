@@ -30,6 +30,7 @@ macro_rules! statements {
 }
 
 statements! {
+    add_figure,
     add_ledger,
     await_store,
     await_turn,
@@ -43,6 +44,7 @@ statements! {
     end_server,
     ends,
     forget_ended,
+    figures,
     format,
     heads,
     hear,

@@ -2,10 +2,12 @@
 //! is a write transaction, and whoever holds it has read all that the others committed.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use license_core::Entry;
+use jiff::Timestamp;
+use license_core::{Entry, Figure};
 use license_types::ServerName;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
@@ -16,6 +18,7 @@ use crate::log::{
 };
 
 mod credential;
+mod figure;
 mod file_system;
 mod format;
 mod open;
@@ -134,6 +137,14 @@ impl Log for SqliteLog {
         select::select(&moment, ledger, after, limit, wanted)
     }
 
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        figure::read(&self.connection, ledger, &days)
+    }
+
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
         read::ledgers(&self.connection).map_err(failed_to("read"))
     }
@@ -231,6 +242,7 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
         turn.prepare_cached("UPDATE ledger SET sequence = ?2, chain = ?3 WHERE id = ?1")?
             .execute(params![ledger.0, last.sequence, last.chain.to_string()])?;
     }
+    figure::insert(turn, ledger, &append.figures)?;
     register::serve(turn, ledger, &append.serving)
 }
 

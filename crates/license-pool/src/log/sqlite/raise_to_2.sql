@@ -31,4 +31,22 @@ CREATE TABLE credential (
     revoked   TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE figure (
+    ledger                         INTEGER NOT NULL REFERENCES ledger (id),
+    start                          TEXT NOT NULL,
+    product_id                     INTEGER NOT NULL,
+    product_name                   TEXT NOT NULL,
+    days                           INTEGER NOT NULL,
+    allowed_count                  INTEGER NOT NULL,
+    peak_used_count                INTEGER NOT NULL,
+    peak_after_milliseconds        INTEGER NOT NULL,
+    milliseconds_with_nothing_left INTEGER NOT NULL,
+    held_milliseconds              INTEGER NOT NULL,
+    retained                       INTEGER NOT NULL,
+    refused                        INTEGER NOT NULL,
+    sessions_refused               INTEGER NOT NULL,
+    true_refusals                  INTEGER NOT NULL,
+    PRIMARY KEY (ledger, start, product_id)
+) STRICT, WITHOUT ROWID;
+
 UPDATE store SET format = 2;

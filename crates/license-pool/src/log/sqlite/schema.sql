@@ -100,6 +100,27 @@ CREATE TABLE credential (
     revoked   TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- What became of each product on each day, in UTC: where capacity is planned, and what stays of the
+-- history when entries are deleted. Where days in a row are all alike, one line stands for them. A
+-- day on which a product was neither held nor refused has none.
+CREATE TABLE figure (
+    ledger                         INTEGER NOT NULL REFERENCES ledger (id),
+    start                          TEXT NOT NULL,     -- the day's first instant; of several, the first one's
+    product_id                     INTEGER NOT NULL,
+    product_name                   TEXT NOT NULL,
+    days                           INTEGER NOT NULL,  -- how many days the line stands for; it is true of each
+    allowed_count                  INTEGER NOT NULL,  -- at the end of the day; 32767 where unlimited
+    peak_used_count                INTEGER NOT NULL,  -- the most that were in use at once
+    peak_after_milliseconds        INTEGER NOT NULL,  -- when, from the start of the day
+    milliseconds_with_nothing_left INTEGER NOT NULL,
+    held_milliseconds              INTEGER NOT NULL,  -- over all licenses; 3600000 are a license-hour
+    retained                       INTEGER NOT NULL,
+    refused                        INTEGER NOT NULL,
+    sessions_refused               INTEGER NOT NULL,
+    true_refusals                  INTEGER NOT NULL,  -- after which the session went without
+    PRIMARY KEY (ledger, start, product_id)
+) STRICT, WITHOUT ROWID;
+
 -- What is held now: retained and not released.
 CREATE VIEW held AS
 SELECT entry.ledger, number AS license_number, token, product_id, product_name, session_id, time,
