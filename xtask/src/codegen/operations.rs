@@ -10,7 +10,7 @@ use quote::{format_ident, quote};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::emit::source::{doc, file};
+use super::emit::source::{doc, insert};
 use super::load;
 use super::names;
 use super::tree::Tree;
@@ -111,16 +111,22 @@ impl Operations {
 
 /// Writes the types that the server is made of, and what each code of a problem means.
 pub(crate) fn render(operations: &Operations, tree: &mut Tree) -> anyhow::Result<()> {
-    let intro = "What the server can be asked.";
-    let text = file(PATH, &operations.hash, intro, vec![type_of(operations), facts(operations)])?;
-    tree.insert("crates/license-http/src/generated/operations.rs", text);
-    let items = vec![quote! { pub(crate) mod operations; }];
-    let text = file(PATH, &operations.hash, "What is generated from the table.", items)?;
-    tree.insert("crates/license-http/src/generated/mod.rs", text);
-    let text =
-        file(PATH, &operations.hash, "What each code of a problem means.", meanings(operations))?;
-    tree.insert("crates/license-types/src/generated/meanings.rs", text);
-    Ok(())
+    let mut write = |path, intro, items| insert(tree, path, PATH, &operations.hash, intro, items);
+    write(
+        "crates/license-http/src/generated/operations.rs",
+        "What the server can be asked.",
+        vec![type_of(operations), facts(operations)],
+    )?;
+    write(
+        "crates/license-http/src/generated/mod.rs",
+        "What is generated from the table.",
+        vec![quote! { pub(crate) mod operations; }],
+    )?;
+    write(
+        "crates/license-types/src/generated/meanings.rs",
+        "What each code of a problem means.",
+        meanings(operations),
+    )
 }
 
 fn type_of(Operations { operations, .. }: &Operations) -> TokenStream {

@@ -7,7 +7,6 @@ mod union;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
@@ -15,7 +14,7 @@ use super::load::Profile;
 use super::model::{Definition, Kind, Model, Shape};
 use super::names;
 use super::tree::Tree;
-use source::{doc, file};
+use source::{doc, insert};
 
 pub(crate) use object::description;
 
@@ -38,17 +37,38 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
     };
     let intro = "The types of the observed profile: what we accept from others. Those that do not \
                  differ are the documented ones.";
-    insert(tree, "observed/mod.rs", "schemas/", &hash(observed), intro, vec![items])?;
+    insert(
+        tree,
+        &format!("{GENERATED}/observed/mod.rs"),
+        "schemas/",
+        &hash(observed),
+        intro,
+        vec![items],
+    )?;
 
     let modules = self::modules(documented, &all);
     let items = quote! { #(mod #modules;)* #(pub use #modules::*;)* };
     let intro = "The types of the documented profile: what we write.";
-    insert(tree, "documented/mod.rs", "schemas/", &hash(documented), intro, vec![items])?;
+    insert(
+        tree,
+        &format!("{GENERATED}/documented/mod.rs"),
+        "schemas/",
+        &hash(documented),
+        intro,
+        vec![items],
+    )?;
 
     let items =
         quote! { pub(crate) mod bundles; pub mod documented; mod meanings; pub mod observed; };
     let intro = "What is generated from the schemas.";
-    insert(tree, "mod.rs", "schemas/", &hash(documented), intro, vec![items])?;
+    insert(
+        tree,
+        &format!("{GENERATED}/mod.rs"),
+        "schemas/",
+        &hash(documented),
+        intro,
+        vec![items],
+    )?;
     bundles(documented, observed, tree)
 }
 
@@ -80,7 +100,8 @@ fn namespace(model: &Model, wanted: &BTreeSet<String>, tree: &mut Tree) -> anyho
         if definitions.is_empty() {
             continue;
         }
-        let path = format!("{}/{}.rs", model.profile.as_str(), names::module(&schema.name));
+        let path =
+            format!("{GENERATED}/{}/{}.rs", model.profile.as_str(), names::module(&schema.name));
         let items = module(model, &definitions);
         let origin = format!("schemas/{}.schema.json", schema.name);
         let intro = format!("{}: {}", schema.title, source::uncapitalized(&schema.description));
@@ -206,18 +227,5 @@ fn bundles(documented: &Model, observed: &Model, tree: &mut Tree) -> anyhow::Res
         },
     ];
     let intro = "The embedded schemas.";
-    insert(tree, "bundles.rs", "schemas/", &hash(documented), intro, items)
-}
-
-fn insert(
-    tree: &mut Tree,
-    path: &str,
-    origin: &str,
-    hash: &str,
-    intro: &str,
-    items: Vec<TokenStream>,
-) -> anyhow::Result<()> {
-    let text = file(origin, hash, intro, items).with_context(|| format!("in {path}"))?;
-    tree.insert(format!("{GENERATED}/{path}"), text);
-    Ok(())
+    insert(tree, &format!("{GENERATED}/bundles.rs"), "schemas/", &hash(documented), intro, items)
 }

@@ -16,7 +16,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::emit::hash;
-use super::emit::source::{doc, file, uncapitalized};
+use super::emit::source::{doc, insert, uncapitalized};
 use super::load::Profile;
 use super::model::{Definition, Kind, Model, Object, Schema, Shape, Text};
 use super::names;
@@ -65,7 +65,7 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
         },
     ];
     let intro = "Validators that judge the bytes of a document as they pass.";
-    insert(tree, "mod.rs", "schemas/", &hash(documented), intro, items)
+    insert(tree, &format!("{GENERATED}/mod.rs"), "schemas/", &hash(documented), intro, items)
 }
 
 /// The roots, and all that is called from there. The branches of a union are not: the union reads
@@ -129,7 +129,7 @@ impl Emitter<'_> {
                 #(use crate::generated::#called;)*
             };
             let module = names::module(&schema.name);
-            let path = format!("{profile}/{module}.rs");
+            let path = format!("{GENERATED}/{profile}/{module}.rs");
             let origin = format!("schemas/{}.schema.json", schema.name);
             let intro =
                 format!("Judges bytes by the schema \"{}\", {profile} profile.", schema.title);
@@ -137,7 +137,7 @@ impl Emitter<'_> {
             insert(tree, &path, &origin, &schema.hash, &intro, items)?;
             modules.push(format_ident!("{module}"));
         }
-        let path = format!("{profile}/mod.rs");
+        let path = format!("{GENERATED}/{profile}/mod.rs");
         let intro = format!("Validators of the {profile} profile.");
         let items = vec![quote! { #(pub(crate) mod #modules;)* }];
         insert(tree, &path, "schemas/", &hash(self.model), &intro, items)
@@ -266,17 +266,4 @@ fn pattern_function(definition: &Definition) -> Option<TokenStream> {
 
 fn pattern_name(definition: &Definition) -> Ident {
     format_ident!("{}_pattern", names::field(&definition.name))
-}
-
-fn insert(
-    tree: &mut Tree,
-    path: &str,
-    origin: &str,
-    hash: &str,
-    intro: &str,
-    items: Vec<TokenStream>,
-) -> anyhow::Result<()> {
-    let text = file(origin, hash, intro, items).with_context(|| format!("in {path}"))?;
-    tree.insert(format!("{GENERATED}/{path}"), text);
-    Ok(())
 }
