@@ -2,7 +2,7 @@
 
 use jsonschema::{ValidationError, error::ValidationErrorKind};
 use license_types::schemas::Profile;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     breach::Breach,
@@ -11,7 +11,14 @@ use crate::{
     shape::{self, Nearest},
 };
 
-/// Every breach of the schema in `value`.
+/// Elements of arrays, those inside others included, that an explanation looks at: the reference
+/// keeps every error of a value in memory, hundreds of bytes for an element that takes two.
+///
+/// So many violations of one document are told, too.
+pub const EXPLAINED_MAX: usize = 16 * 1024;
+
+/// The breaches of the schema in `value`, which is invalid: every one, unless there are more than
+/// anybody reads.
 pub(crate) fn breaches(
     compiled: &Compiled,
     profile: Profile,
@@ -20,10 +27,58 @@ pub(crate) fn breaches(
 ) -> Vec<Breach> {
     let schema = &compiled.schema;
     let mut explain = Explain { schema, profile, masked, breaches: Vec::new() };
+    let begun;
+    let is_large = elements(value) > EXPLAINED_MAX;
+    let value = if is_large {
+        begun = beginning(value, &mut { EXPLAINED_MAX });
+        &begun
+    } else {
+        value
+    };
     for error in compiled.reference.iter_errors(value) {
         explain.error(&error, None);
     }
+    if is_large && explain.breaches.is_empty() {
+        let message = format!("it is invalid behind the first {EXPLAINED_MAX} elements in it");
+        explain.breaches.push(Breach {
+            at: String::new(),
+            rule: String::new(),
+            message,
+            shape: None,
+        });
+    }
     explain.breaches
+}
+
+/// Elements of the arrays in a value.
+fn elements(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(|item| 1 + elements(item)).sum(),
+        Value::Object(members) => members.values().map(elements).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// The same value with so many elements in its arrays; what is no array is whole, since no schema
+/// asks that an array has elements.
+fn beginning(value: &Value, left: &mut usize) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut kept = Vec::new();
+            for item in items {
+                let Some(less) = left.checked_sub(1) else { break };
+                *left = less;
+                kept.push(beginning(item, left));
+            }
+            Value::Array(kept)
+        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), beginning(value, left)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 struct Explain<'a> {
@@ -102,8 +157,9 @@ impl Explain<'_> {
         shape: Option<&str>,
     ) {
         let is_told = |last: &Breach| last.at == at && last.message == message;
-        if self.breaches.last().is_some_and(is_told) {
-            return; // a format and a pattern that say together what a text is
+        // A format and a pattern say together what a text is.
+        if self.breaches.last().is_some_and(is_told) || self.breaches.len() == EXPLAINED_MAX {
+            return;
         }
         let rule = error.schema_path().as_str().to_owned();
         self.breaches.push(Breach { at, rule, message, shape: shape.map(str::to_owned) });

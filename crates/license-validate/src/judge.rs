@@ -22,7 +22,7 @@ use crate::{
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes that a thread judges at a time.
-const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: NonZeroUsize = NonZeroUsize::new(1024 * 1024).expect("it is above zero");
 
 /// Judges streams of JSON.
 ///
@@ -64,7 +64,7 @@ pub struct Judge {
     record_bytes_max: usize,
     rules: Option<Rules>,
     jobs: NonZeroUsize,
-    chunk_bytes: usize,
+    chunk_bytes: NonZeroUsize,
     reader: fn(&str, Profile) -> Option<bytes::Reader>,
 }
 
@@ -185,6 +185,21 @@ impl Judge {
         Judge { jobs, ..self }
     }
 
+    /// Bytes that each of several threads is given at a time; a megabyte by default. Four of these
+    /// are in memory for each thread, at the most.
+    #[must_use]
+    pub fn chunk_bytes(self, chunk_bytes: NonZeroUsize) -> Judge {
+        Judge { chunk_bytes, ..self }
+    }
+
+    /// Takes `reader` for the fast way of every schema, so that tests see what becomes of one that
+    /// is wrong. It reads a value and returns what is left behind it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fast(self, reader: fn(&str, Profile) -> Option<bytes::Reader>) -> Judge {
+        Judge { reader, ..self }
+    }
+
     /// How streams are cut.
     fn cut(&self) -> Cut {
         Cut {
@@ -202,7 +217,7 @@ impl Judge {
     /// Threads that judge, and bytes that each is given at a time.
     fn shares(&self) -> (usize, usize) {
         let jobs = if self.rules.is_some() { 1 } else { self.jobs.get() };
-        (jobs, self.chunk_bytes)
+        (jobs, self.chunk_bytes.get())
     }
 
     /// Judges one unit; what the fast way accepts is given to the reference too if it is a sample.

@@ -10,8 +10,14 @@
 //! union, as the branch that the value is nearest to would put it. Input that is not JSON is
 //! [`Malformed`], which is another thing than a violation.
 //!
-//! Limits, all told when they are met: brackets nest at most 127 deep; a record of a stream has at
-//! most [`RECORD_BYTES_MAX`] bytes, unless the judge is told otherwise.
+//! Limits, all told when they are met:
+//! - brackets nest at most 127 deep;
+//! - a record of a stream has at most [`RECORD_BYTES_MAX`] bytes, unless the judge is told otherwise;
+//! - a number has any number of digits, and a value that a double can hold;
+//! - of an invalid document, [`EXPLAINED_MAX`] elements are explained and as many violations told.
+//!
+//! So the time is proportional to the input, whatever it is, and memory to its largest record: about
+//! that record, and up to forty times of it where its bytes alone do not show that it is valid.
 
 mod breach;
 mod bytes;
@@ -35,6 +41,7 @@ mod window;
 
 pub use license_types::{Violation, schemas::Profile};
 
+pub use explain::EXPLAINED_MAX;
 pub use judge::{Judge, Notice, RECORD_BYTES_MAX, Summary};
 pub use malformed::{Malformed, Problem};
 pub use typed::{Document, Unfit, parse};

@@ -61,6 +61,8 @@ pub(crate) struct Units<R> {
     cut: Cut,
     state: State,
     text: Vec<u8>,
+    /// Long values in a row that were broken.
+    again: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +80,7 @@ type Next = io::Result<Option<Result<Unit, Malformed>>>;
 
 impl<R: Read> Units<R> {
     pub(crate) fn new(reader: R, cut: Cut) -> Units<R> {
-        Units { window: Window::new(reader), cut, state: State::Start, text: Vec::new() }
+        Units { window: Window::new(reader), cut, state: State::Start, text: Vec::new(), again: 0 }
     }
 
     /// The text of the unit that was returned last.

@@ -75,8 +75,11 @@ impl<R: Read> Window<R> {
     /// Reads at least one more byte behind the others; false at the end of the input.
     pub(crate) fn fill(&mut self) -> io::Result<bool> {
         self.place();
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.placed, self.end) = (0, 0, self.end - self.start);
+        // A large record is moved once, not for each of its blocks.
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.placed, self.end) = (0, 0, self.end - self.start);
+        }
         if self.buffer.len() < self.end + BLOCK {
             self.buffer.resize(self.end + BLOCK, 0);
         }

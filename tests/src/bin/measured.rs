@@ -1,11 +1,12 @@
 //! What the figures measure in a process of its own: instructions, and peak memory.
 //!
-//! `measured accept RECORDS ROUNDS` accepts so many records in each round; `measured judge FILE`
-//! judges a stream, and prints how many records are valid and the peak of its memory in kilobytes.
+//! `measured accept RECORDS ROUNDS` accepts so many records in each round; `measured judge FILE
+//! JOBS` judges a stream with so many threads, and prints how many records are valid and the peak of
+//! its memory in kilobytes.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement talks to its caller")]
 
-use std::{fs, fs::File, ops::ControlFlow};
+use std::{fs, fs::File, num::NonZeroUsize, ops::ControlFlow};
 
 use license_tests::records::Records;
 use license_validate::{Judge, Profile, Validator};
@@ -15,7 +16,7 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["accept", records, rounds] => accept(records.parse().unwrap(), rounds.parse().unwrap()),
-        ["judge", file] => judge(file),
+        ["judge", file, jobs] => judge(file, jobs.parse().unwrap()),
         _ => panic!("see the documentation of this program"),
     }
 }
@@ -29,8 +30,9 @@ fn accept(records: usize, rounds: usize) {
     }
 }
 
-fn judge(file: &str) {
+fn judge(file: &str, jobs: NonZeroUsize) {
     let summary = Judge::new(Profile::Observed)
+        .jobs(jobs)
         .read(File::open(file).unwrap(), |_| ControlFlow::Continue(()))
         .unwrap();
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -18,7 +18,7 @@ use license_types::schemas::{self, Profile};
 use license_validate::Validator;
 use serde_json::Value;
 
-pub use streams::compare_streams;
+pub use streams::{compare_judges, compare_streams};
 
 /// A schema in a profile, and both judges of it.
 pub struct Subject {
@@ -89,14 +89,13 @@ impl Subject {
         let value = serde_json::from_slice::<Value>(document).ok();
         let valid = value.as_ref().map(|value| self.reference.is_valid(value));
         if accepted && valid != Some(true) {
-            return Err(format!("is accepted by {} {}, but is {valid:?}", self.profile, self.name));
+            return Err(format!("is accepted by {self}, but is {valid:?}"));
         }
         // A byte-order mark is skipped, but no parser takes it.
         if thorough && !document.starts_with(b"\xef\xbb\xbf") {
             let checked = self.validator.check(document).ok().map(|found| found.is_empty());
             if checked != valid {
-                let judges = format!("{} {}", self.profile, self.name);
-                return Err(format!("is {checked:?} to `check` by {judges}, but is {valid:?}"));
+                return Err(format!("is {checked:?} to `check` by {self}, but is {valid:?}"));
             }
         }
         let one = |is: bool| u64::from(is);
@@ -106,6 +105,13 @@ impl Subject {
             invalid: one(valid == Some(false)),
             malformed: one(valid.is_none()),
         })
+    }
+}
+
+/// The profile and the name of the schema.
+impl fmt::Display for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.profile, self.name)
     }
 }
 

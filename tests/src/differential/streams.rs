@@ -1,7 +1,9 @@
-//! Streams of records: judged the same with the shortcut of bytes and without it.
+//! Streams of records: judged the same with the shortcut of bytes and without it, and by any number
+//! of threads.
 
 use std::{
     io::{self, Read},
+    num::NonZeroUsize,
     ops::ControlFlow,
 };
 
@@ -30,18 +32,33 @@ pub fn compare_streams(seeds: impl IntoIterator<Item = u64>) -> Result<Summary, 
         };
         let judge =
             judge.record_bytes_max(if rng.u8(..4) > 0 { 1 << 20 } else { rng.usize(100..1000) });
-        // Rules need the tree, so that with an empty list of them every record takes the long way.
-        let slow = judge.clone().rules(Rules::only(jiff::civil::date(2026, 1, 5), []));
+        let judge = judge.chunk_bytes(NonZeroUsize::new(rng.usize(1..1500)).unwrap());
         let piece = rng.usize(1..=stream.len().max(1));
-        let (told, summary) = told(&judge, &stream, piece);
-        let expected = self::told(&slow, &stream, piece);
-        if (&told, summary) != (&expected.0, expected.1) {
-            let what = format!("gives {told:?}, {summary:?}; {expected:?} were expected");
-            return Err(Disagreement { seed, what, document: stream });
-        }
+        let summary = match compare_judges(&judge, &stream, piece) {
+            Ok(summary) => summary,
+            Err(what) => return Err(Disagreement { seed, what, document: stream }),
+        };
         all += summary;
     }
     Ok(all)
+}
+
+/// Has a stream judged as it is, by several threads, and without the shortcut; it arrives in pieces.
+///
+/// # Errors
+/// What is told otherwise by one of them.
+pub fn compare_judges(judge: &Judge, stream: &[u8], piece: usize) -> Result<Summary, String> {
+    let found = told(judge, stream, piece);
+    // Rules need the tree, so that with an empty list of them every record takes the long way.
+    let slow = judge.clone().rules(Rules::only(jiff::civil::date(2026, 1, 5), []));
+    let threads = judge.clone().jobs(const { NonZeroUsize::new(2).unwrap() });
+    for (how, other) in [("without the shortcut", slow), ("by two threads", threads)] {
+        let other = told(&other, stream, piece);
+        if found != other {
+            return Err(format!("gives {found:?}; {how} {other:?}"));
+        }
+    }
+    Ok(found.1)
 }
 
 fn stream(subject: &Subject, rng: &mut Rng) -> (Vec<u8>, bool) {
@@ -71,7 +88,8 @@ fn told(judge: &Judge, stream: &[u8], piece: usize) -> (Vec<Notice>, Summary) {
         }
         ControlFlow::Continue(())
     });
-    (notices, summary.unwrap())
+    // How far it was read before it was given up depends on the size of blocks.
+    (notices, Summary { bytes: 0, ..summary.unwrap() })
 }
 
 /// Gives at most so many bytes at a time.

@@ -19,8 +19,14 @@ use crate::{
 /// Of so many records, one that the fast way accepts is given to the reference too.
 const SAMPLE: u64 = 1024;
 
+/// Violations that a thread finds ahead, at the most: what it finds is kept until its turn.
+const AHEAD_MAX: usize = 4 * 1024;
+
 /// A unit that was looked at closely, with its index.
 type Judged = (Option<u64>, Judgement);
+
+/// What is done with the text of each valid unit.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> ControlFlow<()>;
 
 impl Judge {
     /// Judges all that `reader` gives, or until `tell` breaks off.
@@ -30,9 +36,50 @@ impl Judge {
     pub fn read(
         &self,
         reader: impl Read,
-        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
+        tell: impl FnMut(Notice) -> ControlFlow<()>,
     ) -> io::Result<Summary> {
-        let (jobs, chunk_bytes) = self.shares();
+        self.read_all(reader, self.shares(), tell, None)
+    }
+
+    /// The same, and gives the text of each valid record to `take`, in the order of the stream: of
+    /// elements of a usage report, of values of NDJSON, or of the document. One thread judges.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use license_validate::{Judge, Profile};
+    ///
+    /// let archive = b"{\"state\": \"active\"}\n{\"state\": \"gone\"}\n{}\n";
+    /// let judge = Judge::new(Profile::Documented).lines(true).schema("renew-request")?;
+    /// let mut valid = Vec::new();
+    /// let summary = judge.read_valid(&archive[..], |_| ControlFlow::Continue(()), |record| {
+    ///     valid.push(record.to_vec());
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(valid, [&b"{\"state\": \"active\"}"[..], b"{}"]);
+    /// assert_eq!((summary.records, summary.valid), (3, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `reader`; what is wrong with the bytes is told, and counted in the summary.
+    pub fn read_valid(
+        &self,
+        reader: impl Read,
+        tell: impl FnMut(Notice) -> ControlFlow<()>,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> io::Result<Summary> {
+        let (_, chunk_bytes) = self.shares();
+        self.read_all(reader, (1, chunk_bytes), tell, Some(&mut take))
+    }
+
+    fn read_all(
+        &self,
+        reader: impl Read,
+        (jobs, chunk_bytes): (usize, usize),
+        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
+        mut take: Option<Take<'_>>,
+    ) -> io::Result<Summary> {
         let part = |between, bytes: &[u8]| self.part(between, bytes);
         thread::scope(|scope| {
             let ahead = Ahead::new(reader, jobs, chunk_bytes, scope, &part);
@@ -50,13 +97,20 @@ impl Judge {
                         })
                     }
                     None => {
-                        summary.pass(units.pass(|role, text| self.pass(role, text, &seen)));
+                        if take.is_none() {
+                            summary.pass(units.pass(|role, text| self.pass(role, text, &seen)));
+                        }
                         let Some(unit) = units.next()? else { break };
                         let index = unit.as_ref().ok().and_then(|unit| unit.role.index());
                         let judged = unit.and_then(|unit| {
                             self.unit(unit, units.text(), is_sample(&seen), ruling.as_mut())
                         });
-                        summary.count(judged, Place::START, index, &mut tell)
+                        let is_valid = judged.as_ref().is_ok_and(|it| it.violations.is_empty());
+                        let told = summary.count(judged, Place::START, index, &mut tell);
+                        match &mut take {
+                            Some(take) if is_valid && told.is_continue() => take(units.text()),
+                            _ => told,
+                        }
                     }
                 };
                 let bytes = units.read();
@@ -73,20 +127,27 @@ impl Judge {
 
     /// Judges bytes that are taken to begin between two units, up to the first thing that is not
     /// plainly another such unit: the end of the stream, or what is malformed, as the last unit is
-    /// if the bytes end inside it.
+    /// if the bytes end inside it. Many violations end it too.
     fn part(&self, between: Between, bytes: &[u8]) -> Part<Judged> {
         let mut units = Units::within(bytes, self.cut(), between);
         let seen = Cell::new(0);
         let mut part = Part { end: (0, Place::START), passed: 0, judged: Vec::new() };
+        let mut violations = 0;
         loop {
             part.passed += units.pass(|role, text| self.pass(role, text, &seen));
             part.end = units.end();
+            if violations >= AHEAD_MAX {
+                return part;
+            }
             let Ok(Some(Ok(unit))) = units.next() else { return part };
             if units.between() != Some(between) {
                 return part;
             }
             match self.unit(unit, units.text(), is_sample(&seen), None) {
-                Ok(judgement) => part.judged.push((unit.role.index(), judgement)),
+                Ok(judgement) => {
+                    violations += judgement.violations.len();
+                    part.judged.push((unit.role.index(), judgement));
+                }
                 Err(_) => return part,
             }
         }

@@ -3,7 +3,10 @@
 //! Balances are not compared between records: a right that expired, or a license that was replaced,
 //! between two retentions changes their sum with the used count, and no report says so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{BuildHasher as _, Hash, RandomState},
+};
 
 use license_types::observed::{Retention, Session};
 
@@ -14,7 +17,10 @@ use super::{REMEMBERED_MAX, Rule, Ruling};
 pub(super) struct Seen {
     previous_token: u64,
     tokens: HashSet<u64>,
-    held: HashSet<(u64, String)>,
+    /// What tells a session and a product from others. An id can be of any length, so two keyed
+    /// hashes stand for it: nobody can make up ids for which both are the same.
+    held: HashSet<[u64; 2]>,
+    keys: [RandomState; 2],
     products: BTreeMap<u64, Product>,
 }
 
@@ -113,7 +119,8 @@ impl Ruling<'_> {
             Session::Sql(_) => return, // nothing tells one from another
         };
         let product = retention.product_id.get();
-        if !remember(&mut self.seen.held, (product, format!("{at} {id}"))) {
+        let hashes = self.seen.keys.each_ref().map(|key| key.hash_one((product, at, &id)));
+        if !remember(&mut self.seen.held, hashes) {
             let sentence = "is a session that holds the product already";
             self.note(Rule::HeldOnce, at.to_owned(), sentence, format_args!("product {product}"));
         }
@@ -121,7 +128,7 @@ impl Ruling<'_> {
 }
 
 /// Whether `item` is new; one that is not kept is taken for new.
-fn remember<T: std::hash::Hash + Eq>(seen: &mut HashSet<T>, item: T) -> bool {
+fn remember<T: Hash + Eq>(seen: &mut HashSet<T>, item: T) -> bool {
     if seen.len() < REMEMBERED_MAX { seen.insert(item) } else { !seen.contains(&item) }
 }
 

@@ -18,6 +18,13 @@ pub(super) enum Extent {
     TooLarge,
 }
 
+/// Bytes that a value may have for what follows its first line to be looked at again without being
+/// counted.
+const SHORT: usize = 64 * 1024;
+
+/// Long values in a row that are broken and whose later lines are looked at again.
+const AGAIN_MAX: u8 = 8;
+
 impl<R: Read> Units<R> {
     /// How far the value reaches that the window begins with, inside `around` brackets.
     pub(super) fn extent(&mut self, around: u8) -> io::Result<Extent> {
@@ -53,8 +60,11 @@ impl<R: Read> Units<R> {
             Extent::TooLarge => self.window.bytes().len(),
         };
         let seen = seen.min(self.window.bytes().len());
+        // Brackets on many lines that are never closed must not make each line be read for each.
+        self.again = if seen > SHORT { self.again.saturating_add(1) } else { 0 };
         let line = self.window.bytes()[..seen].iter().position(|&byte| byte == b'\n');
         if let Some(end) = line
+            && self.again <= AGAIN_MAX
             && !(first && breaks_lines(&self.window.bytes()[..end]))
             && self.opens(end + 1)?
         {

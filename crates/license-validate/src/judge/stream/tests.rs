@@ -27,7 +27,8 @@ fn told(judge: &Judge, input: &[u8]) -> (Vec<Notice>, Summary) {
 }
 
 fn in_parallel(judge: &Judge, jobs: usize, chunk_bytes: usize) -> Judge {
-    Judge { jobs: NonZeroUsize::new(jobs).unwrap(), chunk_bytes, ..judge.clone() }
+    let [jobs, chunk_bytes] = [jobs, chunk_bytes].map(|number| NonZeroUsize::new(number).unwrap());
+    judge.clone().jobs(jobs).chunk_bytes(chunk_bytes)
 }
 
 /// Streams of every kind: sound, with violations, and broken in many ways.
