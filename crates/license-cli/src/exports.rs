@@ -1,9 +1,8 @@
 //! Reports that were exported, by this program or by a 4D Server: each file is true at one instant.
+//! A file is read record by record, so that one of any length fits.
 
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::thread::available_parallelism;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use license_types::{FromJson, observed, schemas::Profile};
@@ -15,25 +14,26 @@ use crate::context::{Context, unreadable};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::name_of;
+use crate::output::progress::Progress;
 
 /// Violations of one file that are told.
 const TOLD_MAX: usize = 20;
 
-/// A report, from which file and of which instant.
+/// A file, and the instant of what it reports.
 pub(crate) struct Export {
     pub file: String,
     pub at: Timestamp,
-    pub report: Report,
+    path: PathBuf,
 }
 
-/// What a file holds: retentions, of any number of records, or a license.
-pub(crate) enum Report {
-    Usage(Vec<observed::Retention>),
+/// What a file holds: any number of retentions, or a license.
+pub(crate) enum Record {
+    Retention(Box<observed::Retention>),
     Info(Box<observed::LicenseInfo>),
 }
 
-/// Reads the files in their order.
-pub(crate) fn read(
+/// The files in their order, none of them read.
+pub(crate) fn list(
     exports: &Exports,
     context: &mut Context<'_, '_>,
 ) -> Result<Vec<Export>, Failure> {
@@ -46,83 +46,104 @@ pub(crate) fn read(
         let detail = "--from reads files: --store and --license-number say nothing of them";
         return Err(Failure::usage(detail));
     }
-    let mut read = Vec::new();
-    for (index, path) in exports.from.iter().enumerate() {
-        let env = &mut *context.env;
-        let Input { mut reader, modified, .. } =
-            input::open(path, &mut *env.stdin, &env.directory)?;
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let list = exports.from.iter().enumerate().map(|(index, path)| {
+        let modified = input::modified(path, &context.env.directory)?;
         let told = exports.at.get(index).copied();
-        let at = told.or(modified).unwrap_or_else(|| env.clock.now());
-        let file = name_of(path);
-        judge(path, &bytes)?;
-        let reports = reports(&bytes).map_err(|error| {
-            Failure::internal(format!("{file} is judged valid and cannot be read: {error}"))
-        })?;
-        read.extend(reports.into_iter().map(|report| Export { file: file.clone(), at, report }));
-    }
-    Ok(read)
-}
-
-/// Refuses a file that is no report, with what is wrong with it.
-fn judge(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let jobs = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let is_lines = matches!(input::extension(path), Some("ndjson" | "jsonl"));
-    let judge = Judge::new(Profile::Observed).lines(is_lines).jobs(jobs);
-    let (mut violations, mut malformed) = (Vec::new(), None);
-    let summary = judge.read(bytes, |notice| {
-        match notice {
-            Notice::Violation(violation) => violations.push(violation),
-            Notice::Malformed(found) => malformed = Some(found),
-            Notice::Disagreement { .. } | Notice::Progress { .. } => {}
-        }
-        match malformed.is_some() || violations.len() == TOLD_MAX {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        Ok(Export {
+            file: name_of(path),
+            at: told.or(modified).unwrap_or_else(|| context.env.clock.now()),
+            path: path.clone(),
+        })
     });
-    let summary = summary.map_err(|error| unreadable(path, &error))?;
-    if summary.disagreements > 0 {
-        let detail = format!("{}: the two validators disagree", name_of(path));
-        return Err(Failure::internal(detail).hint("`license validate` names the record"));
+    list.collect()
+}
+
+impl Export {
+    /// Reads the file to its end; whether it is a usage report, which may list nothing.
+    pub(crate) fn read(
+        &self,
+        context: &mut Context<'_, '_>,
+        take: impl FnMut(Record) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        self.read_by(&Judge::new(Profile::Observed), context, take)
     }
-    match malformed {
-        Some(Malformed { problem: Problem::UnknownDocument, .. }) => {
-            let detail = format!("{} is no License usage and no License info", name_of(path));
-            Err(Failure::usage(detail).hint("one record alone is read from a file named .ndjson"))
+
+    fn read_by(
+        &self,
+        judge: &Judge,
+        context: &mut Context<'_, '_>,
+        mut take: impl FnMut(Record) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let path = &self.path;
+        let is_lines = matches!(input::extension(path), Some("ndjson" | "jsonl"));
+        let env = &mut *context.env;
+        let Input { reader, size } = input::open(path, &mut *env.stdin, &env.directory)?;
+        let mut progress = Progress::of_bytes(&self.file, size, env.stderr_is_terminal);
+        let (mut violations, mut malformed) = (Vec::new(), None);
+        let mut failure = None;
+        let (mut infos, mut fault) = (0, None);
+        let summary = judge.clone().lines(is_lines).read_valid(
+            reader,
+            |notice| {
+                match notice {
+                    Notice::Violation(violation) => violations.push(violation),
+                    Notice::Malformed(found) => malformed = Some(found),
+                    Notice::Disagreement { line, column } => fault = Some((line, column)),
+                    Notice::Progress { bytes } => progress.advance(bytes, env.stderr),
+                }
+                match malformed.is_some() || fault.is_some() || violations.len() == TOLD_MAX {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            },
+            |text| {
+                let taken = match record(text) {
+                    Ok(None) => Ok(()),
+                    Ok(Some(record)) => {
+                        infos += u64::from(matches!(record, Record::Info(_)));
+                        take(record)
+                    }
+                    Err(error) => Err(Failure::internal(format!(
+                        "{} is judged valid and cannot be read: {error}",
+                        self.file
+                    ))),
+                };
+                failure = taken.err();
+                match failure {
+                    Some(_) => ControlFlow::Break(()),
+                    None => ControlFlow::Continue(()),
+                }
+            },
+        );
+        progress.wipe(env.stderr);
+        let summary = summary.map_err(|error| unreadable(path, &error))?;
+        if let Some((line, column)) = fault {
+            let detail = format!("{}:{line}:{column}: the two validators disagree", self.file);
+            return Err(Failure::internal(detail).hint("`license validate` tells more"));
         }
-        Some(malformed) => Err(Failure::malformed(path, &malformed)),
-        None if violations.is_empty() => Ok(()),
-        None => Err(Failure::violations(path, "license-usage", violations)
-            .hint("`license validate` lists all that is wrong")),
+        match (failure, malformed) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(Malformed { problem: Problem::UnknownDocument, .. })) => {
+                let detail = format!("{} is no License usage and no License info", self.file);
+                let cure = "one record alone is read from a file named .ndjson";
+                Err(Failure::usage(detail).hint(cure))
+            }
+            (None, Some(malformed)) => Err(Failure::malformed(path, &malformed)),
+            (None, None) if violations.is_empty() => Ok(infos == 0 || infos < summary.records),
+            (None, None) => Err(Failure::violations(path, "license-usage", violations)
+                .hint("`license validate` lists all that is wrong")),
+        }
     }
 }
 
-/// The reports in a text that is judged valid: an array of retentions, or any number of values.
-fn reports(bytes: &[u8]) -> Result<Vec<Report>, Box<dyn std::error::Error>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Ok(vec![Report::Usage(serde_json::from_slice(bytes)?)]);
-    }
-    let (mut retentions, mut reports, mut is_usage) = (Vec::new(), Vec::new(), false);
-    for value in serde_json::Deserializer::from_slice(bytes).into_iter::<Value>() {
-        let value = value?;
-        if value.get("products").is_some() {
-            reports.extend(
-                observed::LicenseInfoDocument::parse(value)?.map(Box::new).map(Report::Info),
-            );
-            continue;
-        }
-        is_usage = true;
-        if !value.is_null() {
-            retentions.push(observed::Retention::parse(value)?);
-        }
-    }
-    if is_usage {
-        reports.push(Report::Usage(retentions));
-    }
-    Ok(reports)
+/// What a valid text says: a retention or a license; null is a report of nothing.
+fn record(text: &[u8]) -> Result<Option<Record>, Box<dyn std::error::Error>> {
+    let value: Value = serde_json::from_slice(text)?;
+    Ok(match value.get("products") {
+        _ if value.is_null() => None,
+        Some(_) => observed::LicenseInfoDocument::parse(value)?.map(Box::new).map(Record::Info),
+        None => Some(Record::Retention(Box::new(observed::Retention::parse(value)?))),
+    })
 }
 
 /// What the shapes of a session have in common.

@@ -3,16 +3,18 @@
 //! A retention is held from its time to the last report that lists it. Its frozen counter tells how
 //! many licenses were used when it was made. All else went unseen, so each figure is a lower bound.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 use std::ops::Range;
+use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, civil::Date};
 use license_types::{
-    Count, PeriodName, ProductId, ReportPeriod, Token, UsageFigures, observed::Retention,
+    Count, PeriodName, ProductId, ReportPeriod, Token, UsageFigures,
+    observed::{LicenseInfo, Retention},
 };
 
-use crate::exports::{Described, Export, Report};
+use crate::exports::Described;
 use crate::instant::midnight;
 
 /// Lines that a report may have, and days that its retentions may span together.
@@ -35,36 +37,33 @@ pub(crate) struct Question {
 #[derive(Debug)]
 pub(crate) struct TooMany;
 
-/// The figures that the exports prove, by period and product; the exports are in the order of
-/// their instants.
-pub(crate) fn figures(
-    exports: &[Export],
-    question: &Question,
-) -> Result<Vec<UsageFigures>, TooMany> {
-    let mut names = BTreeMap::new();
-    let mut allowed: Vec<(Timestamp, HashMap<ProductId, Count>)> = Vec::new();
-    for export in exports {
-        match &export.report {
-            Report::Usage(retentions) => names.extend(
-                retentions.iter().map(|retention| (retention.product_id, &*retention.product_name)),
-            ),
-            Report::Info(info) => {
-                names.extend(info.products.iter().map(|product| (product.id, &*product.name)));
-                let counts =
-                    info.products.iter().map(|product| (product.id, product.allowed_count));
-                allowed.push((export.at, counts.collect()));
-            }
-        }
-    }
-    names.retain(|id, _| question.product.is_none_or(|product| product == *id));
-    let lines = lines(exports, question, &names)?;
-    let lines = lines.into_iter().map(|((date, product), line)| {
-        let end = question.period(date).end;
-        let allowed = allowed.iter().rfind(|(at, _)| *at < end);
-        let allowed = allowed.and_then(|(_, counts)| counts.get(&product).copied());
-        line.figures(question.name(date), product, names[&product], allowed)
-    });
-    Ok(lines.collect())
+/// What reports say, taken in one after the other in the order of their instants. Of a retention it
+/// keeps what tells it from others and what is counted, however many reports list it.
+pub(crate) struct Figures {
+    question: Question,
+    names: BTreeMap<ProductId, String>,
+    allowed: Vec<(Timestamp, HashMap<ProductId, Count>)>,
+    snapshots: Vec<Timestamp>,
+    seen: BTreeMap<Identity, Seen>,
+    users: BTreeSet<Rc<str>>,
+}
+
+/// What tells a retention from others.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    token: Token,
+    product: ProductId,
+    time: Box<str>,
+    session: Option<Box<str>>,
+}
+
+/// A retention, and when it is proven to be held: from the first instant to the last.
+struct Seen {
+    user: Rc<str>,
+    from: Timestamp,
+    to: Timestamp,
+    /// How many licenses were used at `from`, where its counter tells.
+    used_count: u64,
 }
 
 /// What is known of one product in one period.
@@ -74,92 +73,138 @@ struct Line<'a> {
     held: Vec<Held<'a>>,
 }
 
-/// A retention, and when it is proven to be held: from the first instant to the last.
-#[derive(Clone, Copy)]
+/// A retention, as far as it was held in a period.
 struct Held<'a> {
-    retention: &'a Retention,
+    identity: &'a Identity,
+    user: &'a str,
     from: Timestamp,
     to: Timestamp,
-    /// How many licenses were used at `from`, where its counter tells.
     used_count: u64,
 }
 
-fn lines<'a>(
-    exports: &'a [Export],
-    question: &Question,
-    names: &BTreeMap<ProductId, &str>,
-) -> Result<BTreeMap<(Date, ProductId), Line<'a>>, TooMany> {
-    let mut lines: BTreeMap<(Date, ProductId), Line<'_>> = BTreeMap::new();
-    for export in exports.iter().filter(|export| question.within.contains(&export.at)) {
-        if let Report::Usage(_) = export.report {
-            for product in names.keys() {
-                let line = lines.entry((question.date(export.at), *product)).or_default();
-                line.snapshots.push(export.at);
-            }
+impl Figures {
+    pub(crate) fn new(question: Question) -> Figures {
+        Figures {
+            question,
+            names: BTreeMap::new(),
+            allowed: Vec::new(),
+            snapshots: Vec::new(),
+            seen: BTreeMap::new(),
+            users: BTreeSet::new(),
         }
     }
-    let mut spans = 0;
-    for held in held(exports, question) {
-        let mut date = question.date(held.from.max(question.within.start));
-        loop {
-            let period = question.period(date);
-            let period =
-                period.start.max(question.within.start)..period.end.min(question.within.end);
-            if period.is_empty() || held.from >= period.end || held.to < period.start {
-                break;
-            }
-            spans += 1;
-            if spans > LINES_MAX {
-                return Err(TooMany);
-            }
-            let line = lines.entry((date, held.retention.product_id)).or_default();
-            let is_new = period.contains(&held.from);
-            line.held.push(Held {
-                from: held.from.max(period.start),
-                to: held.to.min(period.end),
-                used_count: if is_new { held.used_count } else { 0 },
-                ..held
-            });
-            let Some(next) = question.next(date) else { break };
-            date = next;
-        }
-    }
-    if lines.len() > LINES_MAX { Err(TooMany) } else { Ok(lines) }
-}
 
-/// The retentions that are asked for, each once however many reports list it.
-fn held<'a>(exports: &'a [Export], question: &Question) -> Vec<Held<'a>> {
-    let mut held: Vec<Held<'_>> = Vec::new();
-    let mut known: HashMap<(Token, ProductId, &str, Option<String>), usize> = HashMap::new();
-    for export in exports {
-        let Report::Usage(retentions) = &export.report else { continue };
-        for retention in retentions {
-            let session = &retention.session;
-            if question.product.is_some_and(|product| product != retention.product_id)
-                || question.user.as_ref().is_some_and(|user| user != session.user())
-            {
-                continue;
+    /// Takes in a license that was installed at that instant.
+    pub(crate) fn info(&mut self, at: Timestamp, info: &LicenseInfo) {
+        for product in &info.products {
+            self.name(product.id, &product.name);
+        }
+        let counts = info.products.iter().map(|product| (product.id, product.allowed_count));
+        self.allowed.push((at, counts.collect()));
+    }
+
+    /// Takes in that there is a usage report of that instant.
+    pub(crate) fn usage(&mut self, at: Timestamp) {
+        self.snapshots.push(at);
+    }
+
+    /// Takes in a retention that was held at that instant.
+    pub(crate) fn retention(&mut self, at: Timestamp, retention: &Retention) {
+        self.name(retention.product_id, &retention.product_name);
+        let (question, session) = (&self.question, &retention.session);
+        if question.product.is_some_and(|product| product != retention.product_id)
+            || question.user.as_ref().is_some_and(|user| user != session.user())
+        {
+            return;
+        }
+        let identity = Identity {
+            token: retention.token,
+            product: retention.product_id,
+            time: retention.time.as_str().into(),
+            session: session.key().map(Into::into),
+        };
+        let entry = match self.seen.entry(identity) {
+            Entry::Occupied(entry) => {
+                let seen = entry.into_mut();
+                seen.to = at.max(seen.to);
+                return;
             }
-            let key =
-                (retention.token, retention.product_id, retention.time.as_str(), session.key());
-            if let Some(&index) = known.get(&key) {
-                held[index].to = export.at.max(held[index].to);
-                continue;
+            Entry::Vacant(entry) => entry,
+        };
+        let user = self.users.get(session.user()).cloned().unwrap_or_else(|| {
+            let user: Rc<str> = session.user().into();
+            self.users.insert(user.clone());
+            user
+        });
+        // A time after the report's own instant cannot be right; that it is held there is.
+        let time = retention.time.timestamp().filter(|time| *time <= at);
+        let used = retention.global_product_used_count.unwrap_or(retention.product_used_count);
+        let is_counted = time.is_some() && question.user.is_none();
+        entry.insert(Seen {
+            user,
+            from: time.unwrap_or(at).max(EARLIEST),
+            to: at.max(EARLIEST),
+            used_count: if is_counted { used.get() } else { 0 },
+        });
+    }
+
+    /// The figures that the reports prove, by period and product.
+    pub(crate) fn lines(mut self) -> Result<Vec<UsageFigures>, TooMany> {
+        let asked = self.question.product;
+        self.names.retain(|id, _| asked.is_none_or(|product| product == *id));
+        let lines = self.held()?.into_iter().map(|((date, product), line)| {
+            let end = self.question.period(date).end;
+            let allowed = self.allowed.iter().rfind(|(at, _)| *at < end);
+            let allowed = allowed.and_then(|(_, counts)| counts.get(&product).copied());
+            line.figures(self.question.name(date), product, &self.names[&product], allowed)
+        });
+        Ok(lines.collect())
+    }
+
+    fn held(&self) -> Result<BTreeMap<(Date, ProductId), Line<'_>>, TooMany> {
+        let question = &self.question;
+        let mut lines: BTreeMap<(Date, ProductId), Line<'_>> = BTreeMap::new();
+        for &at in self.snapshots.iter().filter(|at| question.within.contains(at)) {
+            for product in self.names.keys() {
+                lines.entry((question.date(at), *product)).or_default().snapshots.push(at);
             }
-            known.insert(key, held.len());
-            // A time after the report's own instant cannot be right; that it is held there is.
-            let time = retention.time.timestamp().filter(|time| *time <= export.at);
-            let used = retention.global_product_used_count.unwrap_or(retention.product_used_count);
-            let is_counted = time.is_some() && question.user.is_none();
-            held.push(Held {
-                retention,
-                from: time.unwrap_or(export.at).max(EARLIEST),
-                to: export.at.max(EARLIEST),
-                used_count: if is_counted { used.get() } else { 0 },
-            });
+        }
+        let mut spans = 0;
+        for (identity, seen) in &self.seen {
+            let mut date = question.date(seen.from.max(question.within.start));
+            loop {
+                let period = question.period(date);
+                let period =
+                    period.start.max(question.within.start)..period.end.min(question.within.end);
+                if period.is_empty() || seen.from >= period.end || seen.to < period.start {
+                    break;
+                }
+                spans += 1;
+                if spans > LINES_MAX {
+                    return Err(TooMany);
+                }
+                let line = lines.entry((date, identity.product)).or_default();
+                let is_new = period.contains(&seen.from);
+                line.held.push(Held {
+                    identity,
+                    user: &seen.user,
+                    from: seen.from.max(period.start),
+                    to: seen.to.min(period.end),
+                    used_count: if is_new { seen.used_count } else { 0 },
+                });
+                let Some(next) = question.next(date) else { break };
+                date = next;
+            }
+        }
+        if lines.len() > LINES_MAX { Err(TooMany) } else { Ok(lines) }
+    }
+
+    fn name(&mut self, product: ProductId, name: &str) {
+        let known = self.names.entry(product).or_default();
+        if known != name {
+            name.clone_into(known);
         }
     }
-    held
 }
 
 impl Line<'_> {
@@ -171,14 +216,16 @@ impl Line<'_> {
         allowed_count: Option<Count>,
     ) -> UsageFigures {
         let (peak, peak_at) = self.peak();
-        let users: BTreeSet<&str> =
-            self.held.iter().map(|held| held.retention.session.user()).collect();
+        let users: BTreeSet<&str> = self.held.iter().map(|held| held.user).collect();
+        // SQL sessions have nothing that tells them apart, so each of their retentions is one.
         let sessions = self.held.iter().map(|held| {
-            let retention = held.retention;
-            let key = retention.session.key();
-            key.unwrap_or_else(|| format!("sql {} {}", retention.token, retention.time))
+            let Identity { token, time, session, .. } = held.identity;
+            match session {
+                Some(session) => (Some(session), None),
+                None => (None, Some((token, time))),
+            }
         });
-        let sessions: BTreeSet<String> = sessions.collect();
+        let sessions: BTreeSet<_> = sessions.collect();
         let seconds = |held: &Held<'_>| held.to.duration_since(held.from).as_millis();
         let milliseconds: i128 = self.held.iter().map(seconds).sum();
         UsageFigures {

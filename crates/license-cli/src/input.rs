@@ -1,6 +1,6 @@
 //! What commands read: a file or stdin, unpacked where its first bytes say that it is compressed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
@@ -17,8 +17,6 @@ pub(crate) struct Input<'a> {
     pub reader: Box<dyn Read + 'a>,
     /// Bytes that the reader will give, where that is known.
     pub size: Option<u64>,
-    /// When it was last written, where it is a file that tells.
-    pub modified: Option<Timestamp>,
 }
 
 /// Opens a file, or stdin for `-`.
@@ -30,14 +28,22 @@ pub(crate) fn open<'a>(
     let failed = |error: io::Error| unreadable(path, &error);
     if path == Path::new("-") {
         let (reader, _) = unpacked(stdin).map_err(failed)?;
-        return Ok(Input { reader, size: None, modified: None });
+        return Ok(Input { reader, size: None });
     }
     let file = File::open(directory.join(path)).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let (reader, is_packed) = unpacked(file).map_err(failed)?;
     let size = (metadata.is_file() && !is_packed).then_some(metadata.len());
-    let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-    Ok(Input { reader, size, modified })
+    Ok(Input { reader, size })
+}
+
+/// When a file was last written, where it tells; stdin does not.
+pub(crate) fn modified(path: &Path, directory: &Path) -> Result<Option<Timestamp>, Failure> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let metadata = fs::metadata(directory.join(path)).map_err(|error| unreadable(path, &error))?;
+    Ok(metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
 }
 
 /// The extension of the name, that of a compression set aside.

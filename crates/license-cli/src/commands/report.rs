@@ -1,16 +1,14 @@
 //! `license report`: figures per product and period, from exported reports.
 
 use jiff::Timestamp;
-use license_types::{
-    ReportSourceKind, UsageFigures, UsageReport, UsageReportSource, observed::Retention,
-};
+use license_types::{ReportSourceKind, UsageFigures, UsageReport, UsageReportSource};
 
 use crate::arguments;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::exports::{self, Export, Report};
+use crate::exports::{self, Export, Record};
 use crate::failure::Failure;
-use crate::figures::{Question, TooMany, figures};
+use crate::figures::{Figures, Question, TooMany};
 use crate::output::table::Rows;
 use crate::output::{csv, instant, product, time};
 
@@ -18,9 +16,6 @@ pub(super) fn run(
     arguments: &arguments::Report,
     context: &mut Context<'_, '_>,
 ) -> Result<Exit, Failure> {
-    let mut exports = exports::read(&arguments.exports, context)?;
-    exports.sort_by_key(|export| export.at);
-    exports.iter().for_each(|export| warn(export, context));
     let zone = arguments.time_zone.0.clone();
     let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));
     let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
@@ -32,14 +27,20 @@ pub(super) fn run(
         product: arguments.product,
         user: arguments.user.clone(),
     };
-    let figures = figures(&exports, &question).map_err(|TooMany| {
+    let mut figures = Figures::new(question);
+    let mut exports = exports::list(&arguments.exports, context)?;
+    exports.sort_by_key(|export| export.at);
+    let mut sources = Vec::new();
+    for export in &exports {
+        read(export, &mut figures, &mut sources, context)?;
+    }
+    let figures = figures.lines().map_err(|TooMany| {
         let detail = "the retentions span more than a million days";
         Failure::usage(detail).hint("narrow them with --since, or count --by month")
     })?;
     if arguments.csv {
         context.data(&separated(&figures))?;
     } else if context.json() {
-        let sources = exports.iter().map(source).collect();
         context.value(&UsageReport { by: arguments.by, time_zone, sources, figures })?;
     } else {
         context.data(&table(&figures, context.width()))?;
@@ -48,31 +49,43 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-/// Says where the instant of a file cannot be right.
-fn warn(export: &Export, context: &mut Context<'_, '_>) {
-    let Report::Usage(retentions) = &export.report else { return };
-    let is_later =
-        |retention: &&Retention| retention.time.timestamp().is_some_and(|time| time > export.at);
-    let later = retentions.iter().filter(is_later).count();
+/// Reads one file into the figures, and says where its instant cannot be right.
+fn read(
+    export: &Export,
+    figures: &mut Figures,
+    sources: &mut Vec<UsageReportSource>,
+    context: &mut Context<'_, '_>,
+) -> Result<(), Failure> {
+    let Export { file, at, .. } = export;
+    let (mut later, mut infos) = (0, 0);
+    let is_usage = export.read(context, |record| {
+        match record {
+            Record::Retention(retention) => {
+                let time = retention.time.timestamp();
+                later += u64::from(time.is_some_and(|time| time > *at));
+                figures.retention(*at, &retention);
+            }
+            Record::Info(info) => {
+                infos += 1;
+                figures.info(*at, &info);
+            }
+        }
+        Ok(())
+    })?;
+    let source = |kind| UsageReportSource { file: file.clone(), kind, at: (*at).into() };
+    sources.extend((0..infos).map(|_| source(ReportSourceKind::Info)));
+    if is_usage {
+        figures.usage(*at);
+        sources.push(source(ReportSourceKind::Usage));
+    }
     if later > 0 {
-        let Export { file, at, .. } = export;
         let at = instant(*at);
         context.say(&format!(
             "warning: {file} lists {later} retained after {at}, when it is said to be exported\n\
              hint: tell the instant with --at"
         ));
     }
-}
-
-fn source(export: &Export) -> UsageReportSource {
-    UsageReportSource {
-        file: export.file.clone(),
-        kind: match export.report {
-            Report::Usage(_) => ReportSourceKind::Usage,
-            Report::Info(_) => ReportSourceKind::Info,
-        },
-        at: export.at.into(),
-    }
+    Ok(())
 }
 
 fn table(figures: &[UsageFigures], width: Option<u16>) -> String {

@@ -1,6 +1,7 @@
 //! `license usage`: who holds which license now.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use license_types::{LicenseUsage, Token, observed};
@@ -8,7 +9,7 @@ use license_types::{LicenseUsage, Token, observed};
 use crate::arguments::Usage;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::exports::{self, Described, Export, Report};
+use crate::exports::{self, Described, Record};
 use crate::failure::Failure;
 use crate::licenses::{Held, Licenses};
 use crate::output::table::Rows;
@@ -66,7 +67,7 @@ fn text(held: Vec<Held>, arguments: &Usage, context: &Context<'_, '_>) -> String
 }
 
 fn table(held: Vec<Held>, width: Option<u16>) -> String {
-    let rows = held.into_iter().map(|held| (held.server.to_string(), held.retention.into()));
+    let rows = held.into_iter().map(|held| (Rc::from(held.server.as_str()), held.retention.into()));
     rows_of("server", rows, width)
 }
 
@@ -77,28 +78,32 @@ fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Fa
         let cure = "give only the files that were exported from that server";
         return Err(Failure::usage(detail).hint(cure));
     }
-    let mut listed: Vec<(String, observed::Retention)> = Vec::new();
+    let mut listed: Vec<(Rc<str>, observed::Retention)> = Vec::new();
     // By token, so that few records are compared with each other.
     let mut by_token: HashMap<Token, Vec<usize>> = HashMap::new();
-    for Export { file, at, report } in exports::read(&arguments.exports, context)? {
-        let Report::Usage(retentions) = report else {
-            let detail = format!("{file} is a License info and lists no retentions");
-            return Err(
-                Failure::usage(detail).hint("`license report` reads it beside usage reports")
-            );
-        };
-        context.say(&format!("{file}: {} as of {}", counted(retentions.len()), instant(at)));
-        for retention in retentions {
+    for export in exports::list(&arguments.exports, context)? {
+        let file: Rc<str> = export.file.as_str().into();
+        let mut count = 0;
+        export.read(context, |record| {
+            let Record::Retention(retention) = record else {
+                let detail = format!("{file} is a License info and lists no retentions");
+                let cure = "`license report` reads it beside usage reports";
+                return Err(Failure::usage(detail).hint(cure));
+            };
+            count += 1;
+            if arguments.product.is_some_and(|product| product != retention.product_id) {
+                return Ok(());
+            }
             let same_token = by_token.entry(retention.token).or_default();
             // The same record in another file is the same retention, seen twice.
-            let is_told = |&index: &usize| listed[index].0 != file && listed[index].1 == retention;
-            if arguments.product.is_none_or(|product| product == retention.product_id)
-                && !same_token.iter().any(is_told)
-            {
+            let is_told = |&index: &usize| listed[index].0 != file && listed[index].1 == *retention;
+            if !same_token.iter().any(is_told) {
                 same_token.push(listed.len());
-                listed.push((file.clone(), retention));
+                listed.push((file.clone(), *retention));
             }
-        }
+            Ok(())
+        })?;
+        context.say(&format!("{file}: {} as of {}", counted(count), instant(export.at)));
     }
     match context.json() {
         true => {
@@ -113,7 +118,7 @@ fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Fa
 /// The table of retentions, each from its source.
 fn rows_of(
     source: &str,
-    retentions: impl IntoIterator<Item = (String, observed::Retention)>,
+    retentions: impl IntoIterator<Item = (Rc<str>, observed::Retention)>,
     width: Option<u16>,
 ) -> String {
     let mut retentions = retentions.into_iter().peekable();
