@@ -12,6 +12,7 @@ mod differential;
 mod documents;
 mod faults;
 mod figures;
+mod fuzz;
 mod histories;
 mod http;
 mod layers;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 /// What to measure.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Prints one JSON object a line.
     #[arg(long)]
     json: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 /// Measures, and exits with 0 when that was done, whether the goals are met or not.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let status = Command::new(env!("CARGO"))
         .args(["bench", "--quiet", "-p", "license-tests", "--bench", "figures", "--"])
         .args(arguments.json.then_some("--json"))

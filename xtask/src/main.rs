@@ -1,12 +1,9 @@
-//! The project's chores, run as `cargo xtask …`: pages to schemas, schemas to types, figures.
-
-mod bench;
-mod codegen;
-mod pages;
+//! The project's chores, run as `cargo xtask …`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::{bench, codegen, pages};
 
 /// The project's chores.
 #[derive(Parser)]

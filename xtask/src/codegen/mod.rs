@@ -35,14 +35,14 @@ use tree::Tree;
 
 /// What the chore is asked to do.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Write nothing; fail if anything is stale.
     #[arg(long)]
     check: bool,
 }
 
 /// Runs the chore.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = root();
     let sources = Sources::load(&root.join("schemas"))?;
     let tree = render(&sources, &Operations::load(&root)?)?;

@@ -20,6 +20,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -31,7 +32,7 @@ use self::page::Page;
 
 /// What the chore is asked to do.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -73,7 +74,7 @@ enum Outcome {
 }
 
 /// Runs the chore.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (mut out, mut talk) = (io::stdout().lock(), io::stderr().lock());
     let outcome = match run_task(&arguments.task, &mut out, &mut talk) {
         Ok(outcome) => outcome,
@@ -87,11 +88,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn run_task(task: &Task, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome> {
-    let commands = expect::commands(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas"))?;
+    let commands = commands()?;
     Ok(match task {
         Task::Check { files } => check(files, &commands, out, talk)?,
         Task::Derive { file } => derive(file, &commands, out, talk)?,
     })
+}
+
+/// The objects that a text lists, as far as it can be taken for a page, with all that differs from
+/// the schemas in one line each.
+///
+/// # Errors
+/// Where no table of the text is one of a page that we know, or a table cannot be a schema.
+pub fn describe(text: &str) -> Result<(serde_json::Value, Vec<String>)> {
+    static COMMANDS: LazyLock<Vec<Command>> =
+        LazyLock::new(|| commands().expect("the schemas of this workspace are sound"));
+    let (page, findings) = examine(text, &COMMANDS)?;
+    let findings = findings.iter().map(|finding| finding.in_file("page")).collect();
+    Ok((derive::derive(&page)?, findings))
 }
 
 /// Compares each page with the schemas; one that cannot be read does not hide the others.
@@ -150,6 +164,10 @@ fn derive(
             Ok(Outcome::Fails)
         }
     }
+}
+
+fn commands() -> Result<Vec<Command>> {
+    expect::commands(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas"))
 }
 
 fn read(file: &Path) -> Result<String> {
