@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod callers;
 pub mod differential;
+pub mod load;
 pub mod records;
 
 /// The landing page.

@@ -5,10 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 
-mod callers;
 mod figure;
 mod ledger;
 mod pool;
+mod sharing;
 mod validate;
 
 use std::io::{self, Write as _};
@@ -18,13 +18,16 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 6] = [
+const MODULES: [(&[&str], Measure); 9] = [
+    (&["P3"], pool::measure_latency),
     (&["P4"], pool::measure_group_commit),
+    (&["P5"], sharing::measure),
     (&["P6"], pool::measure_held),
     (&["P6", "P7"], ledger::measure),
     (&["P12"], validate::measure_throughput),
     (&["P13"], validate::measure_instructions),
     (&["P14"], validate::measure_memory),
+    (&["P14"], pool::measure_memory),
 ];
 
 fn main() -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! The pool on SQLite: what group commit brings, and what a million held licenses cost.
+//! The pool on SQLite: how long an operation takes, what group commit brings, and what a million held
+//! licenses cost.
 //!
 //! An operation is a retain or a release, acknowledged after it is durable. The yardstick of one
 //! caller is the raw rate at which the same disk makes one page durable.
@@ -7,11 +8,12 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use license_pool::{Pool, SAMPLE_LICENSE, Session};
+use license_pool::{Pool, SAMPLE_LICENSE};
+use license_tests::load::{self, many_callers, one_caller};
 
-use crate::callers;
 use crate::figure::{Bound, Figure, median};
 
 const ROUNDS: usize = 7;
@@ -19,9 +21,72 @@ const ROUNDS: usize = 7;
 const SIDE: Duration = Duration::from_millis(500);
 const CALLERS: usize = 512;
 const HELD: usize = 1_000_000;
+/// Callers of whom the slowest hundredth is looked at.
+const FEW: usize = 64;
+/// Enough to measure what one of them takes.
+const WEIGHED: usize = 300_000;
 
-/// Without limit in the sample license.
-const PRODUCT: &str = "0007";
+pub(crate) const MEASURED: &str = env!("CARGO_BIN_EXE_measured");
+
+pub(crate) fn measure_latency(report: &mut dyn FnMut(Figure)) {
+    let folder = folder();
+    let pool = open(folder.path());
+    let raw = Raw::new(folder.path());
+    let (mut p50, mut p99, mut ratio) =
+        ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()], Vec::new());
+    for _ in 0..ROUNDS {
+        let disk = raw.syncs();
+        let one = one_caller(&pool, SIDE);
+        let few = many_callers(&pool, "caller", FEW, SIDE);
+        let of = |met: &load::Met, hundredths| met.percentile(hundredths).as_secs_f64() * 1e3;
+        ratio.push(of(&one, 50) / of(&disk, 50));
+        p50[0].push(of(&one, 50));
+        p50[1].push(of(&disk, 50));
+        p99[0].push(of(&few, 99));
+        p99[1].push(of(&disk, 99));
+    }
+    let [one, disk] = p50.map(median);
+    report(Figure {
+        goal: "P3",
+        part: format!("pool on SQLite, no HTTP: retain or release, p50 of 1 caller ({one:.3} ms)"),
+        value: median(ratio),
+        bound: Some(Bound::AtMost(2.0)),
+        yardstick: format!("one page written and fdatasync, same disk, p50: {disk:.3} ms"),
+        unit: "ratio",
+    });
+    let [few, disk] = p99.map(median);
+    report(Figure {
+        goal: "P3",
+        part: format!("pool on SQLite, no HTTP: retain or release, p99 of {FEW} callers"),
+        value: few,
+        bound: None,
+        yardstick: format!("one page written and fdatasync, same disk, p99: {disk:.3} ms"),
+        unit: "ms",
+    });
+}
+
+/// P14: memory of what is held.
+pub(crate) fn measure_memory(report: &mut dyn FnMut(Figure)) {
+    let output = Command::new(MEASURED)
+        .args(["hold", &WEIGHED.to_string()])
+        .arg(folder().path().join("license.db"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let (memory, rendered) = told.trim().split_once(' ').unwrap();
+    let [memory, rendered]: [f64; 2] = [memory, rendered].map(|bytes| bytes.parse().unwrap());
+    report(Figure {
+        goal: "P14",
+        part: format!(
+            "memory of a live retention ({memory:.0} bytes, {WEIGHED} held) ÷ its record"
+        ),
+        value: memory / rendered,
+        bound: Some(Bound::AtMost(2.5)),
+        yardstick: format!("{rendered:.0} bytes: the record rendered as JSON"),
+        unit: "ratio",
+    });
+}
 
 pub(crate) fn measure_group_commit(report: &mut dyn FnMut(Figure)) {
     let folder = folder();
@@ -30,8 +95,8 @@ pub(crate) fn measure_group_commit(report: &mut dyn FnMut(Figure)) {
     let (mut one, mut many, mut disk) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         disk.push(raw.rate());
-        one.push(one_caller(&pool));
-        many.push(many_callers(&pool));
+        one.push(one_caller(&pool, SIDE).rate());
+        many.push(many_callers(&pool, "caller", CALLERS, SIDE).rate());
     }
     let ratios = |a: &[f64], b: &[f64]| median(a.iter().zip(b).map(|(a, b)| a / b).collect());
     let (group, sync) = (ratios(&many, &one), ratios(&one, &disk));
@@ -57,11 +122,11 @@ pub(crate) fn measure_group_commit(report: &mut dyn FnMut(Figure)) {
 pub(crate) fn measure_held(report: &mut dyn FnMut(Figure)) {
     let folders = [folder(), folder()];
     let [empty, full] = [open(folders[0].path()), open(folders[1].path())];
-    callers::run((0..CALLERS).map(|caller| hold(&full, caller)).collect());
+    load::hold(&full, HELD);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        without.push(many_callers(&empty));
-        with.push(many_callers(&full));
+        without.push(many_callers(&empty, "caller", CALLERS, SIDE).rate());
+        with.push(many_callers(&full, "caller", CALLERS, SIDE).rate());
     }
     let value = median(with.iter().zip(&without).map(|(with, without)| with / without).collect());
     report(Figure {
@@ -75,57 +140,15 @@ pub(crate) fn measure_held(report: &mut dyn FnMut(Figure)) {
 }
 
 /// A folder on the disk that the project is built on: a temporary one is often in memory.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-fn open(folder: &Path) -> Pool {
+pub(crate) fn open(folder: &Path) -> Pool {
     let url = format!("sqlite:{}", folder.join("license.db").display());
     let pool = Pool::open(&url).unwrap();
     pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
     pool
-}
-
-/// Operations a second of one blocking caller.
-fn one_caller(pool: &Pool) -> f64 {
-    let (start, mut operations) = (Instant::now(), 0);
-    while start.elapsed() < SIDE {
-        let seat = pool.retain(PRODUCT, "one", session("one")).unwrap();
-        seat.release().unwrap();
-        operations += 2;
-    }
-    f64::from(operations) / start.elapsed().as_secs_f64()
-}
-
-/// Operations a second of many callers at once.
-fn many_callers(pool: &Pool) -> f64 {
-    let start = Instant::now();
-    let operations = std::cell::Cell::new(0_u32);
-    let caller = |index: usize| {
-        let operations = &operations;
-        async move {
-            let id = format!("caller-{index}");
-            while start.elapsed() < SIDE {
-                let seat = pool.retain_async(PRODUCT, &id, session(&id)).await.unwrap();
-                seat.release_async().await.unwrap();
-                operations.set(operations.get() + 2);
-            }
-        }
-    };
-    callers::run((0..CALLERS).map(caller).collect());
-    f64::from(operations.get()) / start.elapsed().as_secs_f64()
-}
-
-/// One caller's share of a million held licenses.
-async fn hold(pool: &Pool, caller: usize) {
-    for index in (caller..HELD).step_by(CALLERS) {
-        let id = format!("held-{index}");
-        pool.retain_async(PRODUCT, &id, session(&id)).await.unwrap().keep();
-    }
-}
-
-fn session(id: &str) -> Session {
-    Session::rest("ann", id, "192.0.2.12")
 }
 
 /// A file like SQLite's log: its pages exist already and are written again and again.
@@ -146,13 +169,21 @@ impl Raw {
 
     /// Durable pages a second.
     fn rate(&self) -> f64 {
-        let (start, mut written) = (Instant::now(), 0_u32);
+        self.syncs().rate()
+    }
+
+    /// How long it takes to make a page durable.
+    fn syncs(&self) -> load::Met {
+        let (start, mut met) = (Instant::now(), load::Met::default());
         while start.elapsed() < SIDE {
-            let at = u64::from(written) % PAGES * PAGE as u64;
-            self.0.write_all_at(&[written.to_le_bytes()[0]; PAGE], at).unwrap();
+            let before = Instant::now();
+            let at = met.operations % PAGES * PAGE as u64;
+            self.0.write_all_at(&[met.operations.to_le_bytes()[0]; PAGE], at).unwrap();
             self.0.sync_data().unwrap();
-            written += 1;
+            met.waits.push(before.elapsed());
+            met.operations += 1;
         }
-        f64::from(written) / start.elapsed().as_secs_f64()
+        met.took = start.elapsed();
+        met
     }
 }

@@ -7,7 +7,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Wake, Waker};
 
 /// Runs callers until each is done, polling only who was woken.
-pub(crate) fn run(callers: Vec<impl Future<Output = ()>>) {
+///
+/// # Panics
+/// Where a caller does.
+pub fn run(callers: Vec<impl Future<Output = ()>>) {
     let (wake, woken) = channel();
     let mut callers: Vec<_> = callers
         .into_iter()
