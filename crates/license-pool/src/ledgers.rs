@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use license_core::{Ledger, Refusal};
+use license_types::ServerName;
 
 use crate::Error;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
@@ -13,17 +15,39 @@ use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
 /// So many entries are read at once where a ledger is read from its start.
 const PAGE: usize = 1024;
 
-/// The ledgers in memory.
-#[derive(Default)]
+/// How long a fault is believed before the ledger is read again: its store may have been put right.
+const FAULT_BELIEVED: Duration = Duration::from_secs(60);
+
+/// The ledgers in memory: read when they are asked for, and let go when others are asked for more.
 pub(crate) struct Ledgers {
-    memory: BTreeMap<LedgerId, Memory>,
+    memory: BTreeMap<LedgerId, Loaded>,
     /// Where licenses led when last asked for; a hint, which the log corrects.
     leads: BTreeMap<Which, LedgerId>,
+    /// What this server serves stays.
+    server: Arc<ServerName>,
+    /// No more stay than these, and those that must.
+    loaded_max: usize,
+    /// No ledger is let go before there are more than these.
+    crowd: usize,
+    /// How often was asked.
+    asks: u64,
+    /// The time that had passed when last asked.
+    now: Duration,
+}
+
+struct Loaded {
+    memory: Memory,
+    /// The number of the last ask that concerned this.
+    asked: u64,
 }
 
 enum Memory {
     Sound(Box<Ledger>),
-    Faulted(Fault),
+    Faulted {
+        fault: Fault,
+        /// When to read the ledger again.
+        until: Duration,
+    },
 }
 
 /// Why a ledger cannot be used.
@@ -34,16 +58,72 @@ pub(crate) struct Fault {
 }
 
 impl Ledgers {
-    /// What to ask a log, given what is known.
-    pub(crate) fn ask(&self, licenses: &[Which]) -> Vec<Asked> {
-        let known = |license| {
-            let id = self.leads.get(license)?;
-            match self.memory.get(id)? {
-                Memory::Sound(ledger) => Some((*id, ledger.head())),
-                Memory::Faulted(_) => None,
+    pub(crate) fn new(server: Arc<ServerName>, loaded_max: usize) -> Ledgers {
+        Ledgers {
+            memory: BTreeMap::new(),
+            leads: BTreeMap::new(),
+            server,
+            loaded_max,
+            crowd: loaded_max,
+            asks: 0,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Forgets everything, so that it is read again before it is used.
+    pub(crate) fn forget(&mut self) {
+        self.memory.clear();
+        self.leads.clear();
+    }
+
+    /// What to ask a log, given what is known. What is asked for stays in memory until the next ask.
+    pub(crate) fn ask(&mut self, licenses: &[Which], now: Duration) -> Vec<Asked> {
+        self.asks += 1;
+        self.now = now;
+        let asked = licenses.iter().map(|license| {
+            let known = self.leads.get(license).and_then(|id| {
+                let loaded = self.memory.get_mut(id)?;
+                loaded.asked = self.asks;
+                match &loaded.memory {
+                    Memory::Sound(ledger) => Some((*id, ledger.head())),
+                    Memory::Faulted { .. } => None,
+                }
+            });
+            Asked { license: license.clone(), known }
+        });
+        let asked = asked.collect();
+        if self.memory.len() > self.crowd {
+            self.let_go();
+        }
+        asked
+    }
+
+    /// Lets go of the ledgers that nobody asked for in the longest time.
+    fn let_go(&mut self) {
+        let mut idle = Vec::new();
+        let mut served = 0;
+        for (id, Loaded { memory, asked }) in &self.memory {
+            let serves = match memory {
+                Memory::Sound(ledger) => ledger.servers().any(|server| *server == self.server),
+                Memory::Faulted { .. } => false,
+            };
+            served += usize::from(serves);
+            if !serves && *asked < self.asks {
+                idle.push((*asked, *id));
             }
-        };
-        licenses.iter().map(|l| Asked { license: l.clone(), known: known(l) }).collect()
+        }
+        // Some more than must go, so that this is not done for each of them.
+        let surplus = self.memory.len() - self.loaded_max + self.loaded_max / 8;
+        if surplus < idle.len() {
+            idle.select_nth_unstable(surplus);
+            idle.truncate(surplus);
+        }
+        for (_, id) in idle {
+            self.memory.remove(&id);
+        }
+        self.leads.retain(|_, id| self.memory.contains_key(id));
+        // Likewise where most must stay.
+        self.crowd = self.loaded_max.max(served + served / 8);
     }
 
     /// Takes in what others appended.
@@ -60,16 +140,16 @@ impl Ledgers {
         }
         let mut stale = Vec::new();
         for (id, since) in &news.ledgers {
-            match (self.memory.get_mut(id), since) {
-                // A fault stays until the pool is opened again on a store that was put right.
-                (Some(Memory::Faulted(_)), _) => {}
+            match (self.memory.get_mut(id).map(|loaded| &mut loaded.memory), since) {
+                (Some(Memory::Faulted { until, .. }), _) if *until > self.now => {}
                 (Some(Memory::Sound(ledger)), Since::Entries(entries)) => {
                     let faulted = entries.iter().find_map(|entry| ledger.replay(entry).err());
                     if let Some(fault) = faulted {
-                        self.memory.insert(*id, Memory::Faulted(fault.into()));
+                        self.faulted(*id, fault.into());
                     }
                 }
-                (Some(Memory::Sound(_)), Since::Reload) | (None, _) => stale.push(*id),
+                (Some(Memory::Sound(_)), Since::Reload)
+                | (Some(Memory::Faulted { .. }) | None, _) => stale.push(*id),
             }
         }
         if stale.is_empty() { Ok(()) } else { Err(stale) }
@@ -83,21 +163,29 @@ impl Ledgers {
             let page = match log.page(id, ledger.head().sequence, PAGE) {
                 Ok(page) => page,
                 Err(LogError::Entry { sequence, source, .. }) => {
-                    let fault = Fault { sequence, source: source.into() };
-                    self.memory.insert(id, Memory::Faulted(fault));
+                    self.faulted(id, Fault { sequence, source: source.into() });
                     return Ok(());
                 }
                 Err(error) => return Err(error),
             };
             if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
-                self.memory.insert(id, Memory::Faulted(fault.into()));
+                self.faulted(id, fault.into());
                 return Ok(());
             }
             if page.len() < PAGE {
-                self.memory.insert(id, Memory::Sound(Box::new(ledger)));
+                self.loaded(id, Memory::Sound(Box::new(ledger)));
                 return Ok(());
             }
         }
+    }
+
+    fn faulted(&mut self, id: LedgerId, fault: Fault) {
+        let until = self.now + FAULT_BELIEVED;
+        self.loaded(id, Memory::Faulted { fault, until });
+    }
+
+    fn loaded(&mut self, id: LedgerId, memory: Memory) {
+        self.memory.insert(id, Loaded { memory, asked: self.asks });
     }
 
     /// The ledger that a license was found to lead to, up to date.
@@ -107,9 +195,9 @@ impl Ledgers {
         found: &Found,
     ) -> Result<(LedgerId, &mut Ledger), Error> {
         let id = id(license, found)?;
-        match self.memory.get_mut(&id) {
+        match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
             Some(Memory::Sound(ledger)) => Ok((id, ledger)),
-            Some(Memory::Faulted(Fault { sequence, source })) => {
+            Some(Memory::Faulted { fault: Fault { sequence, source }, .. }) => {
                 Err(Error::LedgerFaulted { sequence: *sequence, source: source.clone() })
             }
             // Only ledgers whose news was absorbed are asked for.
@@ -119,9 +207,9 @@ impl Ledgers {
 
     /// A ledger that can be used, as it is in memory, to be changed.
     pub(crate) fn sound_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
-        match self.memory.get_mut(&id)? {
+        match &mut self.memory.get_mut(&id)?.memory {
             Memory::Sound(ledger) => Some(ledger),
-            Memory::Faulted(_) => None,
+            Memory::Faulted { .. } => None,
         }
     }
 }
@@ -146,3 +234,6 @@ impl From<license_core::Fault> for Fault {
         Fault { sequence: fault.sequence, source: Arc::new(fault) }
     }
 }
+
+#[cfg(test)]
+mod tests;

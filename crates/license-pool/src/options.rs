@@ -30,6 +30,7 @@ pub struct Options {
     verifier: Arc<dyn Verifier>,
     password: Option<String>,
     patience: Duration,
+    loaded_max: usize,
     instance: Option<u64>,
     serving: bool,
     lease: Duration,
@@ -45,6 +46,7 @@ impl Options {
             verifier: Arc::new(AcceptUnsigned),
             password: None,
             patience: Duration::from_secs(10),
+            loaded_max: 10_000,
             instance: None,
             serving: false,
             lease: LEASE,
@@ -121,6 +123,13 @@ impl Options {
     /// every other one. For simulations; two pools of one store never bear the same.
     pub fn instance(mut self, instance: u64) -> Options {
         self.instance = Some(instance);
+        self
+    }
+
+    /// Keeps the ledgers of at most so many licenses in memory, and reads others when they are asked
+    /// for; 10,000 unless told otherwise. Those whose sessions this pool serves stay in any case.
+    pub fn loaded_max(mut self, ledgers: usize) -> Options {
+        self.loaded_max = ledgers;
         self
     }
 
@@ -210,7 +219,7 @@ impl Options {
         }
         let server = Arc::new(name);
         let actor = Actor { server: server.clone(), epoch, instance, transient };
-        let writer = Writer::new(Turns::new(log, self.clock.clone(), actor));
+        let writer = Writer::new(Turns::new(log, self.clock.clone(), actor, self.loaded_max));
         let (sender, requests) = mpsc::channel();
         Ok((Driver::new(writer, self.clock, requests), sender, server))
     }

@@ -38,8 +38,14 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    pub(crate) fn new(log: Box<dyn Log>, clock: Arc<dyn Clock>, actor: Actor) -> Turns {
-        Turns { log, clock, actor, ledgers: Ledgers::default(), taken: 0 }
+    pub(crate) fn new(
+        log: Box<dyn Log>,
+        clock: Arc<dyn Clock>,
+        actor: Actor,
+        loaded_max: usize,
+    ) -> Turns {
+        let ledgers = Ledgers::new(actor.server.clone(), loaded_max);
+        Turns { log, clock, actor, ledgers, taken: 0 }
     }
 
     /// The time that passed, by a clock that nobody can set.
@@ -146,7 +152,7 @@ impl Turns {
 
     fn catch_up(&mut self, licenses: &[Which]) -> Result<Vec<Found>, Error> {
         for _ in 0..RELOADS_MAX {
-            let asked = self.ledgers.ask(licenses);
+            let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let news = self.log.catch_up(&asked).map_err(Error::store)?;
             match self.ledgers.absorb(&asked, &news) {
                 Ok(()) => return Ok(news.found),
@@ -164,7 +170,7 @@ impl Turns {
     ) -> Result<T, Error> {
         for _ in 0..RELOADS_MAX {
             let stamp = self.stamp();
-            let asked = self.ledgers.ask(licenses);
+            let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
             let (log, ledgers, clock) = (&mut self.log, &mut self.ledgers, &self.clock);
             let mut decide = |news: News| {
@@ -202,7 +208,7 @@ impl Turns {
                     Some(Err(_)) | None => Err(Error::OutcomeUnknown(Arc::new(error))),
                 },
                 Err(_panic) => {
-                    self.ledgers = Ledgers::default();
+                    self.ledgers.forget();
                     Err(Error::Internal(None))
                 }
             };
