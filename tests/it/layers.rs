@@ -14,7 +14,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("license-http", &["license-types", "license-core", "license-pool", "license-validate"]),
     (
         "license-cli",
-        &["license-types", "license-core", "license-pool", "license-validate", "license-http"],
+        &[
+            "license-types",
+            "license-core",
+            "license-pool",
+            "license-validate",
+            "license-http",
+            "license-client",
+        ],
     ),
     ("license-tests", &["license-types", "license-validate"]),
     ("xtask", &[]),

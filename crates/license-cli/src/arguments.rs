@@ -4,11 +4,10 @@ use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use license_types::schemas::{NAMES, Profile};
 use license_types::{
     EventKind, Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
@@ -47,7 +46,7 @@ Exit codes:
   1  our fault
   2  wrong usage, unreadable or malformed input
   3  refused, or nothing to release (validate: violations; available: false)
-  4  the store cannot be reached";
+  4  the store or the server cannot be reached";
 
 /// What every command understands, before or after its name.
 #[derive(Args, Debug)]
@@ -57,6 +56,18 @@ pub(crate) struct Everywhere {
     /// sqlite:license.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
+    /// Acts through a server instead, such as http://127.0.0.1:7427; through the next one of
+    /// several of the same store, parted by commas, when one fails [env: LICENSE_SERVER]
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    pub server: Vec<String>,
+    /// The file with the credential for the server [env: LICENSE_CREDENTIAL_FILE, or the credential
+    /// itself in LICENSE_CREDENTIAL]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub credential_file: Option<PathBuf>,
+    /// The authorities that vouch for the server, a file in PEM [env: LICENSE_CA_FILE] [default:
+    /// those that the machine trusts]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// The license, where several are installed [env: LICENSE_NUMBER] [default: the only one]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub license_number: Option<String>,
@@ -206,8 +217,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ID", value_parser = session)]
     pub session: Option<SessionId>,
     /// Waits so long where none is left, such as 30s, 5m or 2h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub wait: Option<Duration>,
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
     /// The exit code where the license is refused [default: 3]
     #[arg(long, value_name = "N")]
     pub refused_code: Option<u8>,
@@ -462,12 +473,6 @@ where
 fn session(text: &str) -> Result<SessionId, String> {
     let rule = "an id has 1 to 128 letters, digits and ._:@-";
     text.parse().map_err(|_| rule.to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = text.parse::<SignedDuration>().ok();
-    let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "write 30s, 5m or 2h".to_owned())
 }
 
 fn token(text: &str) -> Result<Token, String> {

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use license_client::{Client, Credential};
 use license_pool::{Pool, StoreUrl};
 use license_types::ServerName;
 use serde::Serialize;
@@ -14,14 +15,17 @@ use serde::Serialize;
 use crate::arguments::Everywhere;
 use crate::environment::{Env, variables};
 use crate::failure::Failure;
-use crate::licenses::Licenses;
-use crate::licenses::RetainSeat;
+use crate::licenses::{Licenses, RetainSeat};
 use crate::output::{json, name_of, secrets::masked, text::escaped_lines};
+use crate::server;
 use crate::store::{self, Missing};
 use crate::store_address::{DEFAULT_STORE, store_address};
 
 /// A license or a description is no longer than this: who gives more gave the wrong file.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
+
+/// A command does not wait longer for a server that does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The context of one command.
 pub(crate) struct Context<'run, 'world> {
@@ -89,8 +93,12 @@ impl Context<'_, '_> {
         Err(unreadable(path, &error))
     }
 
-    /// The store that is meant.
+    /// The store that is meant, by what can only be done there.
     pub(crate) fn store_url(&self) -> Result<StoreUrl, Failure> {
+        if !self.everywhere.server.is_empty() {
+            return Err(Failure::usage("this is done on a store, and not through a server")
+                .hint("--store names the store"));
+        }
         let text = match &self.everywhere.store {
             Some(text) => text.clone(),
             None => self.env.variable(variables::LICENSE_STORE)?.unwrap_or(DEFAULT_STORE.into()),
@@ -98,13 +106,19 @@ impl Context<'_, '_> {
         store_address(&text, &self.env.directory)
     }
 
-    /// The licenses of a store that exists.
+    /// The licenses of a server, or of a store that exists.
     pub(crate) fn licenses(&self) -> Result<Box<dyn Licenses>, Failure> {
+        if let Some(client) = self.client()? {
+            return Ok(server::open(client, self.number()?.is_some()));
+        }
         self.open(&self.store_url()?, Missing::Fails, self.number()?)
     }
 
     /// What retains a license for a program that runs.
     pub(crate) fn seats(&self) -> Result<RetainSeat, Failure> {
+        if let Some(client) = self.client()? {
+            return Ok(server::seats(client));
+        }
         let url = self.store_url()?;
         let password = self.password(&url)?;
         Ok(store::seats(url, password, self.number()?, self.env.clock.clone()))
@@ -124,6 +138,75 @@ impl Context<'_, '_> {
     pub(crate) fn store_is_missing(&self) -> Result<bool, Failure> {
         let url = self.store_url()?;
         store::is_missing(&url, self.password(&url)?)
+    }
+
+    /// Whether a server is asked, and no store.
+    pub(crate) fn is_remote(&self) -> Result<bool, Failure> {
+        Ok(!self.servers()?.is_empty())
+    }
+
+    /// The servers that are meant, where no store is: what is typed counts more than variables.
+    fn servers(&self) -> Result<Vec<String>, Failure> {
+        let both = "a store and a server are named";
+        match (&self.everywhere.store, &self.everywhere.server[..]) {
+            (None, []) => {}
+            (Some(_), []) => return Ok(Vec::new()),
+            (None, servers) => return Ok(servers.to_vec()),
+            (Some(_), _) => {
+                return Err(Failure::usage(both).hint("give one of --store and --server"));
+            }
+        }
+        let Some(servers) = self.env.variable(variables::LICENSE_SERVER)? else {
+            return Ok(Vec::new());
+        };
+        if self.env.variable(variables::LICENSE_STORE)?.is_some() {
+            let cure = "give one of --store and --server, or unset LICENSE_STORE or LICENSE_SERVER";
+            return Err(Failure::usage(both).hint(cure));
+        }
+        Ok(servers.split(',').map(str::to_owned).collect())
+    }
+
+    /// What asks the servers that are meant, where no store is.
+    fn client(&self) -> Result<Option<Client>, Failure> {
+        let servers = self.servers()?;
+        let [first, others @ ..] = &servers[..] else { return Ok(None) };
+        let mut options = Client::options().patience(PATIENCE);
+        for other in others {
+            options = options.or(other);
+        }
+        if let Some(credential) = self.credential()? {
+            options = options.credential(credential);
+        }
+        if let Some(file) = self.file(&self.everywhere.ca_file, variables::LICENSE_CA_FILE)? {
+            options = options.authorities(file);
+        }
+        if let Some(number) = self.number()? {
+            options = options.license(number);
+        }
+        options.connect(first).map(Some).map_err(server::failure)
+    }
+
+    fn credential(&self) -> Result<Option<Credential>, Failure> {
+        let credential = match (
+            &self.everywhere.credential_file,
+            self.env.variable(variables::LICENSE_CREDENTIAL)?,
+        ) {
+            (None, Some(credential)) => Credential::new(credential),
+            (file, _) => match self.file(file, variables::LICENSE_CREDENTIAL_FILE)? {
+                Some(file) => Credential::from_file(&file),
+                None => return Ok(None),
+            },
+        };
+        credential.map(Some).map_err(server::failure)
+    }
+
+    /// A file that is named as a flag or by a variable, seen from the directory.
+    fn file(&self, flag: &Option<PathBuf>, variable: &str) -> Result<Option<PathBuf>, Failure> {
+        let named = match flag {
+            Some(file) => Some(file.clone()),
+            None => self.env.variable(variable)?.map(PathBuf::from),
+        };
+        Ok(named.map(|file| self.env.directory.join(file)))
     }
 
     /// The license that is meant, where one is named.

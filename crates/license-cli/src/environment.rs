@@ -21,6 +21,14 @@ pub mod variables {
     pub const LICENSE_STORE_PASSWORD: &str = "LICENSE_STORE_PASSWORD";
     /// The file that holds this password.
     pub const LICENSE_STORE_PASSWORD_FILE: &str = "LICENSE_STORE_PASSWORD_FILE";
+    /// The servers, where neither `--server` nor `--store` is given.
+    pub const LICENSE_SERVER: &str = "LICENSE_SERVER";
+    /// The credential that is shown to a server, where `--credential-file` is not given.
+    pub const LICENSE_CREDENTIAL: &str = "LICENSE_CREDENTIAL";
+    /// The file that holds this credential.
+    pub const LICENSE_CREDENTIAL_FILE: &str = "LICENSE_CREDENTIAL_FILE";
+    /// The authorities that vouch for a server, where `--ca-file` is not given.
+    pub const LICENSE_CA_FILE: &str = "LICENSE_CA_FILE";
     /// The license, where `--license-number` is not given.
     pub const LICENSE_NUMBER: &str = "LICENSE_NUMBER";
     /// Where the server listens, where `--listen` is not given.
@@ -64,7 +72,12 @@ pub struct Env<'a> {
 /// Whether a variable must not be passed on to a program that is run: it is a secret, or the
 /// address of a store with a password in it.
 pub(crate) fn is_secret(name: &OsStr, value: &OsStr) -> bool {
-    let secrets = [variables::LICENSE_STORE_PASSWORD, variables::LICENSE_STORE_PASSWORD_FILE];
+    let secrets = [
+        variables::LICENSE_STORE_PASSWORD,
+        variables::LICENSE_STORE_PASSWORD_FILE,
+        variables::LICENSE_CREDENTIAL,
+        variables::LICENSE_CREDENTIAL_FILE,
+    ];
     let value = value.to_string_lossy();
     secrets.iter().any(|secret| name == *secret)
         || (name == variables::LICENSE_STORE && masked(&value) != value)

@@ -48,6 +48,13 @@ impl Failure {
         Failure::Told(Box::new(Told { problem, hints, exit: None }))
     }
 
+    /// What a server said.
+    pub(crate) fn problem(problem: Problem) -> Failure {
+        let (_, cure) = meaning(problem.code);
+        let hints = if cure.is_empty() { Vec::new() } else { vec![cure.to_owned()] };
+        Failure::Told(Box::new(Told { problem, hints, exit: None }))
+    }
+
     /// Wrong usage, or input that cannot be read.
     pub(crate) fn usage(detail: impl Into<String>) -> Failure {
         Failure::new(ProblemCode::BadRequest, detail)

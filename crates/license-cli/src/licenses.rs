@@ -1,4 +1,4 @@
-//! What commands ask of the licenses, behind which the store stands, and a server one day.
+//! What commands ask of the licenses, behind which a store stands or a server.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub(crate) trait Licenses {
     fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure>;
     /// The installed license with live counters, where one is installed.
     fn info(&mut self) -> Result<Option<LicenseInfo>, Failure>;
-    /// What is held now, in the order of the tokens.
-    fn usage(&mut self) -> Result<Vec<Held>, Failure>;
+    /// What is held now, on a server or on all of them, in the order of the tokens.
+    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure>;
     /// Whether a license of the product can be retained.
     fn availability(&mut self, product: ProductId) -> Result<Availability, Failure>;
     /// Retains a license.
@@ -75,8 +75,8 @@ pub(crate) struct Wanted {
     pub description: Session,
 }
 
-/// A retention and the server that made it, which no record tells.
+/// A retention and the server that serves it, which no record tells.
 pub(crate) struct Held {
-    pub server: ServerName,
+    pub server: Option<ServerName>,
     pub retention: Retention,
 }

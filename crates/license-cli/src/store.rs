@@ -157,11 +157,13 @@ impl Licenses for Store {
         self.pool.info().map_err(|error| failure(&error))
     }
 
-    fn usage(&mut self) -> Result<Vec<Held>, Failure> {
-        let held = self.pool.held(None).map_err(|error| failure(&error))?;
+    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure> {
+        let held =
+            self.pool.held(server.map(ServerName::as_str)).map_err(|error| failure(&error))?;
+        let server = |held: &license_pool::Held| Some((*held.server).clone());
         Ok(held
             .iter()
-            .map(|held| Held { server: (*held.server).clone(), retention: held.retention() })
+            .map(|held| Held { server: server(held), retention: held.retention() })
             .collect())
     }
 

@@ -74,7 +74,11 @@ fn two_is_wrong_usage_or_malformed_input() {
          usage --store license.db
          usage --store postgres://db/licenses
          usage --store mysql:licenses
-         usage --server http://localhost:7427
+         usage --server localhost:7427
+         usage --server http://localhost:7427 --store memory:
+         store check --server http://localhost:7427
+         serve --server http://localhost:7427
+         demo --server http://localhost:7427
          demo --store memory:
          demo --json",
     );

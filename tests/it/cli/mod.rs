@@ -9,6 +9,7 @@ mod hostile;
 mod install;
 mod json;
 mod retain;
+mod server;
 pub(crate) mod shell;
 mod validate;
 mod watch;

@@ -47,6 +47,9 @@ fn install(
     installation: &Installation<'_>,
     context: &mut Context<'_, '_>,
 ) -> Result<InstallReceipt, Failure> {
+    if context.is_remote()? {
+        return context.licenses()?.install(installation);
+    }
     let is_new = context.store_is_missing()?;
     if context.store_url()? == StoreUrl::Memory && !installation.dry_run {
         context.say("`memory:` is gone when the command ends: name a file to keep the license");

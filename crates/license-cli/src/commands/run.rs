@@ -63,7 +63,7 @@ fn ask(arguments: &Run, context: &mut Context<'_, '_>, news: Sender<News>) -> Re
     };
     let (product, reason) = (arguments.product, arguments.reason.clone());
     let wanted = Wanted { product, session, reason, description };
-    let wait = arguments.wait.unwrap_or_default();
+    let wait = arguments.wait.map_or(Duration::ZERO, |wait| wait.0);
     let retain = context.seats()?;
     let told = news.clone();
     let tell = Box::new(move |text| drop(told.send(News::Told(text))));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use license_types::{LicenseUsage, Token, observed};
+use license_types::{LicenseUsage, ServerName, Token, observed};
 
 use crate::arguments::Usage;
 use crate::context::Context;
@@ -49,10 +49,9 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
 }
 
 fn look(arguments: &Usage, licenses: &mut dyn Licenses) -> Result<Vec<Held>, Failure> {
-    let mut held = licenses.usage()?;
+    let mut held = licenses.usage(arguments.server_name.as_ref())?;
     held.retain(|held| {
         arguments.product.is_none_or(|product| product == held.retention.product_id)
-            && arguments.server_name.as_ref().is_none_or(|name| *name == held.server)
     });
     Ok(held)
 }
@@ -67,7 +66,8 @@ fn text(held: Vec<Held>, arguments: &Usage, context: &Context<'_, '_>) -> String
 }
 
 fn table(held: Vec<Held>, width: Option<u16>) -> String {
-    let rows = held.into_iter().map(|held| (Rc::from(held.server.as_str()), held.retention.into()));
+    let name = |held: &Held| held.server.as_ref().map_or("", ServerName::as_str).into();
+    let rows = held.into_iter().map(|held| (name(&held), held.retention.into()));
     rows_of("server", rows, width)
 }
 

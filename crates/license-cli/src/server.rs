@@ -1,0 +1,198 @@
+//! The licenses of a server, or of several that share a store, through the client of their API.
+
+use license_client::{Client, Error, Notice, Retain};
+use license_pool::{ChainCheck, HistoryPage, Selection, Target};
+use license_types::{
+    Availability, Count, Entry, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
+};
+
+use crate::failure::Failure;
+use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
+
+/// What stands for every server of the store.
+const ALL: &str = "all";
+
+/// So many entries are shown at once.
+const PAGE: usize = 512;
+
+/// The licenses behind this client; `named` tells whether it speaks of one by its number.
+pub(crate) fn open(client: Client, named: bool) -> Box<dyn Licenses> {
+    Box::new(Server { client, named })
+}
+
+/// Retains for a program that runs, by a lease that is kept alive for as long as this process lives.
+pub(crate) fn seats(client: Client) -> RetainSeat {
+    Box::new(move |wanted, wait, tell| {
+        let seat = client.retain_with(request(wanted).wait(wait)).map_err(failure)?;
+        let notices = seat.notices();
+        // It ends with the seat.
+        std::thread::spawn(move || {
+            let told = std::iter::from_fn(|| notices.wait());
+            told.filter_map(|notice| sentence(&notice)).for_each(tell);
+        });
+        Ok(Box::new(ClientSeat(seat)))
+    })
+}
+
+struct ClientSeat(license_client::Seat);
+
+impl Seat for ClientSeat {
+    fn release(self: Box<Self>) -> Result<(), Failure> {
+        self.0.release().map(drop).map_err(failure)
+    }
+}
+
+/// What people should know of what happened to a license.
+fn sentence(notice: &Notice) -> Option<String> {
+    let because = |cause: &Option<Error>| match cause {
+        Some(error) => format!(": {}", crate::failure::chain(error)),
+        None => String::new(),
+    };
+    Some(match notice {
+        Notice::InDanger { cause } => {
+            format!("warning: the license cannot be renewed{}", because(cause))
+        }
+        Notice::Overdue { cause } => {
+            format!("warning: the license was not renewed in time{}", because(cause))
+        }
+        Notice::Renewed => "the license is renewed, and was held all the time".to_owned(),
+        Notice::Lost => "warning: the license was taken back while the command runs".to_owned(),
+    })
+}
+
+fn request(wanted: Wanted) -> Retain {
+    let Wanted { product, session, reason, description } = wanted;
+    Retain::new(product, session, description).reason(reason)
+}
+
+struct Server {
+    client: Client,
+    named: bool,
+}
+
+impl Server {
+    /// Where nothing is installed there is nothing to show, which is no failure, unless a license
+    /// was named.
+    fn installed<T>(&self, answer: Result<T, Error>) -> Result<Option<T>, Failure> {
+        match answer {
+            Err(error) if !self.named && error.code() == Some(ProblemCode::UnknownLicense) => {
+                Ok(None)
+            }
+            answer => answer.map(Some).map_err(failure),
+        }
+    }
+
+    fn usage_on(&self, server: &str) -> Result<Vec<license_types::Retention>, Failure> {
+        match self.installed(self.client.usage(Some(server), None))? {
+            Some(lines) => lines.collect::<Result<_, _>>().map_err(failure),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Licenses for Server {
+    fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure> {
+        let Installation { document, replaces, dry_run, .. } = *install;
+        self.client.install(document, replaces, dry_run).map_err(failure)
+    }
+
+    fn info(&mut self) -> Result<Option<LicenseInfo>, Failure> {
+        self.installed(self.client.info())
+    }
+
+    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure> {
+        let held = self.usage_on(server.map_or(ALL, ServerName::as_str))?;
+        let held = held.into_iter().map(|retention| Held { server: server.cloned(), retention });
+        Ok(held.collect())
+    }
+
+    fn availability(&mut self, product: ProductId) -> Result<Availability, Failure> {
+        let none = Count::new(0).expect("nothing can be counted");
+        Ok(self.installed(self.client.availability(product))?.unwrap_or(Availability {
+            available: false,
+            product_id: product,
+            allowed_count: none,
+            used_count: none,
+            product_balance: none,
+            code: Some(RefusalCode::UnknownProduct),
+        }))
+    }
+
+    fn retain(&mut self, wanted: Wanted) -> Result<RetainReceipt, Failure> {
+        self.client.grant(&request(wanted)).map_err(failure)
+    }
+
+    fn renew(
+        &mut self,
+        session: &SessionId,
+        state: Option<SessionState>,
+    ) -> Result<RenewReceipt, Failure> {
+        self.client.renew(session, state).map_err(failure)
+    }
+
+    fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure> {
+        let released = match target {
+            Target::Token(token) => self.client.revoke(token, None),
+            Target::Session { session, product, token } => {
+                self.client.release(&session, product, token)
+            }
+        };
+        released.map_err(failure)
+    }
+
+    fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure> {
+        let Some(entries) = self.installed(self.client.history(0))? else { return Ok(()) };
+        let mut page = HistoryPage { entries: Vec::new(), reached: 0, end: 0 };
+        for entry in entries {
+            let entry = entry.map_err(failure)?;
+            page.reached = entry.sequence.get();
+            page.end = page.reached;
+            if takes(&wanted, &entry) {
+                page.entries.push(entry);
+            }
+            if page.entries.len() == PAGE {
+                let entries = std::mem::take(&mut page.entries);
+                each(HistoryPage { entries, ..page })?;
+            }
+        }
+        each(page)
+    }
+
+    fn verify(&mut self, _: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
+        Err(on_the_store("the chain is verified"))
+    }
+
+    fn check(&mut self) -> Result<StoreCheck, Failure> {
+        Err(on_the_store("a store is checked"))
+    }
+}
+
+/// What no server does for others.
+fn on_the_store(what: &str) -> Failure {
+    Failure::usage(format!("{what} where the store lies, and not through a server"))
+        .hint("--store names the store")
+}
+
+/// Whether an entry is wanted.
+fn takes(wanted: &Selection, entry: &Entry) -> bool {
+    let Selection { from, to, product, session, kinds } = wanted;
+    let (time, event) = (entry.time.timestamp(), &entry.event);
+    from.is_none_or(|from| from <= time)
+        && to.is_none_or(|to| time < to)
+        && product.is_none_or(|product| event.product_id() == Some(product))
+        && session.as_ref().is_none_or(|session| event.session_ids().contains(session))
+        && (kinds.is_empty() || kinds.contains(&event.kind()))
+}
+
+/// Why a request failed, in our terms.
+pub(crate) fn failure(error: Error) -> Failure {
+    match error {
+        Error::Problem(problem) => Failure::problem(*problem),
+        Error::Unreachable { .. } | Error::Foreign { .. } => {
+            Failure::because(ProblemCode::StoreUnavailable, &error)
+        }
+        Error::Input(_) | Error::Setup { .. } => Failure::because(ProblemCode::BadRequest, &error),
+        Error::Closed => Failure::because(ProblemCode::Internal, &error),
+    }
+}

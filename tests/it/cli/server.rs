@@ -1,0 +1,146 @@
+//! `--server`: every command that makes sense acts through a server as it would on the store.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use expect_test::expect;
+use license_cli::Exit;
+use license_http::Running;
+use license_pool::{OpenError, Pool, ServerName};
+
+use super::shell::Shell;
+
+/// A server of the store in the directory, on a free port.
+pub(super) fn served(shell: &Shell, name: &str) -> Running {
+    let options = Pool::options().clock(shell.clock.clone()).server(ServerName::new(name).unwrap());
+    let store = format!("sqlite:{}", shell.path("license.db").display());
+    let since = Instant::now();
+    let pool = loop {
+        match options.clone().open(&store) {
+            // The one before has not quite ended.
+            Err(OpenError::Register(_)) if since.elapsed() < Duration::from_secs(60) => {}
+            pool => break pool.unwrap(),
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    license_http::start(listener, pool, license_http::Options::new()).unwrap()
+}
+
+/// A shell with a license installed, whose commands act through a server.
+fn remote() -> (Shell, Running) {
+    let mut shell = Shell::installed();
+    let running = served(&shell, "here");
+    shell.variables.insert("LICENSE_SERVER".into(), running.url().into());
+    (shell, running)
+}
+
+#[test]
+fn commands_act_through_a_server_as_on_the_store() {
+    let (shell, _running) = remote();
+    assert_eq!(shell.run("retain --product 0025 --session job-7").exit, Exit::Done);
+    // The clock stands still, so that the lease lasts.
+    let lines = [
+        "retain --product 0025 --session job-8",
+        "available 0025",
+        "usage",
+        "usage --server-name elsewhere",
+        "usage --product 0009 --json",
+        "release --session job-7",
+        "release --session job-7",
+        "history --kind refused,released",
+        "install license.json",
+        "info --license-number NONE",
+    ];
+    let page: String =
+        lines.iter().map(|line| format!("$ license {line}\n{}\n", shell.run(line))).collect();
+    expect![[r#"
+        $ license retain --product 0025 --session job-8
+        ! license: the only license of 4D SQL Server (0025) is in use
+        ! hint: `license usage` shows who holds them; `license release --token N` frees one
+        [exit code 3]
+
+        $ license available 0025
+        no: 808464949 (0025) has 1 of 1 in use
+        [exit code 3]
+
+        $ license usage
+        TOKEN  PRODUCT                         SERVER  USER  HOST  ADDRESS    SINCE                 REASON
+            1  4D SQL Server 808464949 (0025)  -       ann   -     127.0.0.1  2026-01-05 10:00:00Z  CLIENT
+
+        $ license usage --server-name elsewhere
+        nothing is retained
+
+        $ license usage --product 0009 --json
+        []
+
+        $ license release --session job-7
+        released token 1: 808464949 (0025)
+
+        $ license release --session job-7
+        ! license: session `job-7` holds no license
+        ! hint: `license usage` shows what is held
+        [exit code 3]
+
+        $ license history --kind refused,released
+             3  2026-01-05 10:00:00Z  here  refused 808464949 (0025) to job-8 of ann (no_license_left, 1 of 1 used)
+             4  2026-01-05 10:00:00Z  here  released token 1: 808464949 (0025) of job-7
+
+        $ license install license.json
+        license DEMO-2001 is installed already: nothing changed
+        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                  15       15     0     0
+        4D SQL Server 808464949 (0025)               1        1     0     0
+        4D REST Only 808464439 (0007)            32767    32767     0     0
+
+        $ license info --license-number NONE
+        ! license: license `NONE` is not installed
+        ! hint: `license install FILE` installs a license, `license store check` lists them
+        [exit code 3]
+
+    "#]].assert_eq(&page);
+}
+
+#[test]
+fn what_is_typed_counts_more_than_variables() {
+    let (mut shell, _running) = remote();
+    shell.run("retain --product 0009 --session there");
+    assert_eq!(shell.run("usage --json --store memory:").stdout, "[]\n");
+    shell.variables.insert("LICENSE_STORE".into(), "memory:".into());
+    let output = shell.run("usage");
+    assert_eq!(output.exit, Exit::Usage);
+    assert!(output.stderr.contains("--server"), "{output}");
+    assert_eq!(shell.run("usage --json --store memory:").stdout, "[]\n");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let (mut shell, running) = remote();
+    let url = running.url();
+    running.stop();
+    for line in
+        ["info", "usage --json", "retain --product 0009 --session a", "run --product 9 -- true"]
+    {
+        let output = shell.run(line);
+        assert_eq!(output.exit, Exit::Unreachable, "{line}: {output}");
+        let names = format!("license: no license server answers at {url}");
+        assert!(output.stderr.starts_with(&names), "{line}: {output}");
+    }
+    // Another of the same store is asked instead.
+    let other = served(&shell, "other");
+    let both = format!("{url},{}", other.url());
+    shell.variables.insert("LICENSE_SERVER".into(), both.into());
+    assert_eq!(shell.run("info").exit, Exit::Done);
+}
+
+#[test]
+fn a_credential_comes_from_a_file_or_the_environment_and_is_never_shown() {
+    let (mut shell, _running) = remote();
+    shell.file("credential", "");
+    let output = shell.run("info --credential-file credential");
+    assert_eq!(output.exit, Exit::Usage, "{output}");
+    assert_eq!(shell.run("info --credential-file none").exit, Exit::Usage);
+    shell.variables.insert("LICENSE_CREDENTIAL".into(), "two words".into());
+    let output = shell.run("info");
+    assert_eq!(output.exit, Exit::Usage, "{output}");
+    assert!(!output.stderr.contains("two words"), "{output}");
+}
