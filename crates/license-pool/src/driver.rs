@@ -70,7 +70,7 @@ impl Driver {
         if !self.inbox.is_empty() {
             return Some(self.clock.elapsed());
         }
-        Some(self.writer.due().unwrap_or(Duration::MAX))
+        Some(self.writer.due())
     }
 
     /// Drives until the pool is closed, sleeping in between.

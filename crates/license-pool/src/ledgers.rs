@@ -205,6 +205,24 @@ impl Ledgers {
         }
     }
 
+    /// Notes where a license leads, as a ledger that was read says.
+    pub(crate) fn lead(&mut self, license: Which, id: LedgerId) {
+        self.leads.insert(license, id);
+    }
+
+    /// Whether a ledger is in memory.
+    pub(crate) fn is_known(&self, id: LedgerId) -> bool {
+        self.memory.contains_key(&id)
+    }
+
+    /// A ledger that can be used, as it is in memory.
+    pub(crate) fn sound(&self, id: LedgerId) -> Option<&Ledger> {
+        match &self.memory.get(&id)?.memory {
+            Memory::Sound(ledger) => Some(ledger),
+            Memory::Faulted { .. } => None,
+        }
+    }
+
     /// A ledger that can be used, as it is in memory, to be changed.
     pub(crate) fn sound_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
         match &mut self.memory.get_mut(&id)?.memory {

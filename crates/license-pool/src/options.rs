@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
+use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
 use crate::request::Request;
 use crate::shared::Shared;
-use crate::turn::{Actor, Turns};
+use crate::turn::{Actor, Role, Turns};
 use crate::writer::Writer;
 use crate::{AcceptUnsigned, Clock, Driver, Pool, StoreUrl, SystemClock, Verifier};
 
@@ -35,6 +36,7 @@ pub struct Options {
     serving: bool,
     lease: Duration,
     grace: Duration,
+    sleep: Duration,
 }
 
 impl Options {
@@ -51,6 +53,7 @@ impl Options {
             serving: false,
             lease: LEASE,
             grace: GRACE,
+            sleep: SLEEP,
         }
     }
 
@@ -116,6 +119,13 @@ impl Options {
     /// over what it serves. 90 s by default.
     pub fn grace(mut self, grace: Duration) -> Options {
         self.grace = grace;
+        self
+    }
+
+    /// How long a session is kept that told that it sleeps, counted while a server could have heard
+    /// it. 172,800 s, two days, by default.
+    pub fn sleep(mut self, sleep: Duration) -> Options {
+        self.sleep = sleep;
         self
     }
 
@@ -217,9 +227,16 @@ impl Options {
                 error => OpenError::Register(error),
             })?;
         }
+        let role = match (name.as_str(), transient, self.serving) {
+            (LOCAL, ..) => Role::Local,
+            (_, true, _) => Role::Transient,
+            (_, false, false) => Role::Named,
+            (_, false, true) => Role::Serving,
+        };
         let server = Arc::new(name);
-        let actor = Actor { server: server.clone(), epoch, instance, transient };
-        let writer = Writer::new(Turns::new(log, self.clock.clone(), actor, self.loaded_max));
+        let actor = Actor { server: server.clone(), epoch, instance, role, lease: self.lease };
+        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max);
+        let writer = Writer::new(turns, self.sleep);
         let (sender, requests) = mpsc::channel();
         Ok((Driver::new(writer, self.clock, requests), sender, server))
     }

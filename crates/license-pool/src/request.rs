@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_core::{Command, Held, Install, Ledger, Release, Target};
-use license_types::{InstallReceipt, Principal, Released, SessionId, Token};
+use license_types::{
+    DateTime, InstallReceipt, Lease, Principal, Released, RetainReceipt, Seconds, SessionId,
+    SessionState, Token,
+};
 
 use crate::Error;
 use crate::log::{LedgerId, Log, Which};
@@ -13,6 +16,7 @@ use crate::log::{LedgerId, Log, Which};
 pub(crate) enum Request {
     Write(Write),
     Install(Installation),
+    Renew(Renewal),
     Read(Read),
     /// To be done with the log itself, between two turns.
     Log(Box<WithLog>),
@@ -23,8 +27,8 @@ pub(crate) enum Request {
 
 pub(crate) type WithLog = dyn FnOnce(&mut dyn Log) + Send;
 
-/// Takes the ledger, or why there is none, and the time.
-pub(crate) type Report = dyn FnOnce(Result<&Ledger, Error>, Timestamp) + Send;
+/// Takes the ledger and the time, or why there is none.
+pub(crate) type Report = dyn FnOnce(Result<(&Ledger, Timestamp), Error>) + Send;
 
 /// A command that waits for its turn.
 pub(crate) struct Write {
@@ -36,30 +40,77 @@ pub(crate) struct Write {
 
 /// Who waits for the outcome of a command.
 pub(crate) enum Reply {
-    /// A caller. Says whether a seat came into being that will be dropped one day.
-    Caller(Box<dyn FnOnce(Result<Done, Error>) -> bool + Send>),
+    /// A caller. Says what became of a license that it was granted.
+    Caller(Box<dyn FnOnce(Result<Done, Error>) -> Received + Send>),
     /// Nobody: a dropped seat was released, which is tried until the store takes it.
     Nobody,
+}
+
+/// How a caller took its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// As a seat, which will be dropped one day.
+    Seat,
+    /// It had gone, and the seat with it.
+    Lost,
+    /// As it is.
+    Plain,
 }
 
 /// What a command did.
 pub(crate) struct Done {
     pub(crate) ledger: LedgerId,
-    /// What the session holds, as far as it was retained or renewed.
-    pub(crate) held: Vec<Held>,
-    /// The retention that a seat may stand for.
+    /// By the clock of the store.
+    pub(crate) time: Timestamp,
+    /// What was retained.
     pub(crate) granted: Option<Granted>,
     /// What ended.
     pub(crate) released: Vec<Released>,
+    /// The sessions that hold nothing any more.
+    pub(crate) gone: Vec<Arc<SessionId>>,
 }
 
 /// A retention that was granted.
 #[derive(Clone)]
 pub(crate) struct Granted {
     pub(crate) seat: SeatId,
+    pub(crate) kept: Kept,
     /// Whether it was granted just now, and not held before.
     pub(crate) new: bool,
 }
+
+/// What is held, and until when.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) held: Held,
+    /// When its lease runs out; none where it needs no renewal.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Kept {
+    pub(crate) fn receipt(&self) -> RetainReceipt {
+        let lease = self.held.record.lease_seconds.zip(self.until).map(|(lease, until)| Lease {
+            lease_seconds: lease,
+            renew_after_seconds: Seconds::new(lease.get() / 3).unwrap_or(Seconds::MIN),
+            expires_at: DateTime::from(until),
+        });
+        RetainReceipt { retention: self.held.retention(), lease }
+    }
+}
+
+/// Sessions of one license that were heard, or are only looked at.
+pub(crate) struct Renewal {
+    pub(crate) license: Which,
+    pub(crate) principal: Option<Arc<Principal>>,
+    /// The sessions, and the new state of each that tells one.
+    pub(crate) sessions: Vec<(Arc<SessionId>, Option<SessionState>)>,
+    /// Whether their leases begin anew.
+    pub(crate) renews: bool,
+    pub(crate) reply: Box<Renewed>,
+}
+
+/// Takes what each session holds.
+pub(crate) type Renewed = dyn FnOnce(Vec<Result<Vec<Kept>, Error>>) + Send;
 
 /// A license to be installed, in a turn of its own.
 pub(crate) struct Installation {

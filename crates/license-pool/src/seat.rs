@@ -6,7 +6,7 @@ use std::sync::Arc;
 use license_core::{Held, Refusal};
 use license_types::{Released, RetainReceipt, Retention, Token};
 
-use crate::request::{Reply, Request, SeatId};
+use crate::request::{Received, Reply, Request, SeatId};
 use crate::shared::Shared;
 use crate::{Error, Pending};
 
@@ -18,8 +18,9 @@ use crate::{Error, Pending};
 /// or a command retained it first. See [`is_new`](Seat::is_new), and [`keep`](Seat::keep) what is not
 /// yours to release.
 ///
-/// Until a dead server's seats are adopted by another, what a process that crashed had retained stays
-/// held until its session asks again or an administrator releases it.
+/// What a process had retained that crashed is released for the cause `server_lost`: where the pool
+/// had no name of its own by whoever writes to the store next, otherwise by a
+/// [server](crate::Options::serving) that takes over. Until then its session may ask again.
 ///
 /// ```
 /// use license_pool::{Pool, SAMPLE_LICENSE, Session};
@@ -91,7 +92,7 @@ impl Seat {
                 done.released.into_iter().next().ok_or(Error::Refused(not_retained))
             });
             let _ = sender.send(released);
-            false
+            Received::Plain
         }));
         shared.send(Request::Write(self.id.clone().release(reply)));
         pending

@@ -1,16 +1,17 @@
 //! One ledger's place in a turn: commands are decided, sealed and applied there, one after the other,
 //! and what to append is gathered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_core::{Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, decide};
-use license_types::ServerName;
+use license_types::{ServerName, SessionId};
 
-use crate::Error;
+use crate::ledgers::Ledgers;
 use crate::log::{Append, LedgerId};
-use crate::request::{Done, Granted, SeatId};
+use crate::request::{Done, Granted, Kept, SeatId};
+use crate::{Error, LOCAL};
 
 /// What a turn has gathered for a ledger so far.
 pub(crate) struct Gathered {
@@ -35,6 +36,28 @@ impl Gathered {
         let serving = begun.chain(ceased).collect();
         let figures = ledger.take_figures();
         Some(Append { ledger: id, number: None, entries: self.entries, serving, figures })
+    }
+}
+
+/// What a turn has gathered for all its ledgers, in their order.
+#[derive(Default)]
+pub(crate) struct Gathering(BTreeMap<LedgerId, Gathered>);
+
+impl Gathering {
+    /// What is gathered for a ledger, and whether nothing was asked of it in this turn before.
+    pub(crate) fn of(&mut self, id: LedgerId, ledger: &Ledger) -> (&mut Gathered, bool) {
+        match self.0.entry(id) {
+            btree_map::Entry::Occupied(occupied) => (occupied.into_mut(), false),
+            btree_map::Entry::Vacant(vacant) => (vacant.insert(Gathered::new(ledger)), true),
+        }
+    }
+
+    /// What to append.
+    pub(crate) fn into_appends(self, ledgers: &mut Ledgers) -> Vec<Append> {
+        let append = |(id, gathered): (LedgerId, Gathered)| {
+            gathered.into_append(Some(id), ledgers.sound_mut(id)?)
+        };
+        self.0.into_iter().filter_map(append).collect()
     }
 }
 
@@ -65,20 +88,36 @@ impl Step<'_> {
         };
         let before = self.gathered.entries.len();
         verdict.events.into_iter().try_for_each(|event| self.append(event))?;
-        let released = self.gathered.entries[before..].iter().filter_map(Entry::receipt).collect();
-        let mut done = Done { ledger: id, held: Vec::new(), granted: None, released };
-        match (verdict.outcome, command) {
-            (Outcome::Granted { token, new }, _) => {
-                let held = self.ledger.retention(token);
-                done.granted = held.as_ref().map(|held| self.granted(id, held, new));
-                done.held.extend(held);
-            }
-            (Outcome::Renewed, Command::Renew(renew)) => {
-                done.held.extend(self.ledger.held(&renew.session));
-            }
-            (Outcome::Renewed | Outcome::Released | Outcome::Installed(_), _) => {}
+        let new = &self.gathered.entries[before..];
+        let mut done = Done {
+            ledger: id,
+            time: self.ledger.instant(self.now),
+            granted: None,
+            released: new.iter().filter_map(Entry::receipt).collect(),
+            gone: new.iter().filter_map(|entry| self.gone(entry)).collect(),
+        };
+        if let Outcome::Granted { token, new } = verdict.outcome {
+            done.granted = self.ledger.retention(token).map(|held| self.granted(id, held, new));
         }
         Ok(Ok(done))
+    }
+
+    /// Takes over what single commands retained; says whether they did.
+    pub(crate) fn adopt_local(&mut self) -> Result<bool, Fault> {
+        let local = self.ledger.servers().find(|server| server.as_str() == LOCAL).cloned();
+        local.map_or(Ok(false), |local| self.adopt(&local, 0).map(|()| true))
+    }
+
+    /// Takes over what another server serves.
+    pub(crate) fn adopt(&mut self, from: &Arc<ServerName>, from_epoch: u64) -> Result<(), Fault> {
+        self.append(Event::Adopted { from_server: from.clone(), from_epoch })
+    }
+
+    /// The session whose last retention this entry ended.
+    fn gone(&self, entry: &Entry) -> Option<Arc<SessionId>> {
+        let Event::Released(released) = &entry.event else { return None };
+        let holds = self.ledger.held(&released.session).next().is_some();
+        (!holds).then(|| released.session.clone())
     }
 
     pub(crate) fn append(&mut self, event: Event) -> Result<(), Fault> {
@@ -88,9 +127,10 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn granted(&self, ledger: LedgerId, held: &Held, new: bool) -> Granted {
+    fn granted(&self, ledger: LedgerId, held: Held, new: bool) -> Granted {
         let license = self.ledger.license_numbers().last().unwrap_or_default().into();
         let session = held.record.session.clone();
-        Granted { seat: SeatId { ledger, license, session, token: held.record.token }, new }
+        let seat = SeatId { ledger, license, session, token: held.record.token };
+        Granted { seat, kept: Kept { held, until: None }, new }
     }
 }

@@ -1,20 +1,21 @@
 //! One turn after the other: catch up, decide everything that waits, seal, apply, append, commit.
 //! A turn that fails leaves nothing behind, in the store or in memory.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use license_core::{Command, Fault, Ledger, Outcome, Stamp, decide};
-use license_types::{Batch, ServerName};
+use license_core::{Event, Fault, Stamp};
+use license_types::{Batch, ServerName, Token};
 
+use crate::leases::Key;
 use crate::ledgers::Ledgers;
-use crate::log::{Append, Found, LedgerId, Log, LogError, Mark, News, Turn, TurnError, Which};
-use crate::request::{Done, Installation, Read, Write};
-use crate::step::{Gathered, Step};
-use crate::{Clock, Error};
+use crate::log::{
+    Found, LedgerId, Log, LogError, Mark, News, ServerRow, Silence, Since, Turn, TurnError, Which,
+};
+use crate::store_clock::StoreClock;
+use crate::vouched::Vouched;
+use crate::{Clock, ClockState, Error};
 
 /// So often a turn is taken again because a ledger had to be read from its start first.
 const RELOADS_MAX: usize = 8;
@@ -25,17 +26,46 @@ pub(crate) struct Actor {
     pub(crate) epoch: u64,
     /// Random; with the number of the turn it makes a batch id that nobody else makes.
     pub(crate) instance: String,
-    /// Whether the name was made up for this pool alone.
-    pub(crate) transient: bool,
+    pub(crate) role: Role,
+    /// The server's default lease.
+    pub(crate) lease: Duration,
+}
+
+/// What a pool is among those that share its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// No server: one of those that act for a single command.
+    Local,
+    /// A server under a name that was made up for it: what it serves ends with it.
+    Transient,
+    /// A server under a name of its own.
+    Named,
+    /// The same, which takes over what the dead served.
+    Serving,
 }
 
 pub(crate) struct Turns {
-    log: Box<dyn Log>,
+    pub(crate) log: Box<dyn Log>,
     clock: Arc<dyn Clock>,
-    actor: Actor,
-    ledgers: Ledgers,
+    store_clock: StoreClock,
+    pub(crate) actor: Actor,
+    pub(crate) ledgers: Ledgers,
+    vouched: Vouched,
+    /// Whether the store was away and is back.
+    back: bool,
     taken: u64,
 }
+
+/// What a turn is decided on.
+pub(crate) struct Moment<'a> {
+    pub(crate) ledgers: &'a mut Ledgers,
+    pub(crate) found: &'a [Found],
+    pub(crate) stamp: &'a Stamp,
+    pub(crate) clock: ClockState,
+}
+
+/// What to change and what to answer then; or the entry of our own that broke a ledger.
+pub(crate) type Plan<T> = Result<(Turn, T), Fault>;
 
 impl Turns {
     pub(crate) fn new(
@@ -44,8 +74,17 @@ impl Turns {
         actor: Actor,
         loaded_max: usize,
     ) -> Turns {
-        let ledgers = Ledgers::new(actor.server.clone(), loaded_max);
-        Turns { log, clock, actor, ledgers, taken: 0 }
+        let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
+        Turns {
+            log,
+            clock,
+            store_clock: StoreClock::default(),
+            ledgers: Ledgers::new(actor.server.clone(), loaded_max),
+            actor,
+            vouched,
+            back: false,
+            taken: 0,
+        }
     }
 
     /// The time that passed, by a clock that nobody can set.
@@ -53,109 +92,52 @@ impl Turns {
         self.clock.elapsed()
     }
 
-    pub(crate) fn log(&mut self) -> &mut dyn Log {
-        &mut *self.log
+    /// The time that this server vouches for.
+    pub(crate) fn vouched(&mut self) -> Duration {
+        self.vouched.now(self.clock.elapsed())
+    }
+
+    /// When that much time will have been vouched for; never while the store is away.
+    pub(crate) fn when(&self, vouched: Duration) -> Duration {
+        if self.vouched.is_away() { Duration::MAX } else { self.vouched.when(vouched) }
+    }
+
+    /// Whether the store was away and is back, since this was last asked.
+    pub(crate) fn is_back(&mut self) -> bool {
+        std::mem::take(&mut self.back)
     }
 
     /// Gives back the server's name where nobody else will ever take it.
     pub(crate) fn leave(&mut self) {
-        if self.actor.transient {
+        if self.actor.role == Role::Transient {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
     }
 
-    /// Takes one turn for all of `writes`; one outcome each, once they are durable.
-    pub(crate) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Done, Error>>, Error> {
-        let licenses = distinct(writes.iter().map(|write| &write.license));
-        self.turn(&licenses, |ledgers, found, stamp, now| {
-            let mut gathered: BTreeMap<LedgerId, Gathered> = BTreeMap::new();
-            let mut outcomes = Vec::with_capacity(writes.len());
-            for write in writes {
-                let found = &found[place(&licenses, &write.license)];
-                outcomes.push(match ledgers.get(&write.license, found) {
-                    Ok((id, ledger)) => {
-                        let stamp = Stamp { principal: write.principal.clone(), ..stamp.clone() };
-                        let gathered = gathered.entry(id).or_insert_with(|| Gathered::new(ledger));
-                        Step { ledger, stamp: &stamp, now, gathered }.write(id, &write.command)?
-                    }
-                    Err(error) => Err(error),
-                });
-            }
-            let append = |(id, gathered): (LedgerId, Gathered)| {
-                gathered.into_append(Some(id), ledgers.sound_mut(id)?)
-            };
-            let appends = gathered.into_iter().filter_map(append).collect();
-            Ok((Turn { appends, ends: Vec::new() }, outcomes))
-        })
+    /// Shows that this server lives, and reads the register.
+    pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
+        let rows = self.log.beat(silences).map_err(Error::store);
+        self.note(rows)
     }
 
-    /// Installs a license, in a turn of its own: which ledger that concerns shows only then.
-    pub(crate) fn install(&mut self, installation: Installation) {
-        let Installation { principal, install, dry_run, reply } = installation;
-        let number: Arc<str> = install.license.number().into();
-        let mut licenses = vec![Which::Number(number.clone())];
-        licenses.extend(install.replaces.as_deref().map(|number| Which::Number(number.into())));
-        let command = Command::Install(install);
-        let receipt = self.turn(&licenses, |ledgers, found, stamp, now| {
-            let mut fresh = Ledger::new();
-            let continued = match continued(&licenses, found) {
-                Ok(continued) => continued,
-                Err(error) => return Ok((Turn::default(), Err(error))),
-            };
-            let (id, ledger) = match continued.map(|at| ledgers.get(&licenses[at], &found[at])) {
-                Some(Ok((id, ledger))) => (Some(id), ledger),
-                Some(Err(error)) => return Ok((Turn::default(), Err(error))),
-                None => (None, &mut fresh),
-            };
-            let verdict = match decide(ledger, &command, stamp, now) {
-                Ok(verdict) => verdict,
-                Err(refusal) => return Ok((Turn::default(), Err(Error::Refused(refusal)))),
-            };
-            let mut gathered = Gathered::new(ledger);
-            if !dry_run {
-                let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
-                let mut step = Step { ledger, stamp: &stamp, now, gathered: &mut gathered };
-                verdict.events.into_iter().try_for_each(|event| step.append(event))?;
-            }
-            let append = gathered.into_append(id, ledger);
-            let append = append.map(|append| Append { number: Some(number.clone()), ..append });
-            let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
-            match verdict.outcome {
-                Outcome::Installed(receipt) => Ok((turn, Ok(receipt))),
-                Outcome::Granted { .. } | Outcome::Renewed | Outcome::Released => {
-                    unreachable!("an install command installs")
-                }
-            }
-        });
-        reply(receipt.flatten());
+    /// The time now, by the store's clock.
+    pub(crate) fn clock_state(&mut self) -> Result<ClockState, Error> {
+        self.catch_up(&[]).map(|(_, clock)| clock)
     }
 
-    /// Answers reports from ledgers brought up to date after the requests came in.
-    pub(crate) fn read(&mut self, reads: Vec<Read>) {
-        let licenses = distinct(reads.iter().map(|read| &read.license));
-        let found = self.catch_up(&licenses);
-        let now = self.clock.now();
-        // Where nothing is installed, and none was named, the reports are empty.
-        let nothing = Ledger::new();
-        for Read { license, run } in reads {
-            let found = found.as_ref().map(|found| &found[place(&licenses, &license)]);
-            let ledger = match (found, &license) {
-                (Ok(Found::Unknown), Which::Only) => Ok(&nothing),
-                (Ok(found), _) => self.ledgers.get(&license, found).map(|(_, ledger)| &*ledger),
-                (Err(error), _) => Err(error.clone()),
-            };
-            // Who asked for a report that panics gets no answer; the others do.
-            let _ = catch_unwind(AssertUnwindSafe(|| run(ledger, now)));
-        }
-    }
-
-    fn catch_up(&mut self, licenses: &[Which]) -> Result<Vec<Found>, Error> {
+    /// Where licenses lead, with their ledgers up to date, and the time.
+    pub(crate) fn catch_up(
+        &mut self,
+        licenses: &[Which],
+    ) -> Result<(Vec<Found>, ClockState), Error> {
         for _ in 0..RELOADS_MAX {
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
-            let news = self.log.catch_up(&asked).map_err(Error::store)?;
+            let news = self.log.catch_up(&asked).map_err(Error::store);
+            let news = self.note(news)?;
+            let clock = tell(&mut self.store_clock, &*self.clock, &news);
             match self.ledgers.absorb(&asked, &news) {
-                Ok(()) => return Ok(news.found),
+                Ok(()) => return Ok((news.found, clock)),
                 Err(stale) => self.reload(stale)?,
             }
         }
@@ -163,23 +145,35 @@ impl Turns {
     }
 
     /// Takes a turn: what `plan` says is appended and durable when its value comes back.
-    fn turn<T>(
+    pub(crate) fn turn<T>(
         &mut self,
         licenses: &[Which],
-        mut plan: impl FnMut(&mut Ledgers, &[Found], &Stamp, Timestamp) -> Plan<T>,
+        plan: impl FnMut(Moment<'_>) -> Plan<T>,
+    ) -> Result<T, Error> {
+        let value = self.try_turn(licenses, plan);
+        self.note(value)
+    }
+
+    fn try_turn<T>(
+        &mut self,
+        licenses: &[Which],
+        mut plan: impl FnMut(Moment<'_>) -> Plan<T>,
     ) -> Result<T, Error> {
         for _ in 0..RELOADS_MAX {
             let stamp = self.stamp();
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
-            let (log, ledgers, clock) = (&mut self.log, &mut self.ledgers, &self.clock);
+            let (log, ledgers) = (&mut self.log, &mut self.ledgers);
+            let (store_clock, clock) = (&mut self.store_clock, &*self.clock);
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
                     return Turn::default();
                 }
                 // Only now: it may have taken long until it was this turn's turn.
-                match plan(ledgers, &news.found, &stamp, clock.now()) {
+                let clock = tell(store_clock, clock, &news);
+                let found = &news.found;
+                match plan(Moment { ledgers, found, stamp: &stamp, clock }) {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
                         planned = Some(Ok(value));
@@ -216,11 +210,53 @@ impl Turns {
         Err(restless())
     }
 
+    /// The ledgers that can be used of those asked for, from the store where they are not in memory.
+    pub(crate) fn load(&mut self, ids: &[LedgerId]) -> Result<(), Error> {
+        let missing: Vec<LedgerId> =
+            ids.iter().copied().filter(|id| !self.ledgers.is_known(*id)).collect();
+        self.reload(missing.clone())?;
+        for id in missing {
+            if let Some(license) = self.license(id) {
+                self.ledgers.lead(license, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The license that leads to a ledger in memory.
+    pub(crate) fn license(&self, id: LedgerId) -> Option<Which> {
+        let number = self.ledgers.sound(id)?.license_numbers().last()?;
+        Some(Which::Number(number.into()))
+    }
+
+    /// The token that a session retained last, as far as is known.
+    pub(crate) fn last_token(&self, (id, session): &Key) -> Option<Token> {
+        Some(self.ledgers.sound(*id)?.held(session).last()?.record.token)
+    }
+
     fn reload(&mut self, stale: Vec<LedgerId>) -> Result<(), Error> {
         for id in stale {
             self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
         }
         Ok(())
+    }
+
+    /// Notes whether the store could be used.
+    fn note<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let away = matches!(
+            outcome,
+            Err(Error::StoreUnavailable(_) | Error::StoreBusy(_) | Error::OutcomeUnknown(_))
+        );
+        self.vouched.now(self.clock.elapsed());
+        self.back |= self.vouched.note(!away);
+        outcome
+    }
+
+    /// The stamp of who only asks what would be decided.
+    pub(crate) fn stamp_of_reader(&self) -> Stamp {
+        let batch = Arc::new(Batch::new("0".repeat(32)).expect("32 hexadecimal digits"));
+        let Actor { server, epoch, .. } = &self.actor;
+        Stamp { server: server.clone(), epoch: *epoch, batch, principal: None }
     }
 
     fn stamp(&mut self) -> Stamp {
@@ -235,32 +271,14 @@ impl Turns {
     }
 }
 
-/// What to change and what to answer then; or the entry of our own that broke a ledger.
-type Plan<T> = Result<(Turn, T), Fault>;
-
-/// The license of the two that an installation continues, by its place; none where it is new.
-fn continued(licenses: &[Which], found: &[Found]) -> Result<Option<usize>, Error> {
-    match (licenses, found) {
-        (_, [Found::Ledger(_)]) => Ok(Some(0)),
-        (
-            [Which::Number(number), Which::Number(replaces)],
-            [Found::Ledger(own), Found::Ledger(other)],
-        ) if own != other => {
-            Err(Error::NumberTaken { number: number.to_string(), replaces: replaces.to_string() })
-        }
-        (_, [_, _]) => Ok(Some(1)),
-        _ => Ok(None),
-    }
-}
-
-fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {
+pub(crate) fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {
     let mut licenses: Vec<&Which> = licenses.collect();
     licenses.sort_unstable();
     licenses.dedup();
     licenses.into_iter().cloned().collect()
 }
 
-fn place(licenses: &[Which], license: &Which) -> usize {
+pub(crate) fn place(licenses: &[Which], license: &Which) -> usize {
     licenses.binary_search(license).expect("every license was asked for")
 }
 
@@ -268,4 +286,17 @@ fn place(licenses: &[Which], license: &Which) -> usize {
 fn restless() -> Error {
     let source = "its history was replaced again and again while it was read".into();
     Error::store(LogError::Unavailable { action: "hold still", source })
+}
+
+/// What the store's clock tells. Who corrected it is believed.
+fn tell(store_clock: &mut StoreClock, clock: &dyn Clock, news: &News) -> ClockState {
+    let (shown, elapsed) = (news.time.unwrap_or_else(|| clock.now()), clock.elapsed());
+    let corrected = |since: &Since| match since {
+        Since::Entries(entries) => entries.iter().any(|entry| entry.event == Event::ClockCorrected),
+        Since::Reload => false,
+    };
+    if news.ledgers.iter().any(|(_, since)| corrected(since)) {
+        return store_clock.believe(shown, elapsed);
+    }
+    store_clock.read(shown, elapsed)
 }

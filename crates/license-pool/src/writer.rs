@@ -10,17 +10,22 @@ use license_core::Command;
 use license_types::{SessionId, Token};
 
 use crate::Error;
+use crate::leases::Leases;
 use crate::log::LedgerId;
-use crate::request::{Done, Granted, Read, Reply, Request, SeatId, Write};
-use crate::turn::Turns;
+use crate::renewals::Heard;
+use crate::request::{Done, Granted, Kept, Read, Received, Renewal, Reply, Request, SeatId, Write};
+use crate::turn::{Role, Turns};
+use crate::upkeep::Upkeep;
 
 /// How long to wait before a release that the store did not take is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Writer {
-    turns: Turns,
+    pub(crate) turns: Turns,
+    pub(crate) leases: Leases,
+    pub(crate) upkeep: Upkeep,
     /// How many seats stand for a retention; it is released when the last of them is dropped.
-    seats: BTreeMap<(LedgerId, Token), u64>,
+    pub(crate) seats: BTreeMap<(LedgerId, Token), u64>,
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
     retry_at: Duration,
@@ -29,8 +34,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(turns: Turns) -> Writer {
+    pub(crate) fn new(turns: Turns, sleep: Duration) -> Writer {
         Writer {
+            leases: Leases::new(sleep),
+            upkeep: Upkeep::new(turns.actor.role),
             turns,
             seats: BTreeMap::new(),
             unreleased: Vec::new(),
@@ -39,9 +46,10 @@ impl Writer {
         }
     }
 
-    /// When to call again although nobody asks: a release that the store did not take is tried again.
-    pub(crate) fn due(&self) -> Option<Duration> {
-        (!self.unreleased.is_empty()).then_some(self.retry_at)
+    /// When to call again although nobody asks.
+    pub(crate) fn due(&self) -> Duration {
+        let retry = if self.unreleased.is_empty() { Duration::MAX } else { self.retry_at };
+        retry.min(self.upkeep_due())
     }
 
     /// Whether the pool is to end.
@@ -62,9 +70,17 @@ impl Writer {
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
         for request in batch {
             match request {
-                Request::Write(write) => waiting.write(write),
+                Request::Write(mut write) => {
+                    if let Command::Retain(retain) = &mut write.command
+                        && !self.judges()
+                    {
+                        retain.lease_seconds = None;
+                    }
+                    waiting.write(write);
+                }
                 Request::Read(read) => waiting.reads.push(read),
-                Request::Log(run) => run(self.turns.log()),
+                Request::Renew(renewal) => waiting.renewals.push(renewal),
+                Request::Log(run) => run(&mut *self.turns.log),
                 Request::SeatDropped(seat) => {
                     // Whether this was the last seat depends on who else asks for the same one.
                     if waiting.retaining.contains(&seat.session) {
@@ -81,34 +97,79 @@ impl Writer {
         }
         self.flush(waiting);
         self.retry_at = self.turns.elapsed() + RETRY;
+        self.keep_up();
     }
 
     /// Takes the turn of all that waits, and answers.
-    fn flush(&mut self, Waiting { writes, reads, .. }: Waiting) {
+    fn flush(&mut self, Waiting { writes, renewals, reads, retaining }: Waiting) {
         if !writes.is_empty() {
-            match self.turns.write(&writes) {
-                Ok(outcomes) => {
-                    for (write, outcome) in writes.into_iter().zip(outcomes) {
-                        self.answer(write, outcome);
-                    }
-                }
-                Err(error) => {
-                    for write in writes {
-                        self.answer(write, Err(error.clone()));
-                    }
-                }
+            if !retaining.is_empty() {
+                self.look();
             }
+            self.write(writes);
+        }
+        if !renewals.is_empty() {
+            self.renew(renewals);
         }
         if !reads.is_empty() {
             self.turns.read(reads);
         }
     }
 
-    fn answer(&mut self, write: Write, outcome: Result<Done, Error>) {
-        if let Ok(done) = &outcome {
-            for released in &done.released {
-                self.seats.remove(&(done.ledger, released.token));
+    fn write(&mut self, writes: Vec<Write>) {
+        match self.turns.write(&writes) {
+            Ok(written) => {
+                for (write, outcome) in writes.into_iter().zip(written.outcomes) {
+                    self.answer(write, outcome);
+                }
+                for id in written.adopted {
+                    // What cannot be read now is loaded when the name is taken the next time.
+                    let _ = self.vouch(id, Duration::ZERO);
+                }
             }
+            Err(error) => {
+                for write in writes {
+                    self.answer(write, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn renew(&mut self, renewals: Vec<Renewal>) {
+        let outcomes = self.turns.renew(&renewals);
+        let now = self.turns.vouched();
+        for (Renewal { renews, reply, .. }, outcomes) in renewals.into_iter().zip(outcomes) {
+            let kept =
+                |outcome: Result<Heard, Error>| outcome.map(|heard| self.hear(heard, renews, now));
+            reply(outcomes.into_iter().map(kept).collect());
+        }
+    }
+
+    /// Notes that a session was heard, or only looks; gives what it holds until when.
+    fn hear(&mut self, heard: Heard, renews: bool, now: Duration) -> Vec<Kept> {
+        let Heard { ledger, held, time, came } = heard;
+        if renews && self.judges() {
+            if came {
+                self.leases.came(ledger, &held, now);
+            } else {
+                self.leases.heard(ledger, &held, now);
+            }
+        }
+        let keep = |held| {
+            let left = self.leases.left(ledger, &held, now).or_else(|| self.leases.whole(&held));
+            Kept { until: left.and_then(|left| time.checked_add(left).ok()), held }
+        };
+        held.into_iter().map(keep).collect()
+    }
+
+    /// Whether this pool judges the leases of what it serves; nobody would hear a single command.
+    fn judges(&self) -> bool {
+        self.turns.actor.role != Role::Local
+    }
+
+    fn answer(&mut self, write: Write, mut outcome: Result<Done, Error>) {
+        if let Ok(done) = &mut outcome {
+            self.note(done);
         }
         match write.reply {
             Reply::Nobody => {
@@ -118,17 +179,36 @@ impl Writer {
             }
             Reply::Caller(reply) => {
                 let granted = outcome.as_ref().ok().and_then(|done| done.granted.clone());
-                let taken = reply(outcome);
-                match granted {
-                    Some(Granted { seat, .. }) if taken => {
+                match (reply(outcome), granted) {
+                    (Received::Seat, Some(Granted { seat, .. })) => {
                         *self.seats.entry((seat.ledger, seat.token)).or_default() += 1;
                     }
-                    Some(Granted { seat, new: true }) => {
+                    (Received::Lost, Some(Granted { seat, new: true, .. })) => {
                         self.unreleased.push(seat.release(Reply::Nobody));
                     }
-                    Some(Granted { new: false, .. }) | None => {}
+                    (Received::Lost, Some(Granted { new: false, .. }))
+                    | (Received::Plain, Some(_))
+                    | (_, None) => {}
                 }
             }
+        }
+    }
+
+    /// Notes what a command did to seats and leases.
+    fn note(&mut self, done: &mut Done) {
+        for released in &done.released {
+            self.seats.remove(&(done.ledger, released.token));
+        }
+        for session in &done.gone {
+            self.leases.forget(&(done.ledger, session.clone()));
+        }
+        if let Some(Granted { kept, .. }) = &mut done.granted {
+            if self.judges() {
+                let now = self.turns.vouched();
+                self.leases.heard(done.ledger, std::slice::from_ref(&kept.held), now);
+            }
+            let whole = self.leases.whole(&kept.held);
+            kept.until = whole.and_then(|whole| done.time.checked_add(whole).ok());
         }
     }
 
@@ -152,6 +232,7 @@ impl Writer {
 #[derive(Default)]
 struct Waiting {
     writes: Vec<Write>,
+    renewals: Vec<Renewal>,
     reads: Vec<Read>,
     /// The sessions that ask for a license.
     retaining: BTreeSet<Arc<SessionId>>,

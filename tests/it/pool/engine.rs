@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use license_pool::log::MemoryLog;
 use license_pool::{
-    Error, LOCAL, ManualClock, Pool, Principal, ProductId, Refusal, Release, Retain, Seat,
+    Clock, Error, LOCAL, ManualClock, Pool, Principal, ProductId, Refusal, Release, Retain, Seat,
     ServerName, Session, Target,
 };
 
@@ -140,7 +140,11 @@ impl Engine for PoolEngine {
     }
 
     fn set_clock(&mut self, now: Timestamp) {
-        self.clock.set(now);
+        // Time that passes, unless somebody sets the clock back.
+        match now.duration_since(self.clock.now()) {
+            passed if passed.is_positive() => self.clock.advance(passed),
+            _ => self.clock.set(now),
+        }
         self.latest = self.latest.max(now);
     }
 

@@ -1,6 +1,7 @@
 //! The pool as an embedder sees it: promises of the runtime and of both its logs.
 
 mod batches;
+mod cluster;
 mod damage;
 mod driven;
 mod engine;
@@ -9,6 +10,7 @@ mod figures;
 mod files;
 mod formats;
 mod installing;
+mod leases;
 mod logs;
 mod restart;
 mod seats;

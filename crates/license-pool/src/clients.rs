@@ -1,0 +1,121 @@
+//! What a server asks for its clients: they hold by a lease that they renew, and not by a value that
+//! lives in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_core::{Command, Retain};
+use license_types::{RenewReceipt, RetainReceipt, SessionId, SessionState};
+
+use crate::request::{Done, Kept, Received, Renewal, Request};
+use crate::{Error, Pending, Pool};
+
+/// A license that a client holds by its lease; see [`Pool::grant`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    /// The record and the lease.
+    pub receipt: RetainReceipt,
+    /// Whether it was retained just now, and not held by the session before.
+    pub new: bool,
+}
+
+impl Pool {
+    /// Retains for a client that will renew by itself: where
+    /// [`lease_seconds`](Retain::lease_seconds) says so, the license is released once the client was
+    /// not heard for that long. A session that holds it already is heard, and gets the same
+    /// retention again with the lease that was fixed first.
+    ///
+    /// # Errors
+    /// As [`retain`](Self::retain).
+    ///
+    /// ```
+    /// use license_pool::{LeaseSeconds, Pool, Retain, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let ann = Session::rest("ann", "job-7", "127.0.0.1");
+    /// let mut retain = Retain::new("0009".parse()?, "job-7".parse()?, ann);
+    /// retain.lease_seconds = Some(LeaseSeconds::new(90)?);
+    /// let granted = pool.grant(retain, None).wait()?;
+    /// let lease = granted.receipt.lease.expect("it asked for one");
+    /// assert_eq!((granted.new, lease.renew_after_seconds.get()), (true, 30));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn grant(&self, retain: Retain, _wait: Option<Duration>) -> Pending<Granted> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.write(Command::Retain(retain), move |done| {
+            let granted = done.and_then(|Done { granted, .. }| granted.ok_or(Error::Closed));
+            // Who is not there any more asks again, or its lease runs out.
+            let _ = sender.send(granted);
+            Received::Plain
+        });
+        pending.then(|granted| {
+            let granted = granted?;
+            Ok(Granted { receipt: granted.kept.receipt(), new: granted.new })
+        })
+    }
+
+    /// Renews what a session holds, and may tell its new state; gives what it holds. Only a change
+    /// is an entry: a new state, or that the session comes from another server.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRetained`](crate::Refusal::NotRetained) when it holds nothing; or what the store said.
+    pub fn renew(&self, session: &str, state: Option<SessionState>) -> Result<RenewReceipt, Error> {
+        self.renew_async(session, state).wait()
+    }
+
+    /// [`renew`](Self::renew) for async callers.
+    pub fn renew_async(&self, session: &str, state: Option<SessionState>) -> Pending<RenewReceipt> {
+        match SessionId::new(session) {
+            Ok(session) => self.hear(vec![(session, state)], true).then(only),
+            Err(invalid) => self.refuse(Error::Input(invalid)),
+        }
+    }
+
+    /// Renews what many sessions hold; one answer each. Those that come from another server share
+    /// one entry.
+    ///
+    /// # Errors
+    /// None but those of each session, unless the pool is closed.
+    pub fn renew_all(
+        &self,
+        sessions: Vec<(SessionId, Option<SessionState>)>,
+    ) -> Pending<Vec<Result<RenewReceipt, Error>>> {
+        self.hear(sessions, true)
+    }
+
+    /// What a session holds, with its leases; nothing is renewed.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRetained`](crate::Refusal::NotRetained) when it holds nothing; or what the store said.
+    pub fn session(&self, session: SessionId) -> Pending<RenewReceipt> {
+        self.hear(vec![(session, None)], false).then(only)
+    }
+
+    fn hear(
+        &self,
+        sessions: Vec<(SessionId, Option<SessionState>)>,
+        renews: bool,
+    ) -> Pending<Vec<Result<RenewReceipt, Error>>> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        let sessions = sessions.into_iter().map(|(session, state)| (Arc::new(session), state));
+        self.shared.send(Request::Renew(Renewal {
+            license: self.license.clone(),
+            principal: self.principal.clone(),
+            sessions: sessions.collect(),
+            renews,
+            reply: Box::new(move |kept| drop(sender.send(Ok(kept)))),
+        }));
+        // Records are rendered by who asked.
+        pending.then(|sessions| Ok(sessions?.into_iter().map(receipt).collect()))
+    }
+}
+
+/// The answer of a list of one.
+fn only(answers: Result<Vec<Result<RenewReceipt, Error>>, Error>) -> Result<RenewReceipt, Error> {
+    answers?.pop().unwrap_or(Err(Error::Internal(None)))
+}
+
+fn receipt(kept: Result<Vec<Kept>, Error>) -> Result<RenewReceipt, Error> {
+    Ok(RenewReceipt { held: kept?.iter().map(Kept::receipt).collect() })
+}

@@ -1,0 +1,253 @@
+//! When each session that this server serves was heard last, and when its lease runs out. Counted in
+//! time that the server vouches for, never by a clock that can be set; a renewal costs one look-up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_core::Held;
+use license_types::{SessionId, SessionState, Token};
+
+use crate::log::{LedgerId, Silence};
+
+/// So long a session that sleeps is kept, unless told otherwise.
+pub(crate) const SLEEP: Duration = Duration::from_secs(172_800);
+
+/// A session of a ledger.
+pub(crate) type Key = (LedgerId, Arc<SessionId>);
+
+/// The sessions that hold by a lease.
+pub(crate) struct Leases {
+    sessions: BTreeMap<Key, Lease>,
+    /// When to look at each session next; never later than its lease runs out.
+    agenda: BTreeSet<(Duration, Key)>,
+    /// When all leases began afresh last.
+    afresh: Duration,
+    /// How long a session that sleeps is kept.
+    sleep: Duration,
+    /// Silences that were told of and are over.
+    over: Vec<(LedgerId, Token)>,
+}
+
+struct Lease {
+    /// When it was heard last, or when this server began to vouch for it.
+    heard: Duration,
+    /// Its silence before that, which others counted.
+    kept: Duration,
+    /// The shortest of its leases, or shorter.
+    term: Term,
+    /// When it is on the agenda.
+    due: Duration,
+    /// The token by which its silence was told.
+    told: Option<Token>,
+}
+
+/// How long a retention lives without a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Term {
+    /// All in all.
+    whole: Duration,
+    /// A third of its lease: so long a client has at least, after a restart, to be heard again.
+    third: Duration,
+}
+
+impl Term {
+    /// The term of a retention; none where it has no lease.
+    fn of(held: &Held, sleep: Duration) -> Option<Term> {
+        let lease = Duration::from_secs(held.record.lease_seconds?.get());
+        let sleeps = held.state == Some(SessionState::Sleeping);
+        Some(Term { whole: if sleeps { lease.max(sleep) } else { lease }, third: lease / 3 })
+    }
+
+    /// What is left of it where leases begin afresh after a silence of `kept`: all the rest, but no
+    /// less than a third of a lease, and that only once.
+    fn left(self, kept: Duration) -> Duration {
+        let granted = self.whole.saturating_sub(kept).max(self.third);
+        granted.min((self.whole + self.third).saturating_sub(kept))
+    }
+}
+
+impl Leases {
+    pub(crate) fn new(sleep: Duration) -> Leases {
+        Leases {
+            sessions: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            afresh: Duration::ZERO,
+            sleep,
+            over: Vec::new(),
+        }
+    }
+
+    /// How long a retention lives from a renewal on; none where it needs none.
+    pub(crate) fn whole(&self, held: &Held) -> Option<Duration> {
+        Term::of(held, self.sleep).map(|term| term.whole)
+    }
+
+    /// A session was heard: all its leases begin anew. `held` is what it holds, as far as that is
+    /// known here.
+    pub(crate) fn heard(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
+        let Some(term) = self.shortest(held) else { return };
+        let key = (ledger, held[0].record.session.clone());
+        match self.sessions.get_mut(&key) {
+            Some(lease) => {
+                (lease.heard, lease.kept) = (now, Duration::ZERO);
+                self.over.extend(lease.told.take().map(|token| (ledger, token)));
+                if term < lease.term {
+                    lease.term = term;
+                    let due = now + term.whole;
+                    if due < lease.due {
+                        self.agenda.remove(&(lease.due, key.clone()));
+                        lease.due = due;
+                        self.agenda.insert((due, key));
+                    }
+                }
+            }
+            None => self.begin(key, term, Duration::ZERO, now),
+        }
+    }
+
+    /// A session came from another server: what that told of its silence is no longer true.
+    pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
+        self.heard(ledger, held, now);
+        self.over.extend(held.last().map(|held| (ledger, held.record.token)));
+    }
+
+    /// Vouches for a session from now on that was silent already for as long as `kept` says, told by
+    /// that token; one that this server vouches for already goes on as it is.
+    pub(crate) fn take_over(
+        &mut self,
+        ledger: LedgerId,
+        held: &[Held],
+        kept: Option<(Token, Duration)>,
+        now: Duration,
+    ) {
+        let Some(term) = self.shortest(held) else { return };
+        let key = (ledger, held[0].record.session.clone());
+        if self.sessions.contains_key(&key) {
+            return;
+        }
+        self.begin(key.clone(), term, kept.map_or(Duration::ZERO, |(_, silent)| silent), now);
+        if let Some(lease) = self.sessions.get_mut(&key) {
+            lease.told = kept.map(|(token, _)| token);
+        }
+    }
+
+    fn begin(&mut self, key: Key, term: Term, kept: Duration, now: Duration) {
+        let mut lease = Lease { heard: now, kept, term, due: now, told: None };
+        lease.due = self.end(&lease, term);
+        self.agenda.insert((lease.due, key.clone()));
+        self.sessions.insert(key, lease);
+    }
+
+    /// A session that this server no longer serves, or that holds nothing by a lease any more.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        if let Some(lease) = self.sessions.remove(key) {
+            self.over.extend(lease.told.map(|token| (key.0, token)));
+            self.agenda.remove(&(lease.due, key.clone()));
+        }
+    }
+
+    /// Forgets all: this server vouches for nothing any more.
+    pub(crate) fn clear(&mut self) {
+        *self = Leases::new(self.sleep);
+    }
+
+    /// All leases begin afresh: nobody could be heard for a while.
+    pub(crate) fn begin_afresh(&mut self, now: Duration) {
+        self.afresh = now;
+    }
+
+    /// When to look next.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.agenda.first().map(|(due, _)| *due)
+    }
+
+    /// Up to `limit` sessions of which some lease may have run out, to be looked at again at `again`
+    /// unless something happens to them before.
+    pub(crate) fn overdue(&mut self, now: Duration, again: Duration, limit: usize) -> Vec<Key> {
+        let mut overdue = Vec::new();
+        while overdue.len() < limit && self.due().is_some_and(|due| due <= now) {
+            let Some((_, key)) = self.agenda.pop_first() else { break };
+            let Some(lease) = self.sessions.get(&key) else { continue };
+            let mut next = self.end(lease, lease.term);
+            if next <= now {
+                overdue.push(key.clone());
+                next = again;
+            }
+            if let Some(lease) = self.sessions.get_mut(&key) {
+                lease.due = next;
+            }
+            self.agenda.insert((next, key));
+        }
+        overdue
+    }
+
+    /// Whether the lease of this retention has run out.
+    pub(crate) fn has_run_out(&self, ledger: LedgerId, held: &Held, now: Duration) -> bool {
+        let lease = self.sessions.get(&(ledger, held.record.session.clone()));
+        match (lease, Term::of(held, self.sleep)) {
+            (Some(lease), Some(term)) => self.end(lease, term) <= now,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// What is left of the lease of a retention; none where it needs none, or where another server
+    /// judges it.
+    pub(crate) fn left(&self, ledger: LedgerId, held: &Held, now: Duration) -> Option<Duration> {
+        let lease = self.sessions.get(&(ledger, held.record.session.clone()))?;
+        Some(self.end(lease, Term::of(held, self.sleep)?).saturating_sub(now))
+    }
+
+    /// Looks again when the leases run out that a session holds now.
+    pub(crate) fn reconsider(&mut self, key: &Key, held: &[Held]) {
+        let Some(term) = self.shortest(held) else { return self.forget(key) };
+        let Some(mut lease) = self.sessions.remove(key) else { return };
+        self.agenda.remove(&(lease.due, key.clone()));
+        lease.term = term;
+        lease.due = self.end(&lease, term);
+        self.agenda.insert((lease.due, key.clone()));
+        self.sessions.insert(key.clone(), lease);
+    }
+
+    /// What to tell of silences: those of more than a sixth of a lease, by the token that `last` says
+    /// the session retained last, and those that are over.
+    pub(crate) fn silences(
+        &mut self,
+        now: Duration,
+        last: impl Fn(&Key) -> Option<Token>,
+    ) -> Vec<Silence> {
+        let Leases { sessions, over, .. } = self;
+        let mut silent = Vec::new();
+        for (key, lease) in sessions {
+            let silence = lease.kept + now.saturating_sub(lease.heard);
+            if silence > lease.term.third / 2
+                && let Some(token) = last(key)
+            {
+                let before = lease.told.replace(token).filter(|before| *before != token);
+                over.extend(before.map(|before| (key.0, before)));
+                silent.push(Silence { ledger: key.0, token, silent: silence });
+            }
+        }
+        let over = over.iter().map(|(ledger, token)| Silence {
+            ledger: *ledger,
+            token: *token,
+            silent: Duration::ZERO,
+        });
+        over.chain(silent).collect()
+    }
+
+    /// Notes that the silences were told.
+    pub(crate) fn told(&mut self) {
+        self.over.clear();
+    }
+
+    fn shortest(&self, held: &[Held]) -> Option<Term> {
+        held.iter().filter_map(|held| Term::of(held, self.sleep)).min()
+    }
+
+    fn end(&self, lease: &Lease, term: Term) -> Duration {
+        let from = lease.heard.max(self.afresh);
+        let kept = lease.kept + (from - lease.heard);
+        from + if kept.is_zero() { term.whole } else { term.left(kept) }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a pool can be asked: reports, each from a ledger that was brought up to date after the
+//! question came in, and the history.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use license_core::{Head, Held};
+use license_types::{
+    Availability, Entry, IntoProductId, LicenseInfo, LicenseUsage, ProductDay, SessionId,
+    StoreCheck,
+};
+
+use crate::log::{Asked, Found, LedgerId, Log, LogError, Selection, Stretch, Which};
+use crate::{ChainCheck, Error, History, HistoryPage, Pending, Pool, chain, check, ledgers};
+
+impl Pool {
+    /// License usage: what is held now, on `server` or on all of them, in the order of the tokens.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
+    pub fn usage(&self, server: Option<&str>) -> Result<LicenseUsage, Error> {
+        self.usage_async(server).wait()
+    }
+
+    /// [`usage`](Self::usage) for async callers.
+    pub fn usage_async(&self, server: Option<&str>) -> Pending<LicenseUsage> {
+        // Records are rendered by who asked: the writer only lists them.
+        self.held_async(server).then(|held| Ok(held?.iter().map(Held::retention).collect()))
+    }
+
+    /// [`usage`](Self::usage) with what no record tells: the session's id and the server that serves
+    /// it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
+    pub fn held(&self, server: Option<&str>) -> Result<Vec<Held>, Error> {
+        self.held_async(server).wait()
+    }
+
+    /// [`held`](Self::held) for async callers.
+    pub fn held_async(&self, server: Option<&str>) -> Pending<Vec<Held>> {
+        let server: Option<Arc<str>> = server.map(Arc::from);
+        self.read(move |ledger, _| {
+            let served = |held: &Held| server.as_ref().is_none_or(|s| **s == *held.server.as_str());
+            ledger.live().filter(served).collect()
+        })
+    }
+
+    /// What one session holds, in the order of the tokens. Whoever acts for a principal sees only
+    /// sessions of its own.
+    pub fn session_async(&self, session: SessionId) -> Pending<Vec<Held>> {
+        let (session, principal) = (Arc::new(session), self.principal.clone());
+        let held = self.read(move |ledger, _| match ledger.owned(&session, principal.as_ref()) {
+            Err(refusal) => Err(Error::Refused(refusal)),
+            Ok(()) => Ok(ledger.held(&session).collect()),
+        });
+        held.then(Result::flatten)
+    }
+
+    /// License info: the installed license with live counters; `None` where none is installed.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
+    pub fn info(&self) -> Result<Option<LicenseInfo>, Error> {
+        self.info_async().wait()
+    }
+
+    /// [`info`](Self::info) for async callers.
+    pub fn info_async(&self) -> Pending<Option<LicenseInfo>> {
+        self.read(|ledger, now| ledger.info(now))
+    }
+
+    /// Whether a new session would be granted a license of a product now.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the named license is not installed; or what the store said.
+    pub fn availability(&self, product: impl IntoProductId) -> Result<Availability, Error> {
+        self.availability_async(product).wait()
+    }
+
+    /// [`availability`](Self::availability) for async callers.
+    pub fn availability_async(&self, product: impl IntoProductId) -> Pending<Availability> {
+        match product.into_product_id() {
+            Ok(product) => self.read(move |ledger, now| ledger.availability(product, now)),
+            Err(invalid) => self.refuse(Error::Input(invalid)),
+        }
+    }
+
+    /// Every entry of the license, from the first.
+    pub fn history(&self) -> History {
+        self.select(Selection::default())
+    }
+
+    /// The entries of the license that are wanted, from the first.
+    pub fn select(&self, wanted: Selection) -> History {
+        History::new(self.clone(), wanted)
+    }
+
+    /// Where the log of the license ends.
+    pub fn head_async(&self) -> Pending<Head> {
+        self.read(|ledger, _| ledger.head())
+    }
+
+    /// Up to `limit` entries after the sequence `after`; fewer only at the end.
+    pub fn page(&self, after: u64, limit: usize) -> Pending<Vec<Entry>> {
+        let page = self.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, limit));
+        page.then(|page| Ok(page?.iter().map(license_core::Entry::to_wire).collect()))
+    }
+
+    /// Up to `limit` entries that are wanted, from a stretch of the log after the sequence `after`:
+    /// there may be none in it and still some beyond.
+    pub fn stretch(&self, after: u64, limit: usize, wanted: Selection) -> Pending<HistoryPage> {
+        let nothing = Stretch { reached: after, end: after, ..Stretch::default() };
+        let stretch =
+            self.read_log(nothing, move |log, ledger| log.select(ledger, after, limit, &wanted));
+        stretch.then(|stretch| {
+            let Stretch { entries, reached, end } = stretch?;
+            let entries = entries.iter().map(license_core::Entry::to_wire).collect();
+            Ok(HistoryPage { entries, reached, end })
+        })
+    }
+
+    /// Recomputes the chain over every entry of the license, and tells up to where it holds. Others
+    /// go on meanwhile; `reached` is told now and then which entry was reached.
+    ///
+    /// # Errors
+    /// What the store said. A chain that does not hold is no error but in the answer.
+    pub fn verify_chain(&self, mut reached: impl FnMut(u64)) -> Result<ChainCheck, Error> {
+        chain::verify(self, &mut reached)
+    }
+
+    /// The figures of each product for each day, in UTC, that begins or ends in `time`, in the order
+    /// of the days; those of the day that runs are as of now. They outlive the entries that they are
+    /// made from.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let seat = pool.retain("0009", "job-7", Session::rest("ann", "job-7", "127.0.0.1"))?;
+    /// let always = jiff::Timestamp::MIN..jiff::Timestamp::MAX;
+    /// let days = pool.days(always).wait()?;
+    /// assert_eq!(days[0].peak_used_count.get(), 1);
+    /// assert_eq!(days[0].allowed_count.get(), 15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn days(&self, time: Range<Timestamp>) -> Pending<Vec<ProductDay>> {
+        let pool = self.clone();
+        let running = self.read(|ledger, now| ledger.running_figures(now));
+        // Afterwards, so that no day is missed that ends in between; what is written down counts.
+        running.followed_by(move |running| {
+            let days = time.clone();
+            let written = pool.read_log(Vec::new(), move |log, ledger| log.figures(ledger, days));
+            written.then(move |written| {
+                let figures = running.into_iter().filter(|figure| figure.is_within(&time));
+                let mut days = BTreeMap::new();
+                for figure in figures.chain(written?) {
+                    let within = figure.product_days(&time);
+                    days.extend(within.map(|day| ((day.date.clone(), day.product_id), day)));
+                }
+                Ok(days.into_values().collect())
+            })
+        })
+    }
+
+    /// The numbers of the licenses in force.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub fn licenses(&self) -> Result<Vec<String>, Error> {
+        self.licenses_async().wait()
+    }
+
+    /// [`licenses`](Self::licenses) for async callers.
+    pub fn licenses_async(&self) -> Pending<Vec<String>> {
+        self.with_log(|log| {
+            let ledgers = log.ledgers().map_err(Error::store)?;
+            Ok(ledgers.into_iter().filter_map(|mut ledger| ledger.numbers.pop()).collect())
+        })
+    }
+
+    /// Reads every entry of the store again: whether each follows from the one before, the chain
+    /// holds and every count adds up. Others go on meanwhile.
+    ///
+    /// # Errors
+    /// What the store said. A fault in the store is no error but in the report.
+    pub fn check(&self) -> Result<StoreCheck, Error> {
+        check::check(self)
+    }
+
+    /// Reads the log of the license; `nothing` is what is read where none is installed.
+    pub(crate) fn read_log<T: Send + 'static>(
+        &self,
+        nothing: T,
+        read: impl FnOnce(&mut dyn Log, LedgerId) -> Result<T, LogError> + Send + 'static,
+    ) -> Pending<T> {
+        let (license, required) = (self.license.clone(), self.required);
+        self.with_log(move |log| {
+            let asked = Asked { license: license.clone(), known: None };
+            let news = log.catch_up(&[asked]).map_err(Error::store)?;
+            match (news.found.first(), &license) {
+                (None, _) => Err(Error::Internal(None)),
+                (Some(Found::Unknown), Which::Only) if !required => Ok(nothing),
+                (Some(found), _) => {
+                    let ledger = ledgers::id(&license, found)?;
+                    read(log, ledger).map_err(Error::store)
+                }
+            }
+        })
+    }
+}

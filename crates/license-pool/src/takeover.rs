@@ -1,0 +1,141 @@
+//! What ends or changes hands without anybody asking: leases that ran out, and what the dead served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_core::{Command, Fault, Held, Release, Target};
+use license_types::{ReleaseCause, ServerName, SessionId, Token};
+
+use crate::Error;
+use crate::leases::{Key, Leases};
+use crate::log::{LedgerId, ServerRow, Silence, Turn, Which};
+use crate::step::{Gathering, Step};
+use crate::turn::{Moment, Plan, Turns};
+
+/// More retentions than these are not released in one turn: others wait for theirs.
+const RELEASES_MAX: usize = 1000;
+
+/// What one server serves no longer.
+pub(crate) struct Estate {
+    pub(crate) from: Arc<ServerName>,
+    pub(crate) epoch: u64,
+    /// The server as it was found dead; none for single commands, which nobody has to end.
+    pub(crate) row: Option<ServerRow>,
+    /// Whether sessions that hold by a lease are served on; nothing is, otherwise.
+    pub(crate) adopts: bool,
+}
+
+impl Turns {
+    /// Releases what these sessions hold by leases that have run out; `vouches` tells of seats, which
+    /// need no renewal.
+    pub(crate) fn expire(
+        &mut self,
+        sessions: &[Key],
+        leases: &Leases,
+        now: Duration,
+        vouches: impl Fn(LedgerId, Token) -> bool,
+    ) -> Result<(), Error> {
+        let ledgers: Vec<LedgerId> = sessions.iter().map(|(id, _)| *id).collect();
+        let own = self.actor.server.clone();
+        self.turn_of(&ledgers, |moment, gathering| {
+            for (id, session) in sessions {
+                let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
+                let run_out = |held: &Held| {
+                    held.server == own
+                        && leases.has_run_out(*id, held, now)
+                        && !vouches(*id, held.record.token)
+                };
+                let tokens: Vec<Token> =
+                    ledger.held(session).filter(run_out).map(|held| held.record.token).collect();
+                let (gathered, _) = gathering.of(*id, ledger);
+                let mut step =
+                    Step { ledger, stamp: moment.stamp, now: moment.clock.now, gathered };
+                for token in tokens {
+                    release(&mut step, *id, token, ReleaseCause::LeaseExpired)?;
+                }
+            }
+            Ok((Vec::new(), ()))
+        })
+    }
+
+    /// Takes over, or ends, what another server serves in these ledgers; gives those in which this
+    /// server serves its sessions now.
+    pub(crate) fn settle(
+        &mut self,
+        estate: &Estate,
+        ledgers: &[LedgerId],
+    ) -> Result<Vec<LedgerId>, Error> {
+        self.load(ledgers)?;
+        self.turn_of(ledgers, |moment, gathering| {
+            let mut adopted = Vec::new();
+            for id in ledgers {
+                let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
+                let ends = |held: &Held| {
+                    let lasts = estate.adopts
+                        && (estate.row.is_none() || held.record.lease_seconds.is_some());
+                    held.server == estate.from && !lasts
+                };
+                let mut tokens: Vec<Token> =
+                    ledger.live().filter(ends).map(|held| held.record.token).collect();
+                let all = tokens.len() <= RELEASES_MAX;
+                tokens.truncate(RELEASES_MAX);
+                let (gathered, _) = gathering.of(*id, ledger);
+                let mut step =
+                    Step { ledger, stamp: moment.stamp, now: moment.clock.now, gathered };
+                for token in tokens {
+                    release(&mut step, *id, token, ReleaseCause::ServerLost)?;
+                }
+                if all && step.ledger.servers().any(|server| *server == estate.from) {
+                    step.adopt(&estate.from, estate.epoch)?;
+                    adopted.push(*id);
+                }
+            }
+            Ok((estate.row.iter().cloned().collect(), adopted))
+        })
+    }
+
+    /// What this server serves in a ledger, by session, and what was told of their silences.
+    pub(crate) fn served(&mut self, id: LedgerId) -> Result<(Served, Vec<Silence>), Error> {
+        self.load(&[id])?;
+        let silences = self.log.silences(id).map_err(Error::store)?;
+        let mut served = Served::new();
+        if let Some(ledger) = self.ledgers.sound(id) {
+            for held in ledger.live().filter(|held| held.server == self.actor.server) {
+                served.entry(held.record.session.clone()).or_default().push(held);
+            }
+        }
+        Ok((served, silences))
+    }
+
+    /// A turn of ledgers that are in memory, by whatever number leads to each.
+    fn turn_of<T>(
+        &mut self,
+        ledgers: &[LedgerId],
+        mut plan: impl FnMut(&mut Moment<'_>, &mut Gathering) -> Result<(Vec<ServerRow>, T), Fault>,
+    ) -> Result<T, Error> {
+        let mut licenses: Vec<Which> = ledgers.iter().filter_map(|id| self.license(*id)).collect();
+        licenses.sort_unstable();
+        licenses.dedup();
+        self.turn(&licenses, |mut moment| -> Plan<T> {
+            let mut gathering = Gathering::default();
+            let (ends, value) = plan(&mut moment, &mut gathering)?;
+            let appends = gathering.into_appends(moment.ledgers);
+            Ok((Turn { appends, ends }, value))
+        })
+    }
+}
+
+/// What each session holds.
+pub(crate) type Served = BTreeMap<Arc<SessionId>, Vec<Held>>;
+
+fn release(
+    step: &mut Step<'_>,
+    id: LedgerId,
+    token: Token,
+    cause: ReleaseCause,
+) -> Result<(), Fault> {
+    let release = Release { target: Target::Token(token), cause, note: None };
+    // A token that is held is released; a refusal would only leave it as it is.
+    step.write(id, &Command::Release(release)).map(drop)
+}

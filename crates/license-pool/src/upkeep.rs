@@ -1,0 +1,262 @@
+//! What a pool does though nobody asks: it shows that it lives, ends leases that ran out, and takes
+//! over what the dead served.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_types::ServerName;
+
+use crate::log::LedgerId;
+use crate::takeover::Estate;
+use crate::turn::Role;
+use crate::watcher::{Dead, Watcher};
+use crate::writer::Writer;
+use crate::{Error, LOCAL};
+
+/// How long to wait before something that the store did not take is tried again.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// So often the register is looked at for the dead before licenses are handed out.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// So many ledgers are loaded or change hands in one step: others wait meanwhile.
+const LEDGERS_MAX: usize = 16;
+
+/// So many sessions are looked at in one turn.
+const SESSIONS_MAX: usize = 512;
+
+/// What is due when.
+pub(crate) struct Upkeep {
+    watcher: Watcher,
+    /// When to beat next.
+    beat: Duration,
+    /// When the register was looked at last.
+    looked: Option<Duration>,
+    /// Whether an epoch has begun: its first beat was made.
+    begun: bool,
+    /// The ledgers in which this name served sessions before; none until the store was asked.
+    loading: Option<VecDeque<LedgerId>>,
+    dead: VecDeque<Dead>,
+    /// When to go on with what the store did not take.
+    again: Duration,
+    /// Whether another took this server's name: nothing is left to be done.
+    fenced: bool,
+}
+
+impl Upkeep {
+    pub(crate) fn new(role: Role) -> Upkeep {
+        Upkeep {
+            watcher: Watcher::default(),
+            beat: if role == Role::Local { Duration::MAX } else { Duration::ZERO },
+            looked: None,
+            begun: false,
+            // A name that nobody had before served nothing.
+            loading: matches!(role, Role::Local | Role::Transient).then(VecDeque::new),
+            dead: VecDeque::new(),
+            again: Duration::ZERO,
+            fenced: false,
+        }
+    }
+}
+
+impl Writer {
+    /// Does what is due.
+    pub(crate) fn keep_up(&mut self) {
+        let now = self.turns.vouched();
+        if self.turns.is_back() {
+            self.leases.begin_afresh(now);
+        }
+        if self.upkeep.fenced {
+            return;
+        }
+        let elapsed = self.turns.elapsed();
+        if self.upkeep.beat <= elapsed {
+            self.beat();
+        }
+        if self.upkeep.again <= elapsed {
+            let done =
+                self.load_some().and_then(|()| self.expire_some()).and_then(|()| self.bury());
+            if let Err(error) = done {
+                self.upkeep.again = elapsed + RETRY;
+                self.fence_if(&error);
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(crate) fn upkeep_due(&self) -> Duration {
+        let Upkeep { beat, again, loading, dead, fenced, .. } = &self.upkeep;
+        if *fenced {
+            return Duration::MAX;
+        }
+        let works = !dead.is_empty() || loading.as_ref().is_none_or(|loading| !loading.is_empty());
+        let expiry = self.leases.due().map_or(Duration::MAX, |due| self.turns.when(due));
+        let work = if works { *again } else { expiry.max(*again) };
+        work.min(*beat)
+    }
+
+    /// Looks for the dead before licenses are handed out, unless that was done just now.
+    pub(crate) fn look(&mut self) {
+        let elapsed = self.turns.elapsed();
+        let due = match self.upkeep.looked {
+            None => true,
+            Some(looked) => {
+                self.upkeep.watcher.shows_who_lives() && elapsed.saturating_sub(looked) >= LOOK
+            }
+        };
+        if due && !self.upkeep.fenced {
+            self.beat();
+            // What cannot be done now is tried again.
+            let _ = self.bury();
+        }
+    }
+
+    /// Shows that this server lives, and looks who else does.
+    fn beat(&mut self) {
+        let now = self.turns.vouched();
+        let turns = &self.turns;
+        let silences = self.leases.silences(now, |session| turns.last_token(session));
+        let rows = self.turns.beat(&silences);
+        let elapsed = self.turns.elapsed();
+        let role = self.turns.actor.role;
+        let third = self.turns.actor.lease / 3;
+        match rows {
+            Ok(rows) => {
+                self.leases.told();
+                let own = self.turns.actor.server.clone();
+                let every = self.upkeep.watcher.every(third);
+                let dead = self.upkeep.watcher.see(&rows, &own, elapsed, every);
+                let settles = |dead: &Dead| role == Role::Serving || dead.row.transient;
+                self.upkeep.dead = dead.into_iter().filter(settles).collect();
+                if role != Role::Local {
+                    // The silences of an epoch are told before it is long enough to count.
+                    let first = if self.upkeep.begun { every } else { third / 2 };
+                    self.upkeep.beat = elapsed + first.min(self.upkeep.watcher.every(third));
+                }
+                self.upkeep.begun = true;
+            }
+            Err(error) => {
+                self.upkeep.watcher.missed();
+                if role != Role::Local {
+                    self.upkeep.beat = elapsed + RETRY;
+                }
+                self.fence_if(&error);
+            }
+        }
+        self.upkeep.looked = Some(elapsed);
+        if self.turns.is_back() {
+            let now = self.turns.vouched();
+            self.leases.begin_afresh(now);
+        }
+        if role == Role::Serving {
+            // What cannot be done now is tried at the next beat.
+            let _ = self.adopt_local();
+        }
+    }
+
+    /// Begins to vouch for what this name served before.
+    fn load_some(&mut self) -> Result<(), Error> {
+        if self.upkeep.loading.is_none() {
+            let own = self.turns.actor.server.clone();
+            let ledgers = self.turns.log.serving(&own).map_err(Error::store)?;
+            self.upkeep.loading = Some(ledgers.into());
+        }
+        for _ in 0..LEDGERS_MAX {
+            let next = self.upkeep.loading.as_ref().and_then(|loading| loading.front().copied());
+            let Some(id) = next else { break };
+            self.vouch(id, Duration::ZERO)?;
+            self.upkeep.loading.as_mut().map(VecDeque::pop_front);
+        }
+        Ok(())
+    }
+
+    /// Vouches for all that this server serves in a ledger; `before` has passed already.
+    pub(crate) fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<(), Error> {
+        let (served, silences) = self.turns.served(id)?;
+        let now = self.turns.vouched();
+        for held in served.values() {
+            let last = held.last().map(|held| held.record.token);
+            let told = silences.iter().find(|silence| Some(silence.token) == last);
+            let before = told.map_or(before, |told| told.silent.max(before));
+            let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
+            self.leases.take_over(id, held, kept, now);
+        }
+        Ok(())
+    }
+
+    /// Ends leases that have run out.
+    fn expire_some(&mut self) -> Result<(), Error> {
+        let now = self.turns.vouched();
+        let sessions = self.leases.overdue(now, now + RETRY, SESSIONS_MAX);
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let seats = &self.seats;
+        let vouches = |id, token| seats.contains_key(&(id, token));
+        self.turns.expire(&sessions, &self.leases, now, vouches)?;
+        for key in sessions {
+            let (id, session) = &key;
+            let held: Vec<_> = match self.turns.ledgers.sound(*id) {
+                Some(ledger) => ledger.held(session).collect(),
+                None => Vec::new(),
+            };
+            if held.first().is_none_or(|held| held.server != self.turns.actor.server) {
+                self.leases.forget(&key);
+            } else if held.iter().any(|held| vouches(*id, held.record.token)) {
+                self.leases.heard(*id, &held, now);
+            } else {
+                self.leases.reconsider(&key, &held);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over, or ends, what one of the dead served, a few ledgers at a time.
+    fn bury(&mut self) -> Result<(), Error> {
+        let Some(Dead { row, silent }) = self.upkeep.dead.pop_front() else { return Ok(()) };
+        let ledgers = self.turns.log.serving(&row.name).map_err(Error::store)?;
+        let some = &ledgers[..ledgers.len().min(LEDGERS_MAX)];
+        let estate = Estate {
+            from: Arc::new(row.name.clone()),
+            epoch: row.epoch,
+            adopts: !row.transient,
+            row: Some(row.clone()),
+        };
+        let adopted = self.turns.settle(&estate, some)?;
+        for id in adopted {
+            // It was noticed up to a third of a lease late.
+            let before = if silent { self.turns.actor.lease / 3 } else { Duration::ZERO };
+            self.vouch(id, before)?;
+        }
+        let left = self.turns.log.serving(&row.name).map_err(Error::store)?;
+        if left.len() < ledgers.len() && !left.is_empty() {
+            let mut row = row;
+            row.instance.clear();
+            self.upkeep.dead.push_front(Dead { row, silent });
+        }
+        Ok(())
+    }
+
+    /// Takes over what single commands retained.
+    pub(crate) fn adopt_local(&mut self) -> Result<(), Error> {
+        let local = ServerName::new(LOCAL).expect("the name is short");
+        let ledgers = self.turns.log.serving(&local).map_err(Error::store)?;
+        if ledgers.is_empty() {
+            return Ok(());
+        }
+        let estate = Estate { from: Arc::new(local), epoch: 0, row: None, adopts: true };
+        let some = &ledgers[..ledgers.len().min(LEDGERS_MAX)];
+        for id in self.turns.settle(&estate, some)? {
+            self.vouch(id, Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    fn fence_if(&mut self, error: &Error) {
+        if matches!(error, Error::Fenced(_)) {
+            self.upkeep.fenced = true;
+            self.leases.clear();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Watches the other servers of the store and says which of them are dead: a pure account of what the
+//! register showed and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use license_types::ServerName;
+
+use crate::log::ServerRow;
+
+/// What is known of the other servers.
+#[derive(Default)]
+pub(crate) struct Watcher {
+    seen: BTreeMap<ServerName, Seen>,
+    /// When the register was read last; none where reading it failed since.
+    read: Option<Duration>,
+}
+
+struct Seen {
+    row: ServerRow,
+    /// How long its beat has stood still while it was watched.
+    still: Duration,
+}
+
+/// A server that is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dead {
+    pub(crate) row: ServerRow,
+    /// Whether only its silence says so: it may have died long before that was noticed.
+    pub(crate) silent: bool,
+}
+
+impl Watcher {
+    /// Takes in what the register shows, after beats at most `every` apart; gives who is dead. Only
+    /// time between two successes counts, and none in which this process did not run: who cannot use
+    /// the store itself must not take others for dead.
+    pub(crate) fn see(
+        &mut self,
+        rows: &[ServerRow],
+        own: &ServerName,
+        elapsed: Duration,
+        every: Duration,
+    ) -> Vec<Dead> {
+        let passed = self.read.map_or(Duration::ZERO, |read| elapsed.saturating_sub(read));
+        let passed = passed.min(every);
+        self.read = Some(elapsed);
+        let others = rows.iter().filter(|row| row.name != *own);
+        let seen = others.map(|row| {
+            let before = self.seen.get(&row.name).filter(|seen| seen.row.is_unchanged(row));
+            let still = before.map_or(Duration::ZERO, |seen| seen.still + passed);
+            (row.name.clone(), Seen { row: row.clone(), still })
+        });
+        self.seen = seen.collect();
+        self.seen.values().filter_map(Seen::dead).collect()
+    }
+
+    /// Notes that the register could not be read or written.
+    pub(crate) fn missed(&mut self) {
+        self.read = None;
+    }
+
+    /// How often to look, so that no server is overlooked that beats in its time.
+    pub(crate) fn every(&self, own: Duration) -> Duration {
+        self.seen.values().map(|seen| third(&seen.row)).fold(own, Duration::min)
+    }
+
+    /// Whether the store shows who lives, so that a look finds the dead at once.
+    pub(crate) fn shows_who_lives(&self) -> bool {
+        self.seen.values().any(|seen| seen.row.alive.is_some())
+    }
+
+    /// How long the beat of a server has stood still.
+    pub(crate) fn still(&self, name: &ServerName) -> Duration {
+        self.seen.get(name).map_or(Duration::ZERO, |seen| seen.still)
+    }
+}
+
+impl Seen {
+    fn dead(&self) -> Option<Dead> {
+        let Seen { row, still } = self;
+        let borne = Duration::from_secs(row.lease_seconds.saturating_add(row.grace_seconds));
+        if row.is_ended() || row.alive == Some(false) {
+            Some(Dead { row: row.clone(), silent: false })
+        } else if *still >= borne {
+            Some(Dead { row: row.clone(), silent: true })
+        } else {
+            None
+        }
+    }
+}
+
+/// How often a server beats.
+fn third(row: &ServerRow) -> Duration {
+    // Whatever stands there, nobody looks more often than this.
+    (Duration::from_secs(row.lease_seconds) / 3).max(Duration::from_secs(1))
+}

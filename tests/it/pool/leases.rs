@@ -1,0 +1,180 @@
+//! Leases: counted by no clock that can be set, fair to who could not be heard, and never for ever.
+
+use jiff::SignedDuration;
+use license_pool::{Error, Refusal, SessionState};
+
+use super::cluster::{Cluster, leased};
+
+#[test]
+fn a_session_that_is_not_heard_is_released_at_its_lease_and_not_before() {
+    let cluster = Cluster::new(9, &["east"]);
+    let granted = cluster.grant("east", "one").unwrap();
+    let lease = granted.receipt.lease.unwrap();
+    assert_eq!((lease.lease_seconds.get(), lease.renew_after_seconds.get()), (90, 30));
+    assert_eq!(lease.expires_at.as_str(), "2026-01-05T10:01:30.000Z");
+    cluster.pass(89);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+    assert_eq!(cluster.history("east", 2), ["east: released one lease_expired"]);
+}
+
+#[test]
+fn a_session_that_renews_holds_on_and_leaves_no_entry() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    for _ in 0..10 {
+        cluster.pass(80);
+        let renewed = cluster.renew("east", "one").unwrap();
+        assert_eq!(renewed.held[0].lease.as_ref().unwrap().lease_seconds.get(), 90);
+    }
+    assert_eq!(cluster.history("east", 0).len(), 2);
+    cluster.pass(89);
+    let held = cluster.ask("east", |pool| pool.session("one".parse().unwrap())).unwrap();
+    let lease = held.held[0].lease.clone().unwrap();
+    // Who only looks renews nothing.
+    assert_eq!(lease.expires_at.as_str(), "2026-01-05T10:14:50.000Z");
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+    let gone = cluster.renew("east", "one").unwrap_err();
+    assert!(matches!(gone, Error::Refused(Refusal::NotRetained { .. })));
+}
+
+#[test]
+fn asking_again_renews_with_the_lease_that_was_fixed_first() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.ask("east", |pool| pool.grant(leased("one", 30), None)).unwrap();
+    cluster.pass(29);
+    let again = cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
+    assert_eq!((again.new, again.receipt.lease.unwrap().lease_seconds.get()), (false, 30));
+    cluster.pass(29);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn clocks_that_are_wrong_do_not_matter() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    for wrong in ["2099-01-01T00:00:00Z", "1999-01-01T00:00:00Z"] {
+        cluster.clock.set(wrong.parse().unwrap());
+        cluster.pass(44);
+        assert_eq!(cluster.holders("east"), ["one"]);
+    }
+    cluster.pass(2);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn a_session_that_sleeps_is_kept_for_two_days_and_one_that_wakes_is_not() {
+    let cluster = Cluster::new(9, &["east"]);
+    for session in ["one", "two"] {
+        cluster.grant("east", session).unwrap();
+        cluster.tell("east", session, SessionState::Sleeping);
+    }
+    cluster.pass(172_790);
+    cluster.tell("east", "two", SessionState::Active);
+    cluster.pass(9);
+    assert_eq!(cluster.holders("east"), ["one", "two"]);
+    cluster.pass(1);
+    assert_eq!(cluster.holders("east"), ["two"]);
+    cluster.pass(80);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
+    let cluster = Cluster::new(9, &["east"]);
+    let document = super::world::license("A", 9).replace(
+        r#""rights""#,
+        r#""rights": [{"count": 9}]}, {"id": 808464437, "name": "Desktop", "usedCount": 0,
+           "allowedCount": 9, "rights""#,
+    );
+    cluster.ask("east", |pool| pool.install_with(document.as_bytes(), Default::default())).unwrap();
+    cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
+    let mut short = leased("one", 20);
+    short.product = "0005".parse().unwrap();
+    cluster.ask("east", |pool| pool.grant(short, None)).unwrap();
+    cluster.pass(19);
+    assert_eq!(cluster.holders("east"), ["one", "one"]);
+    cluster.pass(1);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(879);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn a_seat_needs_no_renewal_even_of_a_lease() {
+    let cluster = Cluster::new(9, &["east"]);
+    let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+    cluster.pass(1000);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    seat.keep();
+    let seat = cluster.ask("east", |pool| pool.retain_with(leased("two", 90))).unwrap();
+    drop(seat);
+    cluster.pass(1000);
+    assert_eq!(cluster.holders("east"), ["one"], "who keeps a seat keeps it until it is released");
+}
+
+#[test]
+fn a_server_that_was_frozen_gives_everybody_the_time_to_be_heard() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    cluster.pass(10);
+    // Nobody could be heard for an hour.
+    cluster.clock.advance(SignedDuration::from_hours(1));
+    cluster.pass(0);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(49);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(2);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn a_client_that_renews_through_another_server_moves_there_and_keeps_its_token() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    let sessions = ["one", "two", "three"];
+    let tokens = sessions.map(|s| cluster.grant("east", s).unwrap().receipt.retention.token);
+    cluster.pass(60);
+    let list = sessions.iter().map(|session| (session.parse().unwrap(), None)).collect();
+    let renewed = cluster.ask("west", |pool| pool.renew_all(list)).unwrap();
+    let held = renewed.iter().map(|renewed| renewed.as_ref().unwrap().held[0].retention.token);
+    assert!(held.eq(tokens));
+    assert_eq!(cluster.history("west", 4), ["west: moved one three two"]);
+    // East judges them no longer, and west only from now on.
+    cluster.pass(89);
+    assert_eq!(cluster.holders("east"), sessions);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+    assert!(cluster.history("west", 5).iter().all(|line| line.starts_with("west: released")));
+}
+
+#[test]
+fn a_list_says_of_each_session_what_became_of_it() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let list = vec![
+        ("one".parse().unwrap(), Some(SessionState::Postponed)),
+        ("nobody".parse().unwrap(), None),
+        ("one".parse().unwrap(), None),
+    ];
+    let answers = cluster.ask("east", |pool| pool.renew_all(list)).unwrap();
+    assert_eq!(answers[0].as_ref().unwrap().held.len(), 1);
+    assert!(matches!(answers[1], Err(Error::Refused(Refusal::NotRetained { .. }))));
+    assert_eq!(answers[2].as_ref().unwrap().held.len(), 1);
+    assert_eq!(cluster.history("east", 2), ["east: one is postponed"]);
+}
+
+#[test]
+fn what_was_released_meanwhile_is_not_released_again() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    cluster.grant("east", "one").unwrap();
+    cluster.pass(89);
+    cluster.ask("west", |pool| pool.release_async("one", None)).unwrap();
+    cluster.pass(10);
+    assert_eq!(cluster.history("east", 2), ["west: released one released"]);
+}
