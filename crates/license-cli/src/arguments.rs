@@ -1,6 +1,7 @@
 //! The command line as it is typed: commands, flags and their help.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,7 +11,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use license_types::schemas::{NAMES, Profile};
 use license_types::{
-    EventKind, Invalid, ProductId, Reason, ReportPeriod, ServerName, SessionId, SessionState, Token,
+    Count, CredentialRole, EventKind, Invalid, Principal, ProductId, Reason, ReportPeriod,
+    ServerName, SessionId, SessionState, Token,
 };
 use license_validate::rules::Rule;
 
@@ -92,6 +94,7 @@ pub(crate) enum Command {
     History(History),
     Report(Report),
     Store(Store),
+    Credential(Credentials),
     Validate(Validate),
     Schema(Schema),
     Demo(Demo),
@@ -119,6 +122,23 @@ pub(crate) struct Serve {
     /// The name under which it shares the store [env: LICENSE_SERVER_NAME] [default: HOST:PORT]
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<ServerName>,
+    /// A name by which clients may call the server, beside loopback names and its address
+    #[arg(long, value_name = "NAME")]
+    pub allowed_host: Vec<String>,
+    /// The address of a proxy whose word is taken for where a request comes from
+    #[arg(long, value_name = "ADDRESS")]
+    pub trusted_proxy: Vec<IpAddr>,
+    /// Speaks TLS with this certificate (PEM), which is read again when it changes [env:
+    /// LICENSE_TLS_CERTIFICATE]
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The key of that certificate (PEM) [env: LICENSE_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Listens without TLS where others can listen in: secrets and users cross the network in the
+    /// clear, and answers can be forged
+    #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
+    pub plain_http: bool,
     /// Serves a sample license from memory, with clients that come and go
     #[arg(long, conflicts_with = "license")]
     pub demo: bool,
@@ -371,6 +391,50 @@ pub(crate) enum StoreCommand {
     Check,
 }
 
+/// Says who may ask the server of a store
+///
+/// While a store has no credential, its server answers only callers of its own machine, and lets
+/// nobody administer it. Once there is one, every request needs one.
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Credentials {
+    #[command(subcommand)]
+    pub command: CredentialCommand,
+}
+
+/// What can be done with credentials.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// Makes a credential and prints its secret, this once
+    Create(CreateCredential),
+    /// Lists the credentials, without their secrets
+    List,
+    /// Ends a credential for good; what its sessions hold stays until released
+    Revoke(RevokeCredential),
+}
+
+/// How a credential is to be.
+#[derive(Args, Debug)]
+pub(crate) struct CreateCredential {
+    /// What it is for: client retains and sees its own sessions, viewer reads, admin does all
+    #[arg(long, value_name = "ROLE", value_parser = one_of::<CredentialRole>(CredentialRole::ALL.iter().map(|role| role.as_str())))]
+    pub role: CredentialRole,
+    /// The last day (UTC) on which it is in force, or the instant at which it ends
+    #[arg(long, value_name = "TIME")]
+    pub expires: Option<Instant>,
+    /// How many licenses its sessions may hold in all
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub max_seats: Option<Count>,
+}
+
+/// Which credential to end.
+#[derive(Args, Debug)]
+pub(crate) struct RevokeCredential {
+    /// The visible part of the credential, such as lk_3f9a0c12d4e5
+    #[arg(value_name = "ID")]
+    pub id: Principal,
+}
+
 /// Checks JSON or NDJSON files against a schema and names every violation with its place
 ///
 /// Without --schema, an array or null is a License usage and an object with `products` a License
@@ -473,6 +537,11 @@ where
 fn session(text: &str) -> Result<SessionId, String> {
     let rule = "an id has 1 to 128 letters, digits and ._:@-";
     text.parse().map_err(|_| rule.to_owned())
+}
+
+fn count(text: &str) -> Result<Count, String> {
+    let count = text.parse().ok().and_then(|number| Count::new(number).ok());
+    count.ok_or_else(|| "write a whole number".to_owned())
 }
 
 fn token(text: &str) -> Result<Token, String> {

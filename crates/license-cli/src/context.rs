@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use license_client::{Client, Credential};
-use license_pool::{Pool, StoreUrl};
-use license_types::ServerName;
+use license_pool::{Options, Pool, StoreUrl};
 use serde::Serialize;
 
 use crate::arguments::Everywhere;
@@ -227,9 +226,15 @@ impl Context<'_, '_> {
         store::open(url, password, missing, number, self.env.clock.clone())
     }
 
-    /// The store, and created where there is none, to be served under this name.
-    pub(crate) fn serving(&self, url: &StoreUrl, name: ServerName) -> Result<Pool, Failure> {
-        store::serving(url, self.password(url)?, name, self.env.clock.clone())
+    /// The store, created where there is none, to be served.
+    pub(crate) fn serving(&self, url: &StoreUrl, options: Options) -> Result<Pool, Failure> {
+        store::serving(url, self.password(url)?, options.clock(self.env.clock.clone()))
+    }
+
+    /// The store itself, which exists, for a command that concerns no license.
+    pub(crate) fn store(&self) -> Result<Pool, Failure> {
+        let url = self.store_url()?;
+        store::existing(&url, self.password(&url)?, self.env.clock.clone())
     }
 
     /// The password of the store, for an address that has none in it.

@@ -39,6 +39,10 @@ pub mod variables {
     pub const LICENSE_GRACE: &str = "LICENSE_GRACE";
     /// The server's name, where `serve --server-name` is not given.
     pub const LICENSE_SERVER_NAME: &str = "LICENSE_SERVER_NAME";
+    /// The certificate of the server, where `--tls-certificate` is not given.
+    pub const LICENSE_TLS_CERTIFICATE: &str = "LICENSE_TLS_CERTIFICATE";
+    /// The key of that certificate, where `--tls-key` is not given.
+    pub const LICENSE_TLS_KEY: &str = "LICENSE_TLS_KEY";
     /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).
     pub const NO_COLOR: &str = "NO_COLOR";
 }

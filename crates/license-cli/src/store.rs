@@ -66,14 +66,22 @@ pub(crate) fn is_missing(url: &StoreUrl, password: Option<String>) -> Result<boo
     }
 }
 
-/// Opens the store, and creates it where there is none, to serve it under a name of its own.
+/// Opens the store, and creates it where there is none, to serve it.
 pub(crate) fn serving(
     url: &StoreUrl,
     password: Option<String>,
-    name: ServerName,
+    options: Options,
+) -> Result<Pool, Failure> {
+    with_password(options, password).open_url(url).map_err(|error| not_opened(url, &error))
+}
+
+/// Opens a store that exists, to act on it as a single command.
+pub(crate) fn existing(
+    url: &StoreUrl,
+    password: Option<String>,
     clock: Arc<dyn Clock>,
 ) -> Result<Pool, Failure> {
-    let options = with_password(Pool::options().server(name), password).clock(clock);
+    let options = options(password).clock(clock).must_exist();
     options.open_url(url).map_err(|error| not_opened(url, &error))
 }
 

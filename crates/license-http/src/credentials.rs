@@ -1,27 +1,35 @@
 //! Who asks, and what they may.
+//!
+//! A server remembers the credentials of its store for a moment, so that not every request reads
+//! them; what it does not know it looks up at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use license_types::{Principal, ProblemCode};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use license_pool::{KeptCredential, Pool, Secret};
+use license_types::{CredentialRole, Principal, ProblemCode};
+use tokio::sync::Mutex;
 
 use crate::failure::Failure;
+use crate::limits::{Limits, Rate};
 use crate::operation::Operation;
+use crate::options::Options;
+use crate::screen::Origin;
 
 /// What a credential is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Sees what is available, and its own sessions.
-    Client,
-    /// Reads everything.
-    Viewer,
-    /// Does everything.
-    Admin,
-}
+pub(crate) type Role = CredentialRole;
+
+/// How long what the store said of credentials is believed.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// The credential; none before the first was made.
+    /// The credential; none where the operation is open to all, or before the first was made.
     pub(crate) principal: Option<Arc<Principal>>,
     roles: &'static [Role],
     /// How many licenses it may hold.
@@ -29,12 +37,21 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whoever calls while the store has no credential.
-    pub(crate) fn anybody() -> Caller {
+    /// Whoever calls from this machine while the store has no credential.
+    fn anybody() -> Caller {
+        Caller { principal: None, roles: &[Role::Client, Role::Viewer], max_seats: None }
+    }
+
+    fn of(kept: &KeptCredential) -> Caller {
+        let credential = &kept.credential;
         Caller {
-            principal: None,
-            roles: &[Role::Client, Role::Viewer, Role::Admin],
-            max_seats: None,
+            principal: Some(Arc::new(credential.id.clone())),
+            roles: match credential.role {
+                Role::Client => &[Role::Client],
+                Role::Viewer => &[Role::Viewer],
+                Role::Admin => &[Role::Admin],
+            },
+            max_seats: credential.max_seats.map(|seats| seats.get()),
         }
     }
 
@@ -52,7 +69,133 @@ impl Caller {
         if roles.is_empty() || roles.iter().any(|role| self.roles.contains(role)) {
             return Ok(());
         }
-        let detail = format!("the role of this credential does not allow {}", operation.name());
+        let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let detail = match self.principal {
+            Some(_) => format!("this needs a credential of the role {}", words.join(" or ")),
+            None => format!(
+                "this needs a credential of the role {}: make one with `license credential create`",
+                words.join(" or ")
+            ),
+        };
         Err(Failure::new(ProblemCode::NotPermitted, detail))
     }
+}
+
+/// The credentials of a store, as last heard of.
+pub(crate) struct Credentials {
+    pool: Pool,
+    known: RwLock<(Option<Instant>, Arc<Known>)>,
+    /// Who asks the store; others believe what is known meanwhile.
+    asking: Mutex<()>,
+    rate: Rate<Arc<Principal>>,
+    failures: Rate<Option<IpAddr>>,
+}
+
+/// Credentials by their ids.
+type Known = HashMap<String, Arc<(KeptCredential, Caller)>>;
+
+impl Credentials {
+    pub(crate) fn new(pool: Pool, limits: &Limits) -> Credentials {
+        let per_second = f64::from(limits.requests_per_second);
+        let failures = f64::from(limits.failures_per_minute);
+        Credentials {
+            pool,
+            known: RwLock::default(),
+            asking: Mutex::new(()),
+            rate: Rate::new(2.0 * per_second, per_second),
+            failures: Rate::new(failures, failures / 60.0),
+        }
+    }
+
+    /// Who asks: by the credential of the request, or because there is none yet.
+    pub(crate) async fn caller(
+        &self,
+        operation: Operation,
+        headers: &HeaderMap,
+        origin: Origin,
+        options: &Options,
+    ) -> Result<Caller, Failure> {
+        if operation.roles().is_empty() {
+            return Ok(Caller::anybody());
+        }
+        let known = self.known().await?;
+        let Some(shown) = headers.get(AUTHORIZATION) else {
+            return match known.is_empty() && origin.is_loopback() {
+                true => Ok(Caller::anybody()),
+                false => Err(unauthorized("the request shows no credential")),
+            };
+        };
+        let shown = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
+        let secret = shown
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .and_then(|(_, secret)| Secret::read(secret.trim()));
+        let Some(secret) = secret else {
+            self.failures.take(network(origin))?;
+            return Err(unauthorized("the credential is no bearer token of this engine"));
+        };
+        let mut found = known.get(secret.id()).cloned();
+        if found.is_none() {
+            // It may have been made just now. Guesses are not worth a look each.
+            self.failures.take(network(origin))?;
+            found = self.ask(Duration::ZERO).await?.get(secret.id()).cloned();
+        }
+        let Some(found) = found.filter(|found| found.0.is(&secret)) else {
+            self.failures.take(network(origin))?;
+            return Err(unauthorized("nobody has this credential"));
+        };
+        let (kept, caller) = &*found;
+        if !kept.holds(options.clock.now()) {
+            self.failures.take(network(origin))?;
+            return Err(unauthorized("the credential expired or was revoked"));
+        }
+        if let Some(principal) = &caller.principal {
+            self.rate.take(principal.clone())?;
+        }
+        Ok(caller.clone())
+    }
+
+    /// The credentials, not older than a moment.
+    async fn known(&self) -> Result<Arc<Known>, Failure> {
+        let (asked, known) = self.last_heard();
+        match asked.map(|asked| asked.elapsed()) {
+            Some(age) if age < FRESH => Ok(known),
+            // Somebody asks already, and what is known is not old.
+            Some(age) if age < 4 * FRESH && self.asking.try_lock().is_err() => Ok(known),
+            Some(_) | None => self.ask(FRESH).await,
+        }
+    }
+
+    /// Asks the store, unless somebody did while this waited, or within `age`.
+    async fn ask(&self, age: Duration) -> Result<Arc<Known>, Failure> {
+        let begun = Instant::now();
+        let _asking = self.asking.lock().await;
+        let (asked, known) = self.last_heard();
+        if asked.is_some_and(|asked| asked >= begun || asked.elapsed() < age) {
+            return Ok(known);
+        }
+        let asked = Instant::now();
+        let kept = self.pool.credentials().await?.into_iter().map(|kept| {
+            let caller = Caller::of(&kept);
+            (kept.credential.id.to_string(), Arc::new((kept, caller)))
+        });
+        let known: Arc<Known> = Arc::new(kept.collect());
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = (Some(asked), known.clone());
+        Ok(known)
+    }
+
+    fn last_heard(&self) -> (Option<Instant>, Arc<Known>) {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn unauthorized(detail: &str) -> Failure {
+    Failure::new(ProblemCode::Unauthorized, detail)
+}
+
+/// Whom failures are counted for: an address, or a network of those that one caller has many of.
+fn network(origin: Origin) -> Option<IpAddr> {
+    origin.address.map(|address| match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+    })
 }

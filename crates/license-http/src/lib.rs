@@ -18,6 +18,7 @@ mod credentials;
 mod failure;
 #[rustfmt::skip]
 mod generated;
+mod limits;
 mod operation;
 mod options;
 mod parameters;
@@ -26,7 +27,11 @@ mod routes;
 mod screen;
 mod serve;
 mod state;
+mod tls;
 
 pub use app::app;
+pub use limits::Limits;
 pub use options::Options;
+pub use screen::Ends;
 pub use serve::{Running, serve, start};
+pub use tls::{Certificate, CertificateError};

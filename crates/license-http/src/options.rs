@@ -1,17 +1,41 @@
 //! How a server is to behave, beyond what its pool knows.
 
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use license_pool::{Clock, LeaseSeconds, SystemClock};
+
+use crate::limits::Limits;
+use crate::tls::Certificate;
+
 /// How a server is to behave; the defaults are safe.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     pub(crate) drain: Duration,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) limits: Limits,
+    pub(crate) lease: LeaseSeconds,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Options {
     /// The defaults.
     pub fn new() -> Options {
-        Options { drain: Duration::from_secs(2) }
+        Options {
+            drain: Duration::from_secs(2),
+            allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            listen: None,
+            certificate: None,
+            limits: Limits::default(),
+            lease: LeaseSeconds::new(90).expect("it is within the bounds"),
+            clock: Arc::new(SystemClock),
+        }
     }
 
     /// How long, once told to stop, to go on for clients that are still connected: they are
@@ -20,10 +44,55 @@ impl Options {
     pub fn drain(self, drain: Duration) -> Options {
         Options { drain, ..self }
     }
+
+    /// A name by which clients may call the server, beside loopback names and its address: others
+    /// are refused, since a page in a browser can make a name of its own lead here.
+    #[must_use]
+    pub fn allowed_host(mut self, host: impl Into<String>) -> Options {
+        self.allowed_hosts.push(host.into());
+        self
+    }
+
+    /// A proxy in front of the server, whose word is taken for where a request comes from.
+    #[must_use]
+    pub fn trusted_proxy(mut self, proxy: IpAddr) -> Options {
+        self.trusted_proxies.push(proxy);
+        self
+    }
+
+    /// Speaks TLS only, with this certificate.
+    #[must_use]
+    pub fn certificate(self, certificate: Certificate) -> Options {
+        Options { certificate: Some(Arc::new(certificate)), ..self }
+    }
+
+    /// What one caller may take of the server.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Options {
+        Options { limits, ..self }
+    }
+
+    /// How long a retention outlives its last renewal, unless its request says otherwise.
+    #[must_use]
+    pub fn lease(self, lease: LeaseSeconds) -> Options {
+        Options { lease, ..self }
+    }
+
+    /// Judges whether credentials expired by this clock instead of the machine's.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Options {
+        Options { clock, ..self }
+    }
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options::new()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("limits", &self.limits).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,8 @@
 //! The way that every request goes, in the order in which problems are told.
 
+use std::error::Error;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::Request;
@@ -9,13 +12,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use license_types::ProblemCode;
 use license_validate::{Profile, Unfit, Validator};
+use tokio::time::timeout;
 
+use crate::answer::secured;
 use crate::call::Call;
-use crate::credentials::Caller;
 use crate::failure::Failure;
 use crate::operation::{self, Operation};
 use crate::parameters::Parameters;
-use crate::state::State;
+use crate::state::{Inner, State};
 use crate::{routes, screen};
 
 /// Answers one request.
@@ -24,7 +28,7 @@ pub(crate) async fn answer(operation: Operation, state: State, request: Request<
         Ok(call) => routes::answer(call).await,
         Err(failure) => Err(failure),
     };
-    let response = response.unwrap_or_else(Failure::into_response);
+    let response = secured(response.unwrap_or_else(Failure::into_response));
     #[cfg(debug_assertions)]
     let response = crate::checked::checked(operation, response).await;
     response
@@ -37,31 +41,30 @@ async fn asked(
     request: Request<Body>,
 ) -> Result<Call, Failure> {
     let (mut parts, body) = request.into_parts();
+    let origin = screen::screened(&parts, &state.options)?;
     let path = RawPathParams::from_request_parts(&mut parts, &()).await;
     let path = path.map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
     let parameters = Parameters::read(operation, path.iter(), parts.uri.query())?;
     let body = match operation.body() {
-        Some(expected) => received(expected, &parts, body).await?,
+        Some(expected) => received(expected, &parts, body, state.options.limits.body).await?,
         None => Bytes::new(),
     };
-    let caller = authenticated(&state, operation);
+    let Inner { credentials, options, .. } = &*state;
+    let caller = credentials.caller(operation, &parts.headers, origin, options).await;
+    let caller = caller.and_then(|caller| caller.permitted(operation).map(|()| caller));
     // The order of problems: what cannot be read comes before who may not ask. A body is only read
     // twice where that is the question.
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(failure) => return Err(unreadable(operation, &body).unwrap_or(failure)),
-    };
+    let caller = caller.map_err(|failure| unreadable(operation, &body).unwrap_or(failure))?;
     Ok(Call { state, operation, caller, parameters, headers: parts.headers, body })
 }
 
-fn authenticated(_state: &State, operation: Operation) -> Result<Caller, Failure> {
-    let caller = Caller::anybody();
-    caller.permitted(operation)?;
-    Ok(caller)
-}
-
 /// The whole body, within its limit.
-async fn received(expected: operation::Body, parts: &Parts, body: Body) -> Result<Bytes, Failure> {
+async fn received(
+    expected: operation::Body,
+    parts: &Parts,
+    body: Body,
+    time: Duration,
+) -> Result<Bytes, Failure> {
     let too_large = || {
         let detail = format!("the body has more than {} bytes", expected.bytes);
         Failure::new(ProblemCode::PayloadTooLarge, detail)
@@ -71,13 +74,13 @@ async fn received(expected: operation::Body, parts: &Parts, body: Body) -> Resul
     if declared.is_some_and(|length| length > expected.bytes) {
         return Err(too_large());
     }
-    let body =
-        Limited::new(body, expected.bytes).collect().await.map_err(|error| match error
-            .downcast_ref::<LengthLimitError>(
-        ) {
-            Some(_) => too_large(),
-            None => Failure::bad_request("the body was cut off"),
-        })?;
+    let body = timeout(time, Limited::new(body, expected.bytes).collect()).await;
+    let body = body.map_err(|_| Failure::bad_request("the body did not arrive in time"))?;
+    let cut_off = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
+        true => too_large(),
+        false => Failure::bad_request("the body was cut off"),
+    };
+    let body = body.map_err(cut_off)?;
     let body = body.to_bytes();
     match (body.is_empty(), expected.optional) {
         (true, true) => {}

@@ -1,11 +1,140 @@
 //! Whether a request is for this server at all, and comes from where it may.
+//!
+//! A page in a browser can make its user send requests here. What it cannot do is to choose `Host`,
+//! `Origin` and `Sec-Fetch-Site`, which browsers fill in, or to send JSON elsewhere unasked.
 
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use license_types::ProblemCode;
 
 use crate::answer::JSON;
 use crate::failure::Failure;
+use crate::options::Options;
+
+/// The two ends of the connection that a request came through: an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// Where it arrived.
+    pub own: SocketAddr,
+}
+
+/// Where a request comes from, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The address of the client; unknown where something unknown stands between.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Origin {
+    /// Whether it comes from this machine for certain.
+    pub(crate) fn is_loopback(self) -> bool {
+        self.address.is_some_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// Refuses what is not for this server or sent by a foreign page; tells where the rest comes from.
+pub(crate) fn screened(parts: &Parts, options: &Options) -> Result<Origin, Failure> {
+    let ends = parts.extensions.get::<Ends>().copied();
+    let host = host(&parts.uri, &parts.headers)?;
+    if !is_ours(host, ends, options) {
+        let detail = "the request is for another host; --allowed-host names the names of this one";
+        return Err(Failure::new(ProblemCode::NotPermitted, detail));
+    }
+    from_our_page(&parts.headers, host)?;
+    Ok(origin(&parts.headers, ends, options))
+}
+
+/// The authority that the request is for.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Failure> {
+    let missing = || Failure::bad_request("the request names no host");
+    let mut named = headers.get_all(HOST).iter();
+    let host = match (named.next(), named.next()) {
+        (Some(host), None) => host.to_str().map_err(|_| missing())?,
+        (Some(_), Some(_)) => return Err(Failure::bad_request("the request names two hosts")),
+        (None, _) => return uri.authority().map(|it| it.as_str()).ok_or_else(missing),
+    };
+    match uri.authority() {
+        Some(authority) if authority.as_str() != host => {
+            Err(Failure::bad_request("the request names two hosts"))
+        }
+        Some(_) | None => Ok(host),
+    }
+}
+
+/// The name in an authority, without the port and the brackets of an address.
+fn name(authority: &str) -> &str {
+    let without_port = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => authority,
+    };
+    let address = without_port.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    address.unwrap_or(without_port)
+}
+
+fn is_ours(host: &str, ends: Option<Ends>, options: &Options) -> bool {
+    let name = name(host);
+    if let Ok(address) = name.parse::<IpAddr>() {
+        let own = [ends.map(|ends| ends.own), options.listen];
+        let is_own = |own: SocketAddr| own.ip().to_canonical() == address.to_canonical();
+        if address.to_canonical().is_loopback() || own.into_iter().flatten().any(is_own) {
+            return true;
+        }
+    }
+    let is_allowed =
+        |allowed: &String| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host);
+    name.eq_ignore_ascii_case("localhost") || options.allowed_hosts.iter().any(is_allowed)
+}
+
+fn from_our_page(headers: &HeaderMap, host: &str) -> Result<(), Failure> {
+    let foreign = || {
+        let detail = "pages of other sites may not ask this server";
+        Err(Failure::new(ProblemCode::NotPermitted, detail))
+    };
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        if !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host)) {
+            return foreign();
+        }
+    }
+    match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => foreign(),
+    }
+}
+
+fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin {
+    const FORWARDED_FOR: &str = "x-forwarded-for";
+    let Some(Ends { peer, .. }) = ends else { return Origin { address: None } };
+    let peer = peer.ip().to_canonical();
+    let was_forwarded = [FORWARDED.as_str(), VIA.as_str(), FORWARDED_FOR, "x-real-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    if !was_forwarded {
+        return Origin { address: Some(peer) };
+    }
+    // A proxy of which nothing is known may stand before anybody.
+    if !options.trusted_proxies.contains(&peer) {
+        let address = Some(peer).filter(|peer| !peer.is_loopback());
+        return Origin { address };
+    }
+    // Each proxy adds whom it heard; the last who is none of ours is the client.
+    let heard: Option<Vec<IpAddr>> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(|address| address.trim().parse().ok())
+        .collect();
+    let client = heard.and_then(|heard| {
+        heard.into_iter().rev().find(|address| !options.trusted_proxies.contains(address))
+    });
+    Origin { address: client }
+}
 
 /// A body must say that it is JSON: a foreign page can send no such request without asking first.
 pub(crate) fn body_is_json(headers: &HeaderMap) -> Result<(), Failure> {

@@ -3,24 +3,33 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use license_pool::Pool;
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
 
 use crate::app::router;
+use crate::limits::Limits;
 use crate::options::Options;
+use crate::screen::Ends;
 use crate::state::State;
+use crate::tls::Certificate;
 
-/// So long a client may take to send the head of a request, the first one included.
-const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Headers of a request, and bytes of them.
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -32,64 +41,131 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(
     listener: TcpListener,
     pool: Pool,
-    options: Options,
+    mut options: Options,
     stop: impl Future<Output = ()>,
 ) {
-    let drain = options.drain;
-    let state = State::new(pool, options);
-    let service = TowerToHyperService::new(router(state.clone()));
-    let (ending, _) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let accept = || {
-        let (service, mut ending) = (service.clone(), ending.subscribe());
-        |stream: tokio::net::TcpStream| async move {
-            let _ = stream.set_nodelay(true);
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-            builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-            tokio::select! {
-                // What a connection dies of is its client's matter.
-                _ = connection.as_mut() => return,
-                _ = ending.wait_for(|ending| *ending) => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+    options.listen = listener.local_addr().ok();
+    let (drain, limits) = (options.drain, options.limits.clone());
+    let server = Server {
+        certificate: options.certificate.clone(),
+        places: Arc::new(Semaphore::new(limits.connections)),
+        limits,
+        state: State::new(pool, options),
+        ending: watch::channel(false).0,
     };
+    let router = router(server.state.clone());
+    let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(accept()(stream))),
-                Err(_) => sleep(ACCEPT_PAUSE).await,
-            },
+            stream = server.accept(&listener) => {
+                connections.spawn(server.connection(stream, router.clone()));
+            }
             Some(_) = connections.join_next() => {}
         }
     }
-    state.drain();
+    server.state.drain();
     let draining = async {
         while !connections.is_empty() {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(accept()(stream))),
-                    Err(_) => sleep(ACCEPT_PAUSE).await,
-                },
+                stream = server.accept(&listener) => {
+                    connections.spawn(server.connection(stream, router.clone()));
+                }
                 Some(_) = connections.join_next() => {}
             }
         }
     };
     let _ = timeout(drain, draining).await;
     drop(listener);
-    ending.send_replace(true);
+    server.ending.send_replace(true);
     let _ = timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// What all connections share.
+struct Server {
+    certificate: Option<Arc<Certificate>>,
+    limits: Limits,
+    /// One for each connection.
+    places: Arc<Semaphore>,
+    state: State,
+    ending: watch::Sender<bool>,
+}
+
+/// A connection that was accepted, and its place among those that may be.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Server {
+    async fn accept(&self, listener: &TcpListener) -> Accepted {
+        loop {
+            let place = self.places.clone().acquire_owned().await;
+            match (place, listener.accept().await) {
+                (Ok(place), Ok((stream, peer))) => return Accepted { stream, peer, _place: place },
+                // Such as too many open files; an error of one connection is over with it.
+                _ => sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    /// Serves one connection to its end.
+    fn connection(&self, accepted: Accepted, router: Router) -> impl Future<Output = ()> + use<> {
+        let certificate = self.certificate.clone();
+        let (limits, ending) = (self.limits.clone(), self.ending.subscribe());
+        async move {
+            let Accepted { stream, peer, _place } = accepted;
+            let Ok(own) = stream.local_addr() else { return };
+            let ends = Ends { peer, own };
+            let _ = stream.set_nodelay(true);
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(limits.write));
+            let stream = Box::pin(stream);
+            match certificate {
+                None => answered(stream, ends, router, &limits, ending).await,
+                Some(certificate) => {
+                    let accept = TlsAcceptor::from(certificate.config()).accept(stream);
+                    if let Ok(Ok(stream)) = timeout(limits.head, accept).await {
+                        answered(stream, ends, router, &limits, ending).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Answers what comes on a connection.
+async fn answered(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    ends: Ends,
+    router: Router,
+    limits: &Limits,
+    mut ending: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ends);
+        router.clone().call(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // What a connection dies of is its client's matter.
+        _ = connection.as_mut() => return,
+        _ = ending.wait_for(|ending| *ending) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 /// A server on a runtime of its own; dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    scheme: &'static str,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,6 +176,7 @@ pub struct Running {
 /// When the operating system gives no runtime.
 pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<Running> {
     let address = listener.local_addr()?;
+    let scheme = if options.certificate.is_some() { "https" } else { "http" };
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = {
@@ -115,7 +192,7 @@ pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<
         });
         runtime.shutdown_background();
     })?;
-    Ok(Running { address, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { address, scheme, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Running {
@@ -126,7 +203,7 @@ impl Running {
 
     /// Its base URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Tells it to stop, without waiting.

@@ -1,22 +1,28 @@
 //! What all requests share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use license_pool::Pool;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::credentials::Credentials;
+use crate::failure::Failure;
+use crate::limits;
 use crate::options::Options;
 
 /// What all requests share; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct State(Arc<Inner>);
 
-#[derive(Debug)]
 pub(crate) struct Inner {
     /// Asked in the name of nobody and for no license in particular.
     pub(crate) pool: Pool,
     pub(crate) options: Options,
+    pub(crate) credentials: Credentials,
+    /// One for each stream and each request that may wait.
+    streams: Arc<Semaphore>,
     draining: AtomicBool,
     /// Ends the streams that would go on for ever.
     drained: watch::Sender<bool>,
@@ -26,11 +32,21 @@ impl State {
     pub(crate) fn new(pool: Pool, options: Options) -> State {
         let (drained, _) = watch::channel(false);
         State(Arc::new(Inner {
+            credentials: Credentials::new(pool.clone(), &options.limits),
+            streams: Arc::new(Semaphore::new(options.limits.streams)),
             pool: pool.required(),
             options,
             draining: AtomicBool::new(false),
             drained,
         }))
+    }
+
+    /// A place for something that lasts, for as long as it is kept.
+    ///
+    /// # Errors
+    /// When all are taken.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.streams.clone().try_acquire_owned().map_err(|_| limits::too_many())
     }
 
     /// From now on nothing new is granted.
@@ -58,5 +74,11 @@ impl std::ops::Deref for State {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
 //! The license server: what it answers, through its real router or over the network.
 
 mod contract;
+mod safety;
 mod world;

@@ -4,16 +4,22 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use license_http::Options;
-use license_pool::{Pool, SAMPLE_LICENSE};
+use jiff::Timestamp;
+use license_http::{Ends, Options};
+use license_pool::{Clock as _, Count, CredentialRole, KeptCredential, Pool, SAMPLE_LICENSE};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
+
+use crate::pool::world::{clock, options, sample};
 
 /// A server that answers without a network.
 pub(crate) struct World {
     router: Router,
     runtime: Runtime,
+    pool: Pool,
+    /// What requests show unless they say otherwise.
+    secret: Option<String>,
 }
 
 /// One request, as it is put together.
@@ -33,18 +39,52 @@ pub(crate) struct Answer {
 impl World {
     /// A server of its own, with a clock that stands still; nothing is installed.
     pub(crate) fn new() -> World {
-        World::over(crate::pool::world::options().open("memory:").unwrap(), Options::new())
+        World::over(options().open("memory:").unwrap(), Options::new()).administered()
     }
 
     /// The same with the sample license: 15 clients (0009), one SQL connection (0025), REST (0007)
     /// without limit.
     pub(crate) fn sample() -> World {
-        World::over(crate::pool::world::sample(), Options::new())
+        World::over(sample(), Options::new()).administered()
     }
 
     pub(crate) fn over(pool: Pool, options: Options) -> World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        World { router: license_http::app(pool, options), runtime }
+        let router = license_http::app(pool.clone(), options.clock(clock()));
+        World { router, runtime, pool, secret: None }
+    }
+
+    /// Makes a credential and gives its secret.
+    pub(crate) fn make(&self, role: CredentialRole) -> String {
+        self.make_with(role, None, None)
+    }
+
+    pub(crate) fn make_with(
+        &self,
+        role: CredentialRole,
+        max_seats: Option<u64>,
+        expires: Option<Timestamp>,
+    ) -> String {
+        let max_seats = max_seats.map(|count| Count::new(count).unwrap());
+        let now = clock().now();
+        let (kept, secret) = KeptCredential::make(role, max_seats, now, expires).unwrap();
+        self.pool.keep_credential(kept).wait().unwrap();
+        secret.reveal().to_owned()
+    }
+
+    /// Ends a credential.
+    pub(crate) fn revoke(&self, secret: &str) {
+        let kept = self.pool.credentials().wait().unwrap();
+        let mut kept =
+            kept.into_iter().find(|kept| secret.starts_with(kept.credential.id.as_str())).unwrap();
+        kept.credential.revoked_at = Some(clock().now().into());
+        self.pool.keep_credential(kept).wait().unwrap();
+    }
+
+    /// From now on, requests show the credential of an administrator.
+    pub(crate) fn administered(mut self) -> World {
+        self.secret = Some(self.make(CredentialRole::Admin));
+        self
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -67,11 +107,36 @@ impl World {
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         let request = Request::builder().uri(path).header("host", "localhost");
         let request = request.method(Method::from_bytes(method.as_bytes()).unwrap());
-        Ask { world: self, request: request.body(Body::empty()).unwrap() }
+        let here = "127.0.0.1:7427".parse().unwrap();
+        let request = request.extension(Ends { peer: here, own: here });
+        let ask = Ask { world: self, request: request.body(Body::empty()).unwrap() };
+        match &self.secret {
+            Some(secret) => ask.credential(secret),
+            None => ask,
+        }
     }
 }
 
 impl Ask<'_> {
+    /// Shows another credential than usual.
+    pub(crate) fn credential(self, secret: &str) -> Self {
+        self.header("authorization", &format!("Bearer {secret}"))
+    }
+
+    /// Shows no credential.
+    pub(crate) fn nobody(mut self) -> Self {
+        self.request.headers_mut().remove("authorization");
+        self
+    }
+
+    /// Comes from elsewhere.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        let own = "192.0.2.1:7427".parse().unwrap();
+        let peer = format!("{peer}:1000").parse().unwrap();
+        self.request.extensions_mut().insert(Ends { peer, own });
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().insert(name, value.parse().unwrap());
         self

@@ -2,6 +2,7 @@
 
 mod available;
 mod completions;
+mod credential;
 mod demo;
 mod history;
 mod info;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Ex
         Command::History(arguments) => history::run(arguments, context),
         Command::Report(arguments) => report::run(arguments, context),
         Command::Store(arguments) => store::run(arguments, context),
+        Command::Credential(arguments) => credential::run(arguments, context),
         Command::Validate(arguments) => validate::run(arguments, context),
         Command::Schema(arguments) => schema::run(arguments, context),
         Command::Demo(arguments) => demo::run(arguments, context),

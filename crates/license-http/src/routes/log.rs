@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use license_pool::Pool;
 use license_types::Entry;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
@@ -90,6 +91,7 @@ pub(super) async fn events(call: &Call) -> Answer {
         ),
         None => call.parameters.after,
     };
+    let place = call.state.place()?;
     let pool = call.pool();
     let head = pool.head_async().await?.sequence;
     let after = last.unwrap_or(head);
@@ -99,6 +101,7 @@ pub(super) async fn events(call: &Call) -> Answer {
         state: call.state.clone(),
         pool,
         after: if reset { head } else { after },
+        _place: place,
         greeting: Some(if reset { told_reset(head) } else { ": following\n\n".to_owned() }),
     };
     let events = stream::unfold(follow, async |mut follow| {
@@ -112,6 +115,8 @@ struct Follow {
     state: State,
     pool: Pool,
     after: u64,
+    /// So that there are not too many of these.
+    _place: OwnedSemaphorePermit,
     greeting: Option<String>,
 }
 

@@ -12,11 +12,13 @@ use license_types::{
 use crate::answer::{json, ok};
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::limits;
 use crate::routes::Answer;
 
 /// `PUT /v1/licenses/{n}/sessions/{sid}/products/{id}`
 pub(super) async fn retain(call: &Call) -> Answer {
     let RetainRequest { reason, session: description, lease_seconds } = call.body()?;
+    limits::texts(&description, reason.as_ref())?;
     let (pool, session, product) = (call.own_pool(), call.session(), call.product());
     if call.state.is_draining() {
         // Who holds it already only renews.
@@ -30,7 +32,7 @@ pub(super) async fn retain(call: &Call) -> Answer {
     if let Some(reason) = reason {
         retain.reason = Arc::new(reason);
     }
-    retain.lease_seconds = lease_seconds;
+    retain.lease_seconds = Some(lease_seconds.unwrap_or(call.state.options.lease));
     retain.max_seats = call.caller.max_seats;
     let seat = pool.retain_with(retain).await?;
     let status = if seat.is_new() { StatusCode::CREATED } else { StatusCode::OK };

@@ -169,6 +169,10 @@ impl Log for MemoryLog {
             Some(kept) => kept.clone_from(credential),
             None => credentials.push(credential.clone()),
         }
+        let made = |kept: &KeptCredential| {
+            (kept.credential.created_at.timestamp(), kept.credential.id.clone())
+        };
+        credentials.sort_by_key(made);
         Ok(())
     }
 

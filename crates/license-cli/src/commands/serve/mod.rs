@@ -1,17 +1,18 @@
 //! `license serve`: the license server over a store, until a signal ends it.
 
+mod listening;
 mod simulated;
 mod starting;
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use license_http::Options;
-use license_pool::StoreUrl;
-use license_types::{ProblemCode, ServerName};
+use license_pool::{Pool, StoreUrl};
+use license_types::{LeaseSeconds, ServerName};
 
 use crate::arguments::Serve;
 use crate::context::Context;
@@ -19,24 +20,29 @@ use crate::environment::variables;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::span::Span;
+use listening::Listening;
 use simulated::Clients;
 
-const LISTEN: &str = "127.0.0.1:7427";
+const LEASE: Duration = Duration::from_secs(90);
+const GRACE: Duration = Duration::from_secs(90);
 
 /// So often it is looked whether a signal came.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     // Understood before anything is touched.
-    let _lease = span(arguments.lease, variables::LICENSE_LEASE, context)?;
-    let _grace = span(arguments.grace, variables::LICENSE_GRACE, context)?;
+    let lease = span(arguments.lease, variables::LICENSE_LEASE, LEASE, context)?;
+    let grace = span(arguments.grace, variables::LICENSE_GRACE, GRACE, context)?;
+    let lease_seconds = LeaseSeconds::new(lease.as_secs())
+        .map_err(|_| Failure::usage("a lease has from 15 seconds to 24 hours"))?;
     let url = store(arguments, context)?;
-    let listener = listen(arguments, context)?;
-    let address = listener.local_addr().map_err(|error| not_listening(LISTEN, &error))?;
+    let Listening { listener, address, certificate } = listening::open(arguments, context)?;
     let stop = stop_signals()?;
 
     let name = server_name(arguments, address, context)?;
-    let pool = context.serving(&url, name)?;
+    let pool = Pool::options().server(name).serving().lease(lease).grace(grace);
+    let pool = context.serving(&url, pool)?;
+    listening::only_safely(arguments, address, certificate.is_some(), &pool, context)?;
     let mut clients = None;
     if arguments.demo {
         clients = Some(Clients::of(&pool)?);
@@ -44,7 +50,17 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     for file in &arguments.license {
         starting::install(file, &pool, context)?;
     }
-    let running = license_http::start(listener, pool, Options::new())
+    let mut options = Options::new().lease(lease_seconds);
+    for host in &arguments.allowed_host {
+        options = options.allowed_host(host);
+    }
+    for proxy in &arguments.trusted_proxy {
+        options = options.trusted_proxy(*proxy);
+    }
+    if let Some(certificate) = certificate {
+        options = options.certificate(certificate);
+    }
+    let running = license_http::start(listener, pool, options)
         .map_err(|error| Failure::internal(format!("the server cannot be started: {error}")))?;
     context.data(&format!("{}\n", running.url()))?;
     while !stop.load(Ordering::Relaxed) && context.wait(LOOK)?.is_continue() {
@@ -70,30 +86,6 @@ fn store(arguments: &Serve, context: &Context<'_, '_>) -> Result<StoreUrl, Failu
     }
 }
 
-fn listen(arguments: &Serve, context: &Context<'_, '_>) -> Result<TcpListener, Failure> {
-    let text = match &arguments.listen {
-        Some(text) => text.clone(),
-        None => context.env.variable(variables::LICENSE_LISTEN)?.unwrap_or(LISTEN.to_owned()),
-    };
-    let addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => {
-            return Err(Failure::usage(format!("`{text}` is no address to listen on: {error}"))
-                .hint(format!("write HOST:PORT, such as {LISTEN}")));
-        }
-    };
-    if addresses.iter().any(|address| !address.ip().is_loopback()) {
-        return Err(Failure::usage(format!("{text} can be reached from other machines"))
-            .hint("listen on a loopback address, such as 127.0.0.1"));
-    }
-    TcpListener::bind(&*addresses).map_err(|error| not_listening(&text, &error))
-}
-
-fn not_listening(address: &str, error: &std::io::Error) -> Failure {
-    Failure::new(ProblemCode::StoreUnavailable, format!("cannot listen on {address}: {error}"))
-        .hint("--listen names another address")
-}
-
 fn server_name(
     arguments: &Serve,
     address: SocketAddr,
@@ -111,15 +103,15 @@ fn server_name(
 fn span(
     flag: Option<Span>,
     variable: &str,
+    default: Duration,
     context: &Context<'_, '_>,
-) -> Result<Option<Duration>, Failure> {
+) -> Result<Duration, Failure> {
     if let Some(Span(span)) = flag {
-        return Ok(Some(span));
+        return Ok(span);
     }
-    let Some(text) = context.env.variable(variable)? else { return Ok(None) };
-    let span = Span::from_str(&text);
+    let Some(text) = context.env.variable(variable)? else { return Ok(default) };
     let wrong = |error| Failure::usage(format!("`{text}` in {variable} is no time: {error}"));
-    span.map(|Span(span)| Some(span)).map_err(wrong)
+    Span::from_str(&text).map(|Span(span)| span).map_err(wrong)
 }
 
 /// Becomes true when the process is told to end.

@@ -1,0 +1,110 @@
+//! Where a server listens, and what it takes to listen where others can reach it.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
+
+use license_http::Certificate;
+use license_pool::Pool;
+use license_types::{CredentialRole, ProblemCode};
+
+use crate::arguments::Serve;
+use crate::context::Context;
+use crate::environment::variables;
+use crate::failure::{Failure, chain};
+use crate::store::failure;
+
+const LISTEN: &str = "127.0.0.1:7427";
+
+/// Where a server listens, and what it speaks.
+pub(super) struct Listening {
+    pub listener: TcpListener,
+    pub address: SocketAddr,
+    pub certificate: Option<Certificate>,
+}
+
+/// Takes the address. Nobody is answered yet.
+pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Listening, Failure> {
+    let certificate = certificate(arguments, context)?;
+    let text = match &arguments.listen {
+        Some(text) => text.clone(),
+        None => context.env.variable(variables::LICENSE_LISTEN)?.unwrap_or(LISTEN.to_owned()),
+    };
+    let addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => {
+            return Err(Failure::usage(format!("`{text}` is no address to listen on: {error}"))
+                .hint(format!("write HOST:PORT, such as {LISTEN}")));
+        }
+    };
+    let is_open = addresses.iter().any(|address| !address.ip().is_loopback());
+    if is_open && certificate.is_none() && !arguments.plain_http {
+        return Err(Failure::usage(format!("others can reach {text}, so it needs TLS"))
+            .hint("give --tls-certificate and --tls-key, or listen on a loopback address")
+            .hint("behind a network that only you use, --plain-http goes without"));
+    }
+    let listener = TcpListener::bind(&*addresses).map_err(|error| not_listening(&text, &error))?;
+    let address = listener.local_addr().map_err(|error| not_listening(&text, &error))?;
+    Ok(Listening { listener, address, certificate })
+}
+
+/// Refuses to be reached by others before anybody can be told from them.
+pub(super) fn only_safely(
+    arguments: &Serve,
+    address: SocketAddr,
+    encrypted: bool,
+    pool: &Pool,
+    context: &mut Context<'_, '_>,
+) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    let now = context.env.clock.now();
+    let kept = pool.credentials().wait().map_err(|error| failure(&error))?;
+    let administers = |kept: &license_pool::KeptCredential| {
+        kept.credential.role == CredentialRole::Admin && kept.holds(now)
+    };
+    if !kept.iter().any(administers) {
+        return Err(Failure::usage(format!(
+            "others can reach {address}, and the store has no credential to tell them apart"
+        ))
+        .hint("`license credential create --role admin` makes the first one"));
+    }
+    if arguments.plain_http && !encrypted {
+        context.say(
+            "warning: --plain-http: who can listen in reads credentials and users, and can answer \
+             in this server's place",
+        );
+    }
+    Ok(())
+}
+
+fn certificate(
+    arguments: &Serve,
+    context: &Context<'_, '_>,
+) -> Result<Option<Certificate>, Failure> {
+    let file = |flag: &Option<PathBuf>, variable| match flag {
+        Some(path) => Ok(Some(path.clone())),
+        None => Ok(context.env.variable(variable)?.map(PathBuf::from)),
+    };
+    if arguments.plain_http {
+        return Ok(None);
+    }
+    let chain_file = file(&arguments.tls_certificate, variables::LICENSE_TLS_CERTIFICATE)?;
+    let key_file = file(&arguments.tls_key, variables::LICENSE_TLS_KEY)?;
+    match (chain_file, key_file) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            let directory = &context.env.directory;
+            Certificate::read(directory.join(certificate), directory.join(key))
+                .map(Some)
+                .map_err(|error| Failure::usage(chain(&error)))
+        }
+        (Some(_), None) => Err(Failure::usage("--tls-certificate needs --tls-key")),
+        (None, Some(_)) => Err(Failure::usage("--tls-key needs --tls-certificate")),
+    }
+}
+
+fn not_listening(address: &str, error: &std::io::Error) -> Failure {
+    Failure::new(ProblemCode::StoreUnavailable, format!("cannot listen on {address}: {error}"))
+        .hint("--listen names another address")
+}

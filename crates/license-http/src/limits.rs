@@ -1,0 +1,159 @@
+//! What one caller may take of the server, and who took too much.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use license_types::{ProblemCode, Reason, Session};
+
+use crate::failure::Failure;
+
+/// What one caller may take of the server.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; who comes beyond waits.
+    pub connections: usize,
+    /// Streams and waiting requests at once.
+    pub streams: usize,
+    /// Requests a second of each credential, over some seconds.
+    pub requests_per_second: u32,
+    /// Requests a minute with credentials that are none, of each address.
+    pub failures_per_minute: u32,
+    /// Time for the head of a request, which is also how long a connection may do nothing.
+    pub head: Duration,
+    /// Time for the body of a request.
+    pub body: Duration,
+    /// Time for a client to take any of an answer.
+    pub write: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 1024,
+            streams: 256,
+            requests_per_second: 10_000,
+            failures_per_minute: 30,
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Characters of each text that says something of a session.
+const TEXT_MAX: usize = 1024;
+
+/// Refuses texts of a session that are too long, or that not every store can hold.
+pub(crate) fn texts(session: &Session, reason: Option<&Reason>) -> Result<(), Failure> {
+    let texts: Vec<(&str, &str)> = match session {
+        Session::Client(client) => vec![
+            ("userName", &client.user_name),
+            ("machineName", &client.machine_name),
+            ("systemUserName", &client.system_user_name),
+            ("IPAddress", &client.ip_address),
+        ],
+        Session::Sql(sql) => vec![
+            ("IPAddress", &sql.ip_address),
+            ("userAgent", &sql.user_agent),
+            ("userName", &sql.user_name),
+        ],
+        Session::Rest(rest) => vec![
+            ("userName", &rest.user_name),
+            ("sessionID", &rest.session_id),
+            ("IPAddress", &rest.ip_address),
+        ],
+    };
+    let reason = reason.map(|reason| ("reason", reason.as_str()));
+    for (name, text) in texts.into_iter().chain(reason) {
+        if text.contains('\0') {
+            let detail = format!("{name} contains U+0000: take it out");
+            return Err(Failure::bad_request(detail));
+        }
+        if text.len() > TEXT_MAX && text.chars().count() > TEXT_MAX {
+            let detail = format!("{name} has more than {TEXT_MAX} characters");
+            return Err(Failure::bad_request(detail));
+        }
+    }
+    Ok(())
+}
+
+/// How often something may happen, for each of many keys: so many at once, and then as they come
+/// back over time.
+#[derive(Debug)]
+pub(crate) struct Rate<K> {
+    burst: f64,
+    per_second: f64,
+    left: Mutex<HashMap<K, (f64, Instant)>>,
+}
+
+/// More keys are not remembered: who makes up keys gains no memory of ours.
+const KEYS_MAX: usize = 10_000;
+
+impl<K: Hash + Eq> Rate<K> {
+    pub(crate) fn new(burst: f64, per_second: f64) -> Rate<K> {
+        Rate { burst, per_second, left: Mutex::new(HashMap::new()) }
+    }
+
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// When it is too much, for now.
+    pub(crate) fn take(&self, key: K) -> Result<(), Failure> {
+        let now = Instant::now();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() >= KEYS_MAX && !left.contains_key(&key) {
+            left.retain(|_, (left, since)| {
+                *left + now.duration_since(*since).as_secs_f64() * self.per_second < self.burst
+            });
+            if left.len() >= KEYS_MAX {
+                return Err(too_many());
+            }
+        }
+        let (left, since) = left.entry(key).or_insert((self.burst, now));
+        let back = now.duration_since(*since).as_secs_f64() * self.per_second;
+        *left = (*left + back).min(self.burst);
+        *since = now;
+        if *left < 1.0 {
+            return Err(too_many());
+        }
+        *left -= 1.0;
+        Ok(())
+    }
+}
+
+pub(crate) fn too_many() -> Failure {
+    Failure::new(ProblemCode::TooManyRequests, "too many requests: slow down").retry_after(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_a_rate_of_its_own() {
+        let rate = Rate::new(2.0, 0.0);
+        assert!(rate.take("a").is_ok() && rate.take("a").is_ok());
+        assert!(rate.take("a").is_err());
+        assert!(rate.take("b").is_ok());
+    }
+
+    #[test]
+    fn keys_that_are_made_up_take_no_memory() {
+        let rate = Rate::new(2.0, 0.0);
+        let refused = (0..2 * KEYS_MAX).filter(|key| rate.take(*key).is_err()).count();
+        assert_eq!(refused, KEYS_MAX);
+        assert_eq!(rate.left.lock().unwrap_or_else(PoisonError::into_inner).len(), KEYS_MAX);
+    }
+
+    #[test]
+    fn what_was_taken_comes_back_over_time() {
+        let rate = Rate::new(1.0, 1000.0);
+        assert!(rate.take("a").is_ok());
+        let until = Instant::now() + Duration::from_secs(10);
+        while rate.take("a").is_err() {
+            assert!(Instant::now() < until, "it did not come back");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Safe by default: who may ask what, from where, and how much.
+
+use license_http::{Limits, Options};
+use license_pool::{Clock as _, CredentialRole};
+use serde_json::{Value, json};
+
+use super::world::{Ask, SAMPLE, World, described};
+use crate::pool::world::{clock, sample};
+
+const LICENSES: &str = "/v1/licenses";
+const INFO: &str = "/v1/licenses/active";
+const SEAT: &str = "/v1/licenses/active/sessions/job-7/products/0009";
+
+fn body() -> Value {
+    json!({ "session": described("job-7") })
+}
+
+/// A server whose store has no credential yet.
+fn open() -> World {
+    World::over(sample(), Options::new())
+}
+
+#[test]
+fn a_request_for_another_host_is_refused() {
+    let world = World::over(sample(), Options::new().allowed_host("licenses.example"));
+    for host in ["localhost", "LOCALHOST:7427", "127.0.0.1", "127.0.0.9:1", "[::1]:7427"] {
+        world.ask("GET", INFO).header("host", host).send().expect(200);
+    }
+    world.ask("GET", INFO).header("host", "licenses.example:7427").send().expect(200);
+    for host in ["evil.example", "localhost.evil.example", "192.0.2.1", "127.0.0.1.evil.example"] {
+        let answer = world.ask("GET", INFO).header("host", host).send();
+        assert_eq!(answer.problem(), "403 not_permitted", "{host}");
+        let health = world.ask("GET", "/healthz").header("host", host).send();
+        assert_eq!(health.problem(), "403 not_permitted", "{host}");
+    }
+}
+
+#[test]
+fn a_page_of_another_site_is_refused() {
+    let world = open();
+    let get = || world.ask("GET", INFO).header("host", "localhost:7427");
+    get().header("origin", "http://localhost:7427").send().expect(200);
+    get().header("sec-fetch-site", "same-origin").send().expect(200);
+    get().header("sec-fetch-site", "none").send().expect(200);
+    for origin in ["http://evil.example", "null", "http://localhost:8080", "http://localhost"] {
+        let answer = get().header("origin", origin).send();
+        assert_eq!(answer.problem(), "403 not_permitted", "{origin}");
+    }
+    for site in ["cross-site", "same-site", "something"] {
+        let answer = get().header("sec-fetch-site", site).send();
+        assert_eq!(answer.problem(), "403 not_permitted", "{site}");
+    }
+}
+
+#[test]
+fn no_answer_invites_other_sites_or_can_be_misread() {
+    let world = open();
+    for path in [INFO, "/", "/v1/nothing", "/v1/licenses/none"] {
+        let answer = world.ask("GET", path).header("origin", "http://localhost").send();
+        let cors = answer.headers.keys().filter(|name| name.as_str().starts_with("access-control"));
+        assert_eq!(cors.count(), 0, "{path}");
+        assert_eq!(
+            answer.header("content-security-policy"),
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+             img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+#[test]
+fn a_body_must_say_that_it_is_json() {
+    let world = open();
+    let put =
+        |media: &str| world.ask("PUT", SEAT).json(&body()).header("content-type", media).send();
+    assert_eq!(put("text/plain").problem(), "415 unsupported_media_type");
+    assert_eq!(put("application/jsonp").problem(), "415 unsupported_media_type");
+    put("application/json; charset=utf-8").expect(201);
+}
+
+#[test]
+fn before_the_first_credential_this_machine_may_do_all_but_administer() {
+    let world = open();
+    world.ask("GET", INFO).send().expect(200);
+    world.retain("0009", "job-7").expect(201);
+    world.get("/v1/licenses/active/usage").expect(200);
+    assert_eq!(world.install(SAMPLE).problem(), "403 not_permitted");
+    let revoke = world.delete("/v1/licenses/active/retentions/1");
+    assert_eq!(revoke.problem(), "403 not_permitted");
+    assert_eq!(
+        world.ask("GET", INFO).from("192.0.2.7").header("host", "192.0.2.1").send().problem(),
+        "401 unauthorized"
+    );
+}
+
+#[test]
+fn a_caller_behind_a_proxy_is_not_this_machine() {
+    let proxied =
+        |world: &World, heard: &str| world.ask("GET", INFO).header("x-forwarded-for", heard).send();
+    assert_eq!(proxied(&open(), "127.0.0.1").problem(), "401 unauthorized");
+    let proxy = "127.0.0.1".parse().unwrap();
+    let world = World::over(sample(), Options::new().trusted_proxy(proxy));
+    assert_eq!(proxied(&world, "192.0.2.7").problem(), "401 unauthorized");
+    assert_eq!(proxied(&world, "127.0.0.9, 192.0.2.7, 127.0.0.1").problem(), "401 unauthorized");
+    assert_eq!(proxied(&world, "something").problem(), "401 unauthorized");
+    proxied(&world, "192.0.2.7, 127.0.0.9").expect(200);
+}
+
+#[test]
+fn once_there_is_a_credential_every_request_needs_one() {
+    let world = World::sample();
+    for path in ["/healthz", "/readyz", "/v1/schemas", "/openapi.json", "/"] {
+        world.ask("GET", path).nobody().send().expect(200);
+    }
+    for path in [LICENSES, INFO, "/v1/licenses/active/products/0009/availability"] {
+        let answer = world.ask("GET", path).nobody().send();
+        assert_eq!(answer.problem(), "401 unauthorized");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+    }
+    for shown in ["Bearer", "Bearer x", "Basic YTpi", &format!("Bearer lk_{:012}_{:064}", 1, 1)] {
+        let answer = world.ask("GET", INFO).header("authorization", shown).send();
+        assert_eq!(answer.problem(), "401 unauthorized", "{shown}");
+    }
+}
+
+#[test]
+fn each_role_may_ask_what_it_is_for() {
+    let world = World::sample();
+    let [client, viewer] = [CredentialRole::Client, CredentialRole::Viewer].map(|r| world.make(r));
+    let may = |ask: Ask<'_>, secret: &str| ask.credential(secret).send().status.as_u16() != 403;
+    let availability = "/v1/licenses/active/products/0009/availability";
+    let get = |path: &str| world.ask("GET", path);
+    for (path, of_client, of_viewer) in [
+        (LICENSES, true, true),
+        (availability, true, true),
+        ("/v1/licenses/active/sessions/job-7", true, true),
+        (INFO, false, true),
+        ("/v1/licenses/active/usage", false, true),
+        ("/v1/licenses/active/history", false, true),
+    ] {
+        assert_eq!(may(get(path), &client), of_client, "{path}");
+        assert_eq!(may(get(path), &viewer), of_viewer, "{path}");
+    }
+    assert!(may(world.ask("PUT", SEAT).json(&body()), &client));
+    assert!(!may(world.ask("PUT", SEAT).json(&body()), &viewer));
+    for secret in [&client, &viewer] {
+        assert!(!may(world.ask("POST", LICENSES).body(SAMPLE), secret));
+        assert!(!may(world.ask("DELETE", "/v1/licenses/active/retentions/1"), secret));
+    }
+}
+
+#[test]
+fn a_session_belongs_to_the_credential_that_retained_with_it() {
+    let world = World::sample();
+    let [ann, eve] = [(); 2].map(|()| world.make(CredentialRole::Client));
+    let put = |secret: &str| world.ask("PUT", SEAT).json(&body()).credential(secret).send();
+    put(&ann).expect(201);
+    put(&ann).expect(200);
+    assert_eq!(put(&eve).problem(), "403 not_permitted");
+    for (method, path) in [
+        ("GET", "/v1/licenses/active/sessions/job-7"),
+        ("POST", "/v1/licenses/active/sessions/job-7/renew"),
+        ("DELETE", "/v1/licenses/active/sessions/job-7"),
+        ("DELETE", SEAT),
+    ] {
+        let answer = world.ask(method, path).credential(&eve).send();
+        assert_eq!(answer.problem(), "403 not_permitted", "{method} {path}");
+    }
+    let usage = world.get("/v1/licenses/active/sessions/job-7").expect(200).value();
+    assert_eq!(usage["held"][0]["retention"]["token"], 1);
+    world.ask("DELETE", SEAT).credential(&ann).send().expect(200);
+}
+
+#[test]
+fn a_credential_holds_no_more_than_it_may() {
+    let world = World::sample();
+    let client = world.make_with(CredentialRole::Client, Some(1), None);
+    let retain = |session: &str| {
+        let path = format!("/v1/licenses/active/sessions/{session}/products/0009");
+        world.ask("PUT", &path).json(&body()).credential(&client).send()
+    };
+    retain("one").expect(201);
+    assert_eq!(retain("two").problem(), "403 not_permitted");
+    retain("one").expect(200);
+}
+
+#[test]
+fn a_credential_ends_when_it_expires_or_is_revoked() {
+    let world = World::sample();
+    let now = clock().now();
+    let old = world.make_with(CredentialRole::Viewer, None, Some(now));
+    assert_eq!(world.ask("GET", INFO).credential(&old).send().problem(), "401 unauthorized");
+    let viewer = world.make(CredentialRole::Viewer);
+    world.ask("GET", INFO).credential(&viewer).send().expect(200);
+    world.revoke(&viewer);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while world.ask("GET", INFO).credential(&viewer).send().status != 401 {
+        assert!(std::time::Instant::now() < until, "the server goes on believing it");
+    }
+}
+
+#[test]
+fn problems_are_told_in_the_promised_order() {
+    let world = World::sample();
+    let viewer = world.make(CredentialRole::Viewer);
+    let put = |path: &str, text: &str| world.ask("PUT", path).body(text);
+    let unknown = "/v1/licenses/none/sessions/job-7/products/0009";
+    // Each is wrong in every way that comes after the first.
+    assert_eq!(put(unknown, "{").nobody().send().problem(), "400 bad_request");
+    assert_eq!(put(unknown, "{}").nobody().send().problem(), "401 unauthorized");
+    assert_eq!(put(unknown, "{}").credential(&viewer).send().problem(), "403 not_permitted");
+    let answer = put(unknown, "{}").send();
+    assert_eq!(answer.problem(), "422 schema_violation");
+    assert_eq!(answer.value()["violations"][0]["message"], "\"session\" is missing");
+    assert_eq!(put(unknown, &body().to_string()).send().problem(), "404 unknown_license");
+}
+
+#[test]
+fn what_is_too_large_or_too_deep_is_refused() {
+    let world = World::sample();
+    let put = |text: &str| world.ask("PUT", SEAT).body(text).send();
+    assert_eq!(put(&" ".repeat((64 << 10) + 1)).problem(), "413 payload_too_large");
+    let deep = format!("{{\"session\": {}", "[".repeat(200));
+    assert_eq!(put(&deep).problem(), "400 bad_request");
+    let license = |text: String| world.install(&text).problem();
+    assert_eq!(license(" ".repeat((1 << 20) + 1)), "413 payload_too_large");
+    assert_eq!(license(" ".repeat(1 << 20)), "400 bad_request");
+}
+
+#[test]
+fn texts_are_neither_endless_nor_such_that_no_store_holds_them() {
+    let world = World::sample();
+    let put = |text: &str| {
+        let mut body = body();
+        body["session"]["userName"] = text.into();
+        world.ask("PUT", SEAT).json(&body).send()
+    };
+    assert_eq!(put("a\0b").problem(), "400 bad_request");
+    assert_eq!(put(&"ä".repeat(1025)).problem(), "400 bad_request");
+    put(&"ä".repeat(1024)).expect(201);
+}
+
+#[test]
+fn a_credential_has_a_rate_and_guesses_have_a_lower_one() {
+    let limits = Limits { requests_per_second: 1, failures_per_minute: 3, ..Limits::default() };
+    let world = World::over(sample(), Options::new().limits(limits)).administered();
+    let other = world.make(CredentialRole::Viewer);
+    let ask = |secret: &str| world.ask("GET", INFO).credential(secret).send();
+    let guesses: Vec<u16> = (0..6).map(|_| ask("lk_no").status.as_u16()).collect();
+    assert_eq!(guesses, [401, 401, 401, 429, 429, 429]);
+    // Guesses take nothing from those who need not guess.
+    let mut first = Vec::new();
+    while first.len() < 100 && !first.contains(&429) {
+        first.push(world.get(INFO).status.as_u16());
+    }
+    assert_eq!(first.pop(), Some(429));
+    assert!(first.len() >= 2 && first.iter().all(|status| *status == 200), "{first:?}");
+    assert_eq!(world.get(INFO).header("retry-after"), "1");
+    drop(other);
+}
+
+#[test]
+fn nothing_secret_is_echoed() {
+    let world = World::sample();
+    let secret = world.make(CredentialRole::Client);
+    let (_, hidden) = secret.rsplit_once('_').unwrap();
+    for answer in [
+        world.ask("GET", INFO).credential(&secret).send(),
+        world.ask("GET", INFO).credential(&format!("{secret}0")).send(),
+        world.ask("PUT", SEAT).body("{}").credential(&secret).send(),
+        world.ask("GET", "/v1/nothing").credential(&secret).send(),
+    ] {
+        assert!(!format!("{answer:?}").contains(hidden), "{answer:?}");
+    }
+}
