@@ -39,7 +39,11 @@ struct ClientSeat(license_client::Seat);
 
 impl Seat for ClientSeat {
     fn release(self: Box<Self>) -> Result<(), Failure> {
-        self.0.release().map(drop).map_err(failure)
+        match self.0.release() {
+            // Whether by us or before, it is released.
+            Err(error) if error.code() == Some(ProblemCode::NotRetained) => Ok(()),
+            released => released.map(drop).map_err(failure),
+        }
     }
 }
 

@@ -55,8 +55,9 @@ impl Seat {
     /// Releases the license, for every seat of the retention, and waits until that is durable.
     ///
     /// # Errors
-    /// The problem `not_retained` when it was released already; otherwise why no server answered,
-    /// in which case the license is freed once its lease is over.
+    /// The problem `not_retained` when it was released already, also by this very call, whose answer
+    /// was lost before it was sent again; otherwise why no server answered, in which case the
+    /// license is freed once its lease is over.
     pub fn release(self) -> Result<Released, Error> {
         self.release_async().wait()
     }

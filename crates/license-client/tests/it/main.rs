@@ -1,7 +1,9 @@
-//! The client against servers that follow a script: every answer that a real one gives rarely.
+//! The client against servers that follow a script, for every answer that a real one gives rarely, and
+//! against real ones.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod real;
 mod stub;
 
 use std::sync::mpsc::channel;

@@ -1,0 +1,201 @@
+//! The client against real servers: restarted, several on one store, and with answers that get lost.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use license_client::{Client, Error, ProblemCode, Retention, Session, SessionId, SessionState};
+use license_http::{Options, Running};
+use license_pool::{OpenError, Pool, SAMPLE_LICENSE, ServerName};
+
+/// A store with the sample license: 15 clients (0009) and one SQL connection (0025).
+struct Store {
+    directory: tempfile::TempDir,
+}
+
+impl Store {
+    fn new() -> Store {
+        let store = Store { directory: tempfile::tempdir().unwrap() };
+        let pool = Pool::open(&store.url()).unwrap();
+        pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
+        store
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.directory.path().join("license.db").display())
+    }
+
+    /// A server of it; `address` is a free port, or that of a server which stopped.
+    fn serve(&self, name: &str, address: &str) -> Running {
+        let since = Instant::now();
+        loop {
+            let options = Pool::options().server(ServerName::new(name).unwrap());
+            match options.open(&self.url()) {
+                // The one before has not quite ended.
+                Err(OpenError::Register(_)) if since.elapsed() < Duration::from_secs(60) => {}
+                pool => {
+                    let listener = TcpListener::bind(address).unwrap();
+                    return license_http::start(listener, pool.unwrap(), Options::new()).unwrap();
+                }
+            }
+        }
+    }
+}
+
+const FREE: &str = "127.0.0.1:0";
+
+/// Passes everything on, but loses the first `lost` answers.
+fn losing(server: &Running, lost: usize) -> String {
+    let (listener, to) = (TcpListener::bind(FREE).unwrap(), server.address());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let lost = Arc::new(AtomicUsize::new(lost));
+    thread::spawn(move || {
+        for near in listener.incoming() {
+            let (near, far) = (near.unwrap(), TcpStream::connect(to).unwrap());
+            let (back, forth) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            let lost = lost.clone();
+            thread::spawn(move || pass(forth, far, |_| true));
+            thread::spawn(move || {
+                let lose = |left: usize| left.checked_sub(1);
+                pass(back, near, |_| {
+                    lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose).is_err()
+                });
+            });
+        }
+    });
+    url
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, go_on: impl Fn(&[u8]) -> bool) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        if !go_on(&buffer[..count]) || to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+fn ann() -> Session {
+    Session::rest("ann", "job-7", "127.0.0.1")
+}
+
+fn tokens(client: &Client) -> Vec<u64> {
+    let held: Result<Vec<Retention>, Error> = client.usage(Some("all"), None).unwrap().collect();
+    held.unwrap().iter().map(|held| held.token.get()).collect()
+}
+
+#[test]
+fn every_call_is_understood() {
+    let store = Store::new();
+    let server = store.serve("here", FREE);
+    let client = Client::connect(&server.url()).unwrap();
+    let session = SessionId::new("job-7").unwrap();
+    assert_eq!(client.licenses().unwrap().len(), 1);
+    let number = client.info().unwrap().license_number;
+    let seat = client.retain("0009", "job-7", ann()).unwrap();
+    assert_eq!(tokens(&client), [1]);
+    assert_eq!(client.usage(None, Some("0025".parse().unwrap())).unwrap().count(), 0);
+    assert_eq!(client.availability("0009").unwrap().used_count.get(), 1);
+    assert_eq!(client.session(&session).unwrap().held.len(), 1);
+    let renewed = client.renew(&session, Some(SessionState::Sleeping)).unwrap();
+    assert_eq!(renewed.held[0].retention.token, seat.token());
+    let none = SessionId::new("none").unwrap();
+    let list = client.renew_list(&[session.clone(), none.clone()]).unwrap();
+    assert!(list.sessions[0].held.is_some() && list.sessions[1].problem.is_some());
+    assert_eq!(
+        client.release(&none, None, None).unwrap_err().code(),
+        Some(ProblemCode::NotRetained)
+    );
+    let receipt = client.install(SAMPLE_LICENSE.as_bytes(), None, true).unwrap();
+    assert_eq!(receipt.license_number, number);
+    let named = Client::options().license(&*number).connect(&server.url()).unwrap();
+    assert_eq!(named.revoke(seat.token(), Some("a note: 1 & 2")).unwrap().released.len(), 1);
+    let history: Result<Vec<_>, Error> = client.history(1).unwrap().collect();
+    let sequences: Vec<u64> = history.unwrap().iter().map(|entry| entry.sequence.get()).collect();
+    assert_eq!(sequences.first(), Some(&2));
+    let unknown = Client::options().license("N ö/?#").connect(&server.url()).unwrap();
+    assert_eq!(unknown.info().unwrap_err().code(), Some(ProblemCode::UnknownLicense));
+    let refused = unknown.retain("0009", "job-7", ann()).unwrap_err();
+    assert_eq!(refused.code(), Some(ProblemCode::UnknownLicense));
+}
+
+#[test]
+fn a_seat_outlives_a_restart_of_its_server() {
+    let store = Store::new();
+    let server = store.serve("here", FREE);
+    let address = server.address().to_string();
+    let client = Client::connect(&server.url()).unwrap();
+    let seat = client.retain("0009", "job-7", ann()).unwrap();
+    server.stop();
+    let waiting = client.in_background(|client| Ok(tokens(client)));
+    let server = store.serve("here", &address);
+    assert_eq!(waiting.wait().unwrap(), [1], "who asks while it restarts is answered after it");
+    let again = client.retain("0009", "job-7", ann()).unwrap();
+    assert_eq!(again.token(), seat.token());
+    drop((seat, again));
+    drop(client);
+    assert_eq!(tokens(&Client::connect(&server.url()).unwrap()), [0; 0]);
+}
+
+#[test]
+fn another_server_of_the_store_takes_over() {
+    let store = Store::new();
+    let (east, west) = (store.serve("east", FREE), store.serve("west", FREE));
+    let client = Client::options().or(west.url()).connect(&east.url()).unwrap();
+    let seat = client.retain("0025", "job-7", ann()).unwrap();
+    east.stop();
+    let session = SessionId::new("job-7").unwrap();
+    let renewed = client.renew(&session, None).unwrap();
+    assert_eq!(renewed.held[0].retention.token, seat.token());
+    let refused = client.retain("0025", "job-8", ann()).unwrap_err();
+    assert_eq!(refused.code(), Some(ProblemCode::NoLicenseLeft));
+    assert_eq!(seat.release().unwrap().token.get(), 1);
+    assert_eq!(tokens(&client), [0; 0]);
+}
+
+#[test]
+fn answers_that_get_lost_cost_no_license() {
+    let store = Store::new();
+    let server = store.serve("here", FREE);
+    let direct = Client::connect(&server.url()).unwrap();
+    for lost in 0..4 {
+        let client = Client::connect(&losing(&server, lost)).unwrap();
+        let seat = client.retain("0009", "job-7", ann()).unwrap();
+        assert_eq!(tokens(&direct), [seat.token().get()]);
+        drop(seat);
+        drop(client);
+        assert_eq!(tokens(&direct), [0; 0]);
+    }
+    // The release was done, although nobody could be told.
+    let client = Client::connect(&server.url()).unwrap();
+    drop(client.retain("0009", "job-7", ann()).unwrap());
+    drop(client);
+    assert_eq!(tokens(&direct), [0; 0]);
+}
+
+#[test]
+fn seats_of_many_threads_come_and_go_and_leave_nothing() {
+    let store = Store::new();
+    let server = store.serve("here", FREE);
+    let client = Client::connect(&server.url()).unwrap();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let client = client.clone();
+            scope.spawn(move || {
+                for round in 0..10 {
+                    // Two threads share each session, so that dropping meets retaining.
+                    let session = format!("job-{}", (thread + round) % 2);
+                    let seat = client.retain("0009", &session, ann()).unwrap();
+                    let held = client.session(&session.parse().unwrap()).unwrap().held;
+                    assert_eq!(held[0].retention.token, seat.token(), "held while the seat lives");
+                }
+            });
+        }
+    });
+    client.close().wait().unwrap();
+    assert_eq!(tokens(&Client::connect(&server.url()).unwrap()), [0; 0]);
+}
