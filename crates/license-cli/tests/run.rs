@@ -263,3 +263,81 @@ fn a_session_of_the_same_name_gets_its_license_back() {
     assert_eq!(world.run("--session job-7", &["true"]).output().unwrap().status.code(), Some(0));
     assert_eq!(world.holders(), [""; 0]);
 }
+
+/// A server of the store, which lives as long as this.
+struct Serving {
+    child: Child,
+    url: String,
+}
+
+impl World {
+    fn serve(&self, flags: &str) -> Serving {
+        let mut command = self.license(["serve", "--server-name", "here"]);
+        command.args(flags.split_whitespace());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Serving { child, url: url.trim_end().to_owned() }
+    }
+}
+
+impl Serving {
+    /// Ends it in order.
+    fn stop(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_a_killed_process_held_is_free_at_once() {
+    let world = World::new();
+    let program = ["sh", "-c", "echo ready; read line"];
+    let mut killed = world.run("--session killed", &program);
+    let killed = Running::ready(killed.stdin(Stdio::piped()));
+    assert_eq!(world.run("", &["true"]).output().unwrap().status.code(), Some(3));
+    killed.send(Signal::KILL);
+    drop(killed);
+    assert_eq!(world.run("", &["true"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(world.holders(), [""; 0]);
+}
+
+#[test]
+fn a_program_runs_under_a_license_of_a_server() {
+    let world = World::new();
+    let serving = world.serve("--listen 127.0.0.1:0");
+    let server = format!("--server {}", serving.url);
+    let program = ["sh", "-c", "echo ready; read line; exit 7"];
+    let mut run = world.run(&format!("{server} --session job-7"), &program);
+    run.env("LICENSE_CREDENTIAL_FILE", "");
+    let mut run = Running::ready(run.stdin(Stdio::piped()));
+    assert_eq!(world.holders(), ["job-7"]);
+    let refused = world.run(&server, &["true"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    drop(run.child.stdin.take());
+    assert_eq!(run.code(), 7);
+    assert_eq!(world.holders(), [""; 0]);
+}
+
+#[test]
+fn a_program_runs_on_while_its_server_restarts() {
+    let world = World::new();
+    let mut first = world.serve("--listen 127.0.0.1:0");
+    let flags = format!("--server {} --session job-7", first.url);
+    let mut run = world.run(&flags, &["sh", "-c", "echo ready; read line"]);
+    let mut run = Running::ready(run.stdin(Stdio::piped()));
+    first.stop();
+    assert_eq!(world.holders(), ["job-7"], "what is held stays held");
+    let listen = first.url.trim_start_matches("http://").to_owned();
+    let _second = world.serve(&format!("--listen {listen}"));
+    drop(run.child.stdin.take());
+    run.code();
+    assert_eq!(world.holders(), [""; 0]);
+}
