@@ -1,9 +1,9 @@
 //! The chain: each entry carries the hash of the entry before and itself, so that no line of a log
 //! can be changed, dropped or put in between without notice.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use license_types::documented;
+use license_types::{Invalid, documented};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Breach, Entry, Fault, Ledger};
@@ -51,6 +51,15 @@ impl Digest {
             *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
         }
         Digest(bytes)
+    }
+}
+
+/// Reads 64 lower-case hexadecimal digits.
+impl FromStr for Digest {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Digest, Invalid> {
+        documented::Digest::new(text).map(|digest| Digest::from_wire(&digest))
     }
 }
 

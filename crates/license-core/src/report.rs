@@ -79,6 +79,11 @@ impl Ledger {
             .map(|held| held.retention())
     }
 
+    /// How many retentions are live.
+    pub fn held_count(&self) -> u64 {
+        self.products.values().map(|product| product.used).sum()
+    }
+
     /// Every live retention, in the order of the tokens.
     pub fn live(&self) -> impl Iterator<Item = Held> {
         self.retentions.values().filter_map(|live| self.with_session(live))

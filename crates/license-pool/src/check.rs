@@ -2,15 +2,16 @@
 
 use std::error::Error as StdError;
 
-use license_core::Ledger;
+use license_core::{Entry, Head, Ledger};
 use license_types::{Count, LedgerCheck, StoreCheck};
 
-use crate::log::{LedgerNumbers, LogError};
-use crate::{Error, Pool};
+use crate::log::{LedgerId, LedgerNumbers, LogError};
+use crate::{Error, Pool, recover};
 
 const PAGE: usize = 1024;
 
-/// Applies every entry of every ledger to an empty one, on the caller's thread: others go on.
+/// Applies every entry of every ledger to an empty one, or to its oldest snapshot where its beginning
+/// is gone, on the caller's thread: others go on.
 pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let format = pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
     let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
@@ -22,21 +23,9 @@ pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
 }
 
 fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Error> {
-    let mut ledger = Ledger::new();
-    let fault = loop {
-        let (id, after) = (numbers.ledger, ledger.head().sequence);
-        let page = match pool.with_log(move |log| Ok(log.page(id, after, PAGE))).wait()? {
-            Ok(page) => page,
-            Err(error @ LogError::Entry { .. }) => break Some(chain(&error)),
-            Err(error) => return Err(Error::store(error)),
-        };
-        if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
-            break Some(chain(&fault));
-        }
-        if page.len() < PAGE {
-            break ledger.recount().err().map(|fault| chain(&fault));
-        }
-    };
+    let (mut ledger, begun) = begin(pool, numbers.ledger)?;
+    let fault = begun.map(Ok).or_else(|| replay(pool, numbers.ledger, &mut ledger).transpose());
+    let fault = fault.transpose()?;
     let fault = fault.or_else(|| {
         let agree = ledger.license_numbers().eq(numbers.numbers.iter().map(String::as_str));
         (!agree).then(|| "its license numbers are not those that its entries installed".to_owned())
@@ -48,6 +37,81 @@ fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Erro
         sound: fault.is_none(),
         fault,
     })
+}
+
+/// The ledger before the entries that can be applied, and what is wrong with those before: none are
+/// left to apply where the first ones were deleted, up to the oldest snapshot.
+fn begin(pool: &Pool, id: LedgerId) -> Result<(Ledger, Option<String>), Error> {
+    let first = match page(pool, id, 0, 1)? {
+        Ok(page) => page.first().map_or(1, |entry| entry.sequence),
+        // Whoever applies it says what is wrong with it.
+        Err(_) => 1,
+    };
+    if first == 1 {
+        return Ok((Ledger::new(), None));
+    }
+    let oldest = pool.with_log(move |log| {
+        let marks = recover::marks(log, id).map_err(Error::store)?;
+        let believed = marks.iter().rev().map(|mark| recover::believed(log, id, mark));
+        believed.filter_map(Result::transpose).next().transpose().map_err(Error::store)
+    });
+    let Some(ledger) = oldest.wait()? else {
+        let fault = format!("entries before {first} are gone, and no snapshot knows them");
+        return Ok((Ledger::new(), Some(fault)));
+    };
+    let mut head: Option<Head> = None;
+    let fault = loop {
+        let after = head.map_or(0, |head| head.sequence);
+        let page = match page(pool, id, after, PAGE)? {
+            Ok(page) => page,
+            Err(fault) => break Some(fault),
+        };
+        let older = page.iter().take_while(|it| it.sequence <= ledger.head().sequence);
+        let broken = older.into_iter().find(|entry| {
+            let follows = head.is_none_or(|head| {
+                entry.sequence == head.sequence + 1 && entry.link(&head.chain) == entry.chain
+            });
+            head = Some(Head { sequence: entry.sequence, chain: entry.chain });
+            !follows
+        });
+        if let Some(entry) = broken {
+            break Some(format!("entry {} does not follow the one before it", entry.sequence));
+        }
+        if page.last().is_none_or(|last| last.sequence >= ledger.head().sequence) {
+            break None;
+        }
+    };
+    Ok((ledger, fault))
+}
+
+/// Applies the entries after those that the ledger knows; gives what is wrong with them.
+fn replay(pool: &Pool, id: LedgerId, ledger: &mut Ledger) -> Result<Option<String>, Error> {
+    loop {
+        let page = match page(pool, id, ledger.head().sequence, PAGE)? {
+            Ok(page) => page,
+            Err(fault) => return Ok(Some(fault)),
+        };
+        if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
+            return Ok(Some(chain(&fault)));
+        }
+        if page.len() < PAGE {
+            return Ok(ledger.recount().err().map(|fault| chain(&fault)));
+        }
+    }
+}
+
+/// Some entries, or why one of them cannot be read.
+fn page(
+    pool: &Pool,
+    id: LedgerId,
+    after: u64,
+    limit: usize,
+) -> Result<Result<Vec<Entry>, String>, Error> {
+    match pool.with_log(move |log| Ok(log.page(id, after, limit))).wait()? {
+        Ok(page) => Ok(Ok(page)),
+        Err(error @ LogError::Entry { .. }) => Ok(Err(chain(&error))),
+        Err(error) => Err(Error::store(error)),
+    }
 }
 
 /// An error with everything that led to it.

@@ -2,7 +2,6 @@
 //! was brought up to date.
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,9 @@ use license_core::{Ledger, Refusal};
 use license_types::ServerName;
 
 use crate::Error;
+use crate::archivist::Keep;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
-
-/// So many entries are read at once where a ledger is read from its start.
-const PAGE: usize = 1024;
+use crate::recover::{Fault, Recovered, recover};
 
 /// How long a fault is believed before the ledger is read again: its store may have been put right.
 const FAULT_BELIEVED: Duration = Duration::from_secs(60);
@@ -42,19 +40,16 @@ struct Loaded {
 }
 
 enum Memory {
-    Sound(Box<Ledger>),
+    Sound {
+        ledger: Box<Ledger>,
+        /// The last entry that its last snapshot knew, as far as that is known here.
+        snapshot: u64,
+    },
     Faulted {
         fault: Fault,
         /// When to read the ledger again.
         until: Duration,
     },
-}
-
-/// Why a ledger cannot be used.
-#[derive(Clone)]
-pub(crate) struct Fault {
-    sequence: u64,
-    source: Arc<dyn StdError + Send + Sync>,
 }
 
 impl Ledgers {
@@ -85,7 +80,7 @@ impl Ledgers {
                 let loaded = self.memory.get_mut(id)?;
                 loaded.asked = self.asks;
                 match &loaded.memory {
-                    Memory::Sound(ledger) => Some((*id, ledger.head())),
+                    Memory::Sound { ledger, .. } => Some((*id, ledger.head())),
                     Memory::Faulted { .. } => None,
                 }
             });
@@ -104,7 +99,9 @@ impl Ledgers {
         let mut served = 0;
         for (id, Loaded { memory, asked }) in &self.memory {
             let serves = match memory {
-                Memory::Sound(ledger) => ledger.servers().any(|server| *server == self.server),
+                Memory::Sound { ledger, .. } => {
+                    ledger.servers().any(|server| *server == self.server)
+                }
                 Memory::Faulted { .. } => false,
             };
             served += usize::from(serves);
@@ -142,40 +139,39 @@ impl Ledgers {
         for (id, since) in &news.ledgers {
             match (self.memory.get_mut(id).map(|loaded| &mut loaded.memory), since) {
                 (Some(Memory::Faulted { until, .. }), _) if *until > self.now => {}
-                (Some(Memory::Sound(ledger)), Since::Entries(entries)) => {
+                (Some(Memory::Sound { ledger, .. }), Since::Entries(entries)) => {
                     let faulted = entries.iter().find_map(|entry| ledger.replay(entry).err());
                     if let Some(fault) = faulted {
                         self.faulted(*id, fault.into());
                     }
                 }
-                (Some(Memory::Sound(_)), Since::Reload)
+                (Some(Memory::Sound { .. }), Since::Reload)
                 | (Some(Memory::Faulted { .. }) | None, _) => stale.push(*id),
             }
         }
         if stale.is_empty() { Ok(()) } else { Err(stale) }
     }
 
-    /// Reads a ledger from its start.
+    /// Reads a ledger from its last snapshot, or from its start.
     pub(crate) fn reload(&mut self, log: &mut dyn Log, id: LedgerId) -> Result<(), LogError> {
         self.memory.remove(&id);
-        let mut ledger = Ledger::new();
-        loop {
-            let page = match log.page(id, ledger.head().sequence, PAGE) {
-                Ok(page) => page,
-                Err(LogError::Entry { sequence, source, .. }) => {
-                    self.faulted(id, Fault { sequence, source: source.into() });
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            };
-            if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
-                self.faulted(id, fault.into());
-                return Ok(());
+        match recover(log, id)? {
+            Ok(Recovered { ledger, snapshot }) => {
+                self.loaded(id, Memory::Sound { ledger: Box::new(ledger), snapshot });
             }
-            if page.len() < PAGE {
-                self.loaded(id, Memory::Sound(Box::new(ledger)));
-                return Ok(());
+            Err(fault) => self.faulted(id, fault),
+        }
+        Ok(())
+    }
+
+    /// Whether a ledger has grown so much that a snapshot of it is due. It is said once.
+    pub(crate) fn is_due(&mut self, id: LedgerId, keep: &Keep) -> bool {
+        match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
+            Some(Memory::Sound { ledger, snapshot }) if keep.is_due(ledger, *snapshot) => {
+                *snapshot = ledger.head().sequence;
+                true
             }
+            Some(Memory::Sound { .. } | Memory::Faulted { .. }) | None => false,
         }
     }
 
@@ -196,7 +192,7 @@ impl Ledgers {
     ) -> Result<(LedgerId, &mut Ledger), Error> {
         let id = id(license, found)?;
         match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
-            Some(Memory::Sound(ledger)) => Ok((id, ledger)),
+            Some(Memory::Sound { ledger, .. }) => Ok((id, ledger)),
             Some(Memory::Faulted { fault: Fault { sequence, source }, .. }) => {
                 Err(Error::LedgerFaulted { sequence: *sequence, source: source.clone() })
             }
@@ -218,7 +214,7 @@ impl Ledgers {
     /// A ledger that can be used, as it is in memory.
     pub(crate) fn sound(&self, id: LedgerId) -> Option<&Ledger> {
         match &self.memory.get(&id)?.memory {
-            Memory::Sound(ledger) => Some(ledger),
+            Memory::Sound { ledger, .. } => Some(ledger),
             Memory::Faulted { .. } => None,
         }
     }
@@ -226,7 +222,7 @@ impl Ledgers {
     /// A ledger that can be used, as it is in memory, to be changed.
     pub(crate) fn sound_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
         match &mut self.memory.get_mut(&id)?.memory {
-            Memory::Sound(ledger) => Some(ledger),
+            Memory::Sound { ledger, .. } => Some(ledger),
             Memory::Faulted { .. } => None,
         }
     }
@@ -244,12 +240,6 @@ pub(crate) fn id(license: &Which, found: &Found) -> Result<LedgerId, Error> {
             let number = Some(number.to_string());
             Err(Error::Refused(Refusal::UnknownLicense { number }))
         }
-    }
-}
-
-impl From<license_core::Fault> for Fault {
-    fn from(fault: license_core::Fault) -> Fault {
-        Fault { sequence: fault.sequence, source: Arc::new(fault) }
     }
 }
 

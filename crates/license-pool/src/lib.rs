@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archivist;
 mod chain;
 mod check;
 mod clients;
@@ -44,6 +45,7 @@ pub mod log;
 mod options;
 mod pending;
 mod pool;
+mod recover;
 mod renewals;
 mod reports;
 mod request;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
+use crate::archivist::{Archives, Keep};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
 use crate::request::Request;
@@ -20,6 +21,11 @@ pub const LOCAL: &str = "local";
 
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
+
+const HISTORY: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// A snapshot is due after so many entries.
+const SNAPSHOT: u64 = 20_000;
 
 /// How to open a [`Pool`]: `Pool::options().must_exist().open("sqlite:license.db")`.
 #[derive(Clone)]
@@ -37,6 +43,7 @@ pub struct Options {
     lease: Duration,
     grace: Duration,
     sleep: Duration,
+    keep: Keep,
 }
 
 impl Options {
@@ -54,6 +61,7 @@ impl Options {
             lease: LEASE,
             grace: GRACE,
             sleep: SLEEP,
+            keep: Keep { every: SNAPSHOT, history: HISTORY, identities: None },
         }
     }
 
@@ -143,6 +151,27 @@ impl Options {
         self
     }
 
+    /// Keeps entries so long; older ones are deleted once a snapshot knows what they add up to. Daily
+    /// figures are kept for good. 400 days by default.
+    pub fn history(mut self, history: Duration) -> Options {
+        self.keep.history = history;
+        self
+    }
+
+    /// Keeps the descriptions of sessions so long, unless they hold something; afterwards only their
+    /// digests are left, by which the chain still holds. By default they stay with their entries.
+    pub fn identities(mut self, identities: Duration) -> Options {
+        self.keep.identities = Some(identities);
+        self
+    }
+
+    /// Writes a snapshot of a ledger whenever it has grown by so many entries, and by as many as it
+    /// holds: whoever opens the store reads the last one and what came after. 20,000 by default.
+    pub fn snapshots(mut self, entries: u64) -> Options {
+        self.keep.every = entries.max(1);
+        self
+    }
+
     /// Opens the store that `url` names.
     ///
     /// # Errors
@@ -186,14 +215,14 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver("log:", Box::new(log))?;
+        let (driver, sender, server) = self.driver("log:", Box::new(log), false)?;
         let shared = Arc::new(Shared::new(sender, None));
         Ok((Pool::new(shared, "log:".to_owned(), verifier, server), driver))
     }
 
     fn start(self, store: String, log: Box<dyn Log>) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver(&store, log)?;
+        let (driver, sender, server) = self.driver(&store, log, true)?;
         let thread = thread::Builder::new()
             .name("license-pool".to_owned())
             .spawn(move || driver.run())
@@ -201,7 +230,12 @@ impl Options {
         Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier, server))
     }
 
-    fn driver(self, store: &str, mut log: Box<dyn Log>) -> Result<Started, OpenError> {
+    fn driver(
+        self,
+        store: &str,
+        mut log: Box<dyn Log>,
+        threaded: bool,
+    ) -> Result<Started, OpenError> {
         let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
         let transient = self.server.is_none();
         let name = self.server.unwrap_or_else(|| {
@@ -235,7 +269,8 @@ impl Options {
         };
         let server = Arc::new(name);
         let actor = Actor { server: server.clone(), epoch, instance, role, lease: self.lease };
-        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max);
+        let archives = Archives::new(self.clock.clone(), self.keep, threaded);
+        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives);
         let writer = Writer::new(turns, self.sleep);
         let (sender, requests) = mpsc::channel();
         Ok((Driver::new(writer, self.clock, requests), sender, server))

@@ -10,7 +10,7 @@ use license_types::{
     SessionId,
 };
 
-use crate::log::{Log, OpenError, Which};
+use crate::log::{Log, LogError, OpenError, Which};
 use crate::request::{Done, Granted, Installation, Read, Received, Reply, Request, Write};
 use crate::shared::Shared;
 use crate::{Error, KeptCredential, Options, Pending, Seat, Verifier};
@@ -249,6 +249,35 @@ impl Pool {
     /// Keeps a credential in the store, in the place of the one with its id.
     pub fn keep_credential(&self, credential: KeptCredential) -> Pending<()> {
         self.with_log(move |log| log.keep_credential(&credential).map_err(Error::store))
+    }
+
+    /// Keeps the store short now, on the caller's thread, as the pool does by itself beside its
+    /// turns: writes a snapshot of every ledger that has changed since its last, and deletes what is
+    /// older than [what is kept](Options::history). Others go on meanwhile.
+    ///
+    /// # Errors
+    /// What the store said. What was done until then stays done.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// pool.archive()?;
+    /// assert_eq!(pool.history().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn archive(&self) -> Result<(), Error> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Archivist(Box::new(move |archivist| {
+            let opened = archivist.map_err(|error| {
+                let source = Box::new(error);
+                Error::store(LogError::Unavailable { action: "open a second time", source })
+            });
+            drop(sender.send(opened));
+        })));
+        let archivist = pending.wait()?;
+        archivist.map_or(Ok(()), |mut archivist| archivist.archive_all().map_err(Error::store))
     }
 
     /// Ends the pool for every handle, once what was asked before is done, releases of dropped

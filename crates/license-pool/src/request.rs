@@ -10,6 +10,8 @@ use license_types::{
 };
 
 use crate::Error;
+use crate::archivist::Archivist;
+use crate::log::OpenError;
 use crate::log::{LedgerId, Log, Which};
 
 /// One thing to do for a caller.
@@ -20,10 +22,14 @@ pub(crate) enum Request {
     Read(Read),
     /// To be done with the log itself, between two turns.
     Log(Box<WithLog>),
+    /// For an archivist that works on the caller's thread.
+    Archivist(Box<TakeArchivist>),
     SeatDropped(SeatId),
     /// Ends the thread once everything before it was done.
     Close(Box<dyn FnOnce() + Send>),
 }
+
+pub(crate) type TakeArchivist = dyn FnOnce(Result<Option<Archivist>, OpenError>) + Send;
 
 pub(crate) type WithLog = dyn FnOnce(&mut dyn Log) + Send;
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 use license_core::{Event, Fault, Stamp};
 use license_types::{Batch, ServerName, Token};
 
+use crate::archivist::{Archives, Archivist};
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
-    Found, LedgerId, Log, LogError, Mark, News, ServerRow, Silence, Since, Turn, TurnError, Which,
+    Found, LedgerId, Log, LogError, Mark, News, OpenError, ServerRow, Silence, Since, Turn,
+    TurnError, Which,
 };
 use crate::store_clock::StoreClock;
 use crate::vouched::Vouched;
@@ -53,6 +55,7 @@ pub(crate) struct Turns {
     vouched: Vouched,
     /// Whether the store was away and is back.
     back: bool,
+    archives: Archives,
     taken: u64,
 }
 
@@ -73,8 +76,10 @@ impl Turns {
         clock: Arc<dyn Clock>,
         actor: Actor,
         loaded_max: usize,
+        mut archives: Archives,
     ) -> Turns {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
+        archives.begin(&*log);
         Turns {
             log,
             clock,
@@ -83,6 +88,7 @@ impl Turns {
             actor,
             vouched,
             back: false,
+            archives,
             taken: 0,
         }
     }
@@ -113,6 +119,13 @@ impl Turns {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
+        // A single command is the only one that ever keeps a log short that no server uses.
+        self.archives.end(self.actor.role != Role::Local);
+    }
+
+    /// What keeps the log short, for somebody else's thread.
+    pub(crate) fn archivist(&self) -> Result<Option<Archivist>, OpenError> {
+        self.archives.archivist(&*self.log)
     }
 
     /// Shows that this server lives, and reads the register.
@@ -163,6 +176,7 @@ impl Turns {
             let stamp = self.stamp();
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
+            let mut changed: Vec<LedgerId> = Vec::new();
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let (store_clock, clock) = (&mut self.store_clock, &*self.clock);
             let mut decide = |news: News| {
@@ -176,6 +190,7 @@ impl Turns {
                 match plan(Moment { ledgers, found, stamp: &stamp, clock }) {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
+                        changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
                         planned = Some(Ok(value));
                         turn
                     }
@@ -193,7 +208,14 @@ impl Turns {
                     self.reload(stale)?;
                     continue;
                 }
-                Ok(Ok(())) => planned.unwrap_or(Err(Error::Internal(None))),
+                Ok(Ok(())) => {
+                    for id in changed {
+                        if self.ledgers.is_due(id, self.archives.keep()) {
+                            self.archives.tell(&*self.log, id);
+                        }
+                    }
+                    planned.unwrap_or(Err(Error::Internal(None)))
+                }
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
                 Ok(Err(TurnError::Unknown(error))) => match mark.map(|mark| self.log.landed(&mark))
                 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use license_core::{
-    Description, Digest, Entry, Event, Figure, Head, Identity, Installed, License, Refusals,
+    Chunk, Description, Digest, Entry, Event, Figure, Head, Identity, Installed, License, Refusals,
     Refused, Released, Retained, Stamp, Whom,
 };
 use license_pool::log::{
@@ -220,6 +220,89 @@ fn figures_are_kept_with_the_entries_that_ended_their_days() {
         assert_eq!(found("09", "10"), figures[1..]);
         assert_eq!(found("10", "31"), []);
         assert_eq!(log.figures(LedgerId(2), day("01")..day("31")).unwrap(), []);
+    });
+}
+
+#[test]
+fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
+    on_every_log(|log, other| {
+        append(log, None, Some("A"), &every_kind());
+        let id = LedgerId(1);
+        let chunk = |bytes: &[u8], digest: Option<Digest>| Chunk { bytes: bytes.to_vec(), digest };
+        let digest = Digest::of(b"all");
+        let archive = log.archive().unwrap();
+        archive.keep(id, 5, 0, &chunk(b"one", None)).unwrap();
+        assert_eq!(other.archive().unwrap().snapshots(id).unwrap(), []);
+        for sequence in 5..9 {
+            archive.keep(id, sequence, 0, &chunk(b"one", None)).unwrap();
+            archive.keep(id, sequence, 1, &chunk(b"two", Some(digest))).unwrap();
+        }
+        archive.keep(id, 9, 0, &chunk(b"begun", None)).unwrap();
+        let mut other = log.another().unwrap().unwrap();
+        let archive = other.archive().unwrap();
+        let mut listed = |kept| -> Vec<u64> {
+            while archive.discard_snapshots(id, kept).unwrap() {}
+            let marks = archive.snapshots(id).unwrap();
+            assert!(marks.iter().all(|mark| mark.chunks == 2 && mark.digest == digest));
+            marks.into_iter().map(|mark| mark.sequence).collect()
+        };
+        assert_eq!(listed(9), [8, 7, 6, 5]);
+        assert_eq!(listed(2), [8, 7]);
+        assert_eq!(listed(1), [8]);
+        assert_eq!(archive.chunk(id, 8, 1).unwrap(), Some(b"two".to_vec()));
+        assert_eq!(archive.chunk(id, 8, 2).unwrap(), None);
+        assert_eq!(archive.chunk(id, 7, 0).unwrap(), None);
+        assert_eq!(archive.chunk(id, 9, 0).unwrap(), Some(b"begun".to_vec()));
+        assert_eq!(archive.snapshots(LedgerId(2)).unwrap(), []);
+    });
+}
+
+#[test]
+fn only_old_entries_that_every_complete_snapshot_knows_are_deleted() {
+    on_every_log(|log, other| {
+        let mut entries = every_kind();
+        for (entry, hour) in entries.iter_mut().zip(10..) {
+            entry.time = format!("2026-01-05T{hour}:00:00Z").parse().unwrap();
+        }
+        append(log, None, Some("A"), &entries);
+        let (id, always) = (LedgerId(1), Timestamp::MAX);
+        let discard = |log: &mut dyn Log, before, limit| {
+            log.archive().unwrap().discard_entries(id, before, limit).unwrap()
+        };
+        let keep = |log: &mut dyn Log, sequence, digest| {
+            let chunk = Chunk { bytes: b"all".to_vec(), digest };
+            log.archive().unwrap().keep(id, sequence, 0, &chunk).unwrap();
+        };
+        assert_eq!(discard(log, always, 99), 0);
+        keep(log, 9, None);
+        assert_eq!(discard(log, always, 99), 0);
+        keep(log, 9, Some(Digest::of(b"all")));
+        keep(log, 6, Some(Digest::of(b"all")));
+        assert_eq!(discard(log, entries[3].time, 2), 2);
+        assert_eq!(discard(log, entries[3].time, 2), 1);
+        assert_eq!(discard(log, entries[3].time, 2), 0);
+        assert_eq!(other.page(id, 0, 99).unwrap(), entries[3..]);
+        assert_eq!(discard(log, always, 99), 2);
+        assert_eq!(other.page(id, 0, 99).unwrap(), entries[5..]);
+        assert_eq!(other.page(id, 7, 1).unwrap(), entries[7..8]);
+        // Who knew what is gone reads from the start; who knows what is there reads on.
+        assert_eq!(since(other, Some(head(&entries[2]))), Since::Reload);
+        assert_eq!(since(other, Some(head(&entries[5]))), Since::Entries(entries[6..].to_vec()));
+    });
+}
+
+#[test]
+fn descriptions_are_erased_and_their_digests_stay() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        append(log, None, Some("A"), &entries);
+        let sequences: Vec<u64> = (1..=5).collect();
+        log.archive().unwrap().erase(LedgerId(1), &sequences).unwrap();
+        let erased = other.page(LedgerId(1), 0, 99).unwrap();
+        assert_eq!(erased[5..], entries[5..]);
+        let without: Vec<_> = entries[..5].iter().map(Entry::to_wire_erased).collect();
+        assert_eq!(erased[..5].iter().map(Entry::to_wire).collect::<Vec<_>>(), without);
+        assert_ne!(erased[3], entries[3]);
     });
 }
 

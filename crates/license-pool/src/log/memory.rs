@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Entry, Figure, Head};
+use license_core::{Chunk, Entry, Figure, Head};
 use license_types::{ServerName, Token};
 
 use crate::KeptCredential;
 use crate::log::{
-    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, News, Server, ServerRow,
-    Silence, Since, Turn, TurnError, Which,
+    Append, Archive, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError,
+    Server, ServerRow, Silence, Since, Turn, TurnError, Which,
 };
+
+mod archive;
 
 /// The format of the stores on disk that would hold the same.
 const FORMAT: u64 = 2;
@@ -41,6 +43,10 @@ struct Ledger {
     numbers: Vec<Arc<str>>,
     entries: Vec<Entry>,
     figures: Vec<Figure>,
+    /// How many of the first entries were deleted.
+    gone: usize,
+    /// Chunks by the sequence of their snapshot and their number.
+    snapshots: BTreeMap<(u64, u64), Chunk>,
 }
 
 impl MemoryLog {
@@ -185,6 +191,15 @@ impl Log for MemoryLog {
         Ok(())
     }
 
+    fn archive(&mut self) -> Option<&mut dyn Archive> {
+        Some(self)
+    }
+
+    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        let store = self.store.clone();
+        Ok(Some(Box::new(MemoryLog { store, server: None })))
+    }
+
     fn format(&mut self) -> Result<u64, LogError> {
         Ok(FORMAT)
     }
@@ -222,9 +237,18 @@ impl Store {
     }
 
     fn ledger(&self, id: LedgerId) -> &Ledger {
-        static NONE: Ledger =
-            Ledger { numbers: Vec::new(), entries: Vec::new(), figures: Vec::new() };
+        static NONE: Ledger = Ledger {
+            numbers: Vec::new(),
+            entries: Vec::new(),
+            figures: Vec::new(),
+            gone: 0,
+            snapshots: BTreeMap::new(),
+        };
         id.index().and_then(|index| self.ledgers.get(index)).unwrap_or(&NONE)
+    }
+
+    fn ledger_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
+        self.ledgers.get_mut(id.index()?)
     }
 
     fn append(&mut self, append: Append) {
@@ -279,13 +303,15 @@ impl Store {
 impl Ledger {
     fn after(&self, sequence: u64) -> &[Entry] {
         let known = usize::try_from(sequence).unwrap_or(usize::MAX);
-        self.entries.get(known..).unwrap_or_default()
+        self.entries.get(known.saturating_sub(self.gone)..).unwrap_or_default()
     }
 
     /// Whether this history has `head` in it.
     fn bears(&self, head: Head) -> bool {
         let Some(before) = head.sequence.checked_sub(1) else { return true };
-        self.after(before).first().is_some_and(|entry| entry.chain == head.chain)
+        self.after(before)
+            .first()
+            .is_some_and(|entry| (entry.sequence, entry.chain) == (head.sequence, head.chain))
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use license_core::{Entry, Figure, Head};
 use license_types::ServerName;
 
+mod archive;
 mod error;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod figure;
@@ -24,6 +25,7 @@ mod selection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use archive::{Archive, SnapshotMark};
 pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
 #[cfg(feature = "postgres")]
@@ -247,6 +249,20 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be written.
     fn leave(&mut self) -> Result<(), LogError>;
+
+    /// What it keeps beside the entries, where it keeps anything.
+    fn archive(&mut self) -> Option<&mut dyn Archive> {
+        None
+    }
+
+    /// Another handle on the same store, to work beside this one; it acts as no server. None where
+    /// there can be no other.
+    ///
+    /// # Errors
+    /// When the store cannot be opened again.
+    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(None)
+    }
 
     /// The version of the format that the store is written in.
     ///

@@ -52,10 +52,11 @@ use self::statements::Statements;
 use self::url::Target;
 use crate::KeptCredential;
 use crate::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
-    Server, ServerRow, Silence, Since, Stretch, Turn, TurnError,
+    Append, Archive, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError,
+    Selection, Server, ServerRow, Silence, Since, Stretch, Turn, TurnError,
 };
 
+mod archive;
 mod connection;
 mod credential;
 mod error;
@@ -408,6 +409,26 @@ impl Log for PostgresLog {
             connection.ask(&connection.statements.leave, &values).await?;
             Ok(())
         })
+    }
+
+    fn archive(&mut self) -> Option<&mut dyn Archive> {
+        Some(self)
+    }
+
+    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        let failed = |error: std::io::Error| OpenError::Unavailable {
+            store: self.url.to_string(),
+            source: error.into(),
+        };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Some(Box::new(PostgresLog {
+            url: self.url.clone(),
+            targets: self.targets.clone(),
+            runtime: Some(runtime.map_err(failed)?),
+            connection: None,
+            unsettled: true,
+            server: None,
+        })))
     }
 
     fn format(&mut self) -> Result<u64, LogError> {

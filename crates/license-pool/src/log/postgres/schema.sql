@@ -128,7 +128,19 @@ CREATE TABLE license.figure (
     PRIMARY KEY (ledger, start, product_id)
 );
 
--- What is held now: retained and not released.
+-- Whole ledgers as they were after an entry, in chunks, so that nobody must read their logs from the
+-- start. Only bytes whose digest is that of all chunks are ever believed.
+CREATE TABLE license.snapshot (
+    ledger   BIGINT NOT NULL REFERENCES license.ledger (id),
+    sequence BIGINT NOT NULL,                    -- of the last entry that it knows
+    chunk    BIGINT NOT NULL,                    -- from 0
+    bytes    BYTEA NOT NULL,
+    digest   TEXT,                                -- SHA-256 of all chunks; only the last one has it,
+                                                  -- and what has none is not complete
+    PRIMARY KEY (ledger, sequence, chunk)
+);
+
+-- What is held now: retained and not released, as far back as the log reaches.
 CREATE VIEW license.held AS
 SELECT entry.ledger,
        (SELECT number FROM license.license_number AS point WHERE point.ledger = entry.ledger

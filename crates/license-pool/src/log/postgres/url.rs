@@ -17,6 +17,7 @@ use crate::url::masked;
 pub struct PostgresUrl(String);
 
 /// One server to try.
+#[derive(Clone)]
 pub(super) struct Target {
     /// As the address writes it.
     pub(super) name: String,

@@ -13,10 +13,11 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::KeptCredential;
 use crate::log::{
-    Append, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError, Selection,
-    Server, ServerRow, Silence, Stretch, Turn, TurnError,
+    Append, Archive, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, News, OpenError,
+    Selection, Server, ServerRow, Silence, Stretch, Turn, TurnError,
 };
 
+mod archive;
 mod credential;
 mod figure;
 mod file_system;
@@ -213,6 +214,20 @@ impl Log for SqliteLog {
             presence.end();
         }
         turn.commit().map_err(failed_to("take the server off the register"))
+    }
+
+    fn archive(&mut self) -> Option<&mut dyn Archive> {
+        Some(self)
+    }
+
+    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        let other = open::open(self.place.path(), false, self.patience)?;
+        // Who works beside the turns deletes: what is gone is not to be read from the file either.
+        other.connection.pragma_update(None, "secure_delete", true).map_err(|error| {
+            let store = self.place.path().display().to_string();
+            OpenError::Unavailable { store, source: error.into() }
+        })?;
+        Ok(Some(Box::new(other)))
     }
 
     fn format(&mut self) -> Result<u64, LogError> {

@@ -19,6 +19,10 @@ impl Place {
         Ok(Place { path: path.to_owned(), file: file_id(path)? })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fails once another file is there, or none.
     pub(super) fn holds(&self) -> Result<(), LogError> {
         if file_id(&self.path).is_ok_and(|file| file == self.file) {

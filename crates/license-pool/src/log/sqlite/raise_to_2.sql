@@ -49,4 +49,13 @@ CREATE TABLE figure (
     PRIMARY KEY (ledger, start, product_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE snapshot (
+    ledger   INTEGER NOT NULL REFERENCES ledger (id),
+    sequence INTEGER NOT NULL,
+    chunk    INTEGER NOT NULL,
+    bytes    BLOB NOT NULL,
+    digest   TEXT,
+    PRIMARY KEY (ledger, sequence, chunk)
+) STRICT;
+
 UPDATE store SET format = 2;

@@ -121,7 +121,19 @@ CREATE TABLE figure (
     PRIMARY KEY (ledger, start, product_id)
 ) STRICT, WITHOUT ROWID;
 
--- What is held now: retained and not released.
+-- Whole ledgers as they were after an entry, in chunks, so that nobody must read their logs from the
+-- start. Only bytes whose digest is that of all chunks are ever believed.
+CREATE TABLE snapshot (
+    ledger   INTEGER NOT NULL REFERENCES ledger (id),
+    sequence INTEGER NOT NULL,                    -- of the last entry that it knows
+    chunk    INTEGER NOT NULL,                    -- from 0
+    bytes    BLOB NOT NULL,
+    digest   TEXT,                                -- SHA-256 of all chunks; only the last one has it,
+                                                  -- and what has none is not complete
+    PRIMARY KEY (ledger, sequence, chunk)
+) STRICT;
+
+-- What is held now: retained and not released, as far back as the log reaches.
 CREATE VIEW held AS
 SELECT entry.ledger, number AS license_number, token, product_id, product_name, session_id, time,
        server, principal, reason, description

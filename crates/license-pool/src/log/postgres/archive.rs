@@ -1,0 +1,106 @@
+//! Snapshots in PostgreSQL, and the deletion of what nobody needs any more. Each statement is a
+//! transaction of its own.
+
+use jiff::Timestamp;
+use license_core::Chunk;
+use license_types::DateTime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+
+use super::PostgresLog;
+use super::connection::Connection;
+use super::error::Trouble;
+use super::news::sequence;
+use super::statements::Statements;
+use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
+
+/// So many chunks are deleted in a turn.
+const DISCARDED: i64 = 64;
+
+impl PostgresLog {
+    /// Asks one thing of a ledger's archive.
+    fn of_archive(
+        &mut self,
+        action: &'static str,
+        statement: fn(&Statements) -> &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, LogError> {
+        self.read(action, async |connection: &Connection| {
+            connection.ask(statement(&connection.statements), values).await
+        })
+    }
+}
+
+impl Archive for PostgresLog {
+    fn snapshots(&mut self, ledger: LedgerId) -> Result<Vec<SnapshotMark>, LogError> {
+        let action = "find a snapshot";
+        let rows = self.of_archive(action, |it| &it.snapshots, &[&ledger.0])?;
+        let mark = |row: &Row| -> Result<Option<SnapshotMark>, Trouble> {
+            let unsigned =
+                |at| u64::try_from(row.try_get::<_, i64>(at)?).or(Err(Trouble::Nonsense));
+            let (sequence, chunks) = (unsigned(0)?, unsigned(1)? + 1);
+            // What is no digest is none of a snapshot.
+            let digest = row.try_get::<_, &str>(2)?.parse().ok();
+            Ok(digest.map(|digest| SnapshotMark { sequence, chunks, digest }))
+        };
+        let marks: Result<Vec<_>, Trouble> = rows.iter().map(mark).collect();
+        Ok(marks.map_err(|trouble| trouble.into_log(action))?.into_iter().flatten().collect())
+    }
+
+    fn chunk(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        chunk: u64,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        let action = "read a snapshot";
+        let values = [&ledger.0 as _, &signed(sequence) as _, &signed(chunk) as _];
+        let rows = self.of_archive(action, |it| &it.chunk, &values)?;
+        let bytes = rows.first().map(|row| row.try_get(0)).transpose();
+        bytes.map_err(|error| Trouble::from(error).into_log(action))
+    }
+
+    fn keep(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        number: u64,
+        chunk: &Chunk,
+    ) -> Result<(), LogError> {
+        let digest = chunk.digest.map(|digest| digest.to_string());
+        let (sequence, number) = (signed(sequence), signed(number));
+        let values =
+            [&ledger.0 as _, &sequence as _, &number as _, &chunk.bytes as _, &digest as _];
+        self.of_archive("keep a snapshot", |it| &it.keep, &values).map(drop)
+    }
+
+    fn discard_snapshots(&mut self, ledger: LedgerId, kept: usize) -> Result<bool, LogError> {
+        let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+        let values = [&ledger.0 as _, &kept as _, &DISCARDED as _];
+        let rows = self.of_archive("delete a snapshot", |it| &it.discard_snapshots, &values)?;
+        Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX) >= DISCARDED)
+    }
+
+    fn discard_entries(
+        &mut self,
+        ledger: LedgerId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, LogError> {
+        let (limit, before) =
+            (i64::try_from(limit).unwrap_or(i64::MAX), DateTime::from(before).to_string());
+        let values = [&ledger.0 as _, &limit as _, &before as _];
+        let rows = self.of_archive("delete old entries", |it| &it.discard_entries, &values)?;
+        Ok(rows.len())
+    }
+
+    fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError> {
+        let sequences: Vec<i64> = sequences.iter().map(|it| sequence(*it)).collect();
+        let values = [&ledger.0 as _, &sequences as _];
+        self.of_archive("erase descriptions", |it| &it.erase, &values).map(drop)
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    sequence(number)
+}

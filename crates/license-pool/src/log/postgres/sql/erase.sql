@@ -1,0 +1,2 @@
+UPDATE entry SET description = NULL
+WHERE ledger = $1 AND sequence = ANY ($2::bigint[]) AND (SELECT sealed_to FROM store) IS NULL

@@ -1,0 +1,126 @@
+//! Snapshots in the file, and the deletion of what nobody needs any more.
+
+use jiff::Timestamp;
+use license_core::Chunk;
+use license_types::DateTime;
+use rusqlite::{OptionalExtension, Result, Row, params};
+
+use super::{SqliteLog, failed_to};
+use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
+
+/// So many chunks are deleted in a turn.
+const DISCARDED: usize = 64;
+
+impl Archive for SqliteLog {
+    fn snapshots(&mut self, ledger: LedgerId) -> std::result::Result<Vec<SnapshotMark>, LogError> {
+        let mark = |row: &Row<'_>| {
+            let (sequence, chunk, digest): (u64, u64, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            // What is no digest is none of a snapshot.
+            let digest = digest.parse().ok();
+            Ok(digest.map(|digest| SnapshotMark { sequence, chunks: chunk + 1, digest }))
+        };
+        let marks = || -> Result<Vec<Option<SnapshotMark>>> {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT sequence, chunk, digest FROM snapshot
+                 WHERE ledger = ?1 AND digest IS NOT NULL ORDER BY sequence DESC",
+            )?;
+            statement.query_map([ledger.0], mark)?.collect()
+        };
+        let marks = marks().map_err(failed_to("find a snapshot"))?;
+        Ok(marks.into_iter().flatten().collect())
+    }
+
+    fn chunk(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        chunk: u64,
+    ) -> std::result::Result<Option<Vec<u8>>, LogError> {
+        let sql = "SELECT bytes FROM snapshot WHERE ledger = ?1 AND sequence = ?2 AND chunk = ?3";
+        let bytes = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let bytes = statement.query_row(params![ledger.0, sequence, chunk], |row| row.get(0));
+            bytes.optional()
+        });
+        bytes.map_err(failed_to("read a snapshot"))
+    }
+
+    fn keep(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        number: u64,
+        chunk: &Chunk,
+    ) -> std::result::Result<(), LogError> {
+        let (_pass, turn) = self.begin()?;
+        let digest = chunk.digest.map(|digest| digest.to_string());
+        turn.prepare_cached(
+            "INSERT OR REPLACE INTO snapshot (ledger, sequence, chunk, bytes, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![ledger.0, sequence, number, chunk.bytes, digest])
+        })
+        .map_err(failed_to("keep a snapshot"))?;
+        turn.commit().map_err(failed_to("keep a snapshot"))
+    }
+
+    fn discard_snapshots(
+        &mut self,
+        ledger: LedgerId,
+        kept: usize,
+    ) -> std::result::Result<bool, LogError> {
+        // The end of a snapshot goes first, since without it the rest is not believed.
+        const DISCARD: &str = "
+            WITH kept AS (SELECT sequence FROM snapshot WHERE ledger = ?1 AND digest IS NOT NULL
+                          ORDER BY sequence DESC LIMIT ?2)
+            DELETE FROM snapshot WHERE rowid IN (
+                SELECT rowid FROM snapshot
+                WHERE ledger = ?1 AND sequence < (SELECT max(sequence) FROM kept)
+                  AND sequence NOT IN (SELECT sequence FROM kept)
+                ORDER BY sequence, chunk DESC LIMIT ?3)";
+        let (_pass, turn) = self.begin()?;
+        let discarded = turn.execute(DISCARD, params![ledger.0, kept, DISCARDED]);
+        let discarded = discarded.map_err(failed_to("delete a snapshot"))?;
+        turn.commit().map_err(failed_to("delete a snapshot"))?;
+        Ok(discarded == DISCARDED)
+    }
+
+    fn discard_entries(
+        &mut self,
+        ledger: LedgerId,
+        before: Timestamp,
+        limit: usize,
+    ) -> std::result::Result<usize, LogError> {
+        const DISCARD: &str = "
+            WITH first AS (SELECT sequence, time FROM entry
+                           WHERE ledger = ?1
+                             AND sequence < (SELECT min(sequence) FROM snapshot
+                                             WHERE ledger = ?1 AND digest IS NOT NULL)
+                           ORDER BY sequence LIMIT ?2)
+            DELETE FROM entry
+            WHERE ledger = ?1 AND sequence IN (SELECT sequence FROM first)
+              AND sequence < ifnull((SELECT min(sequence) FROM first WHERE time >= ?3),
+                                    9223372036854775807)";
+        let before = DateTime::from(before).to_string();
+        let (_pass, turn) = self.begin()?;
+        let discarded = turn.execute(DISCARD, params![ledger.0, limit, before]);
+        let discarded = discarded.map_err(failed_to("delete old entries"))?;
+        turn.commit().map_err(failed_to("delete old entries"))?;
+        Ok(discarded)
+    }
+
+    fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> std::result::Result<(), LogError> {
+        let (_pass, turn) = self.begin()?;
+        let erase = || -> Result<()> {
+            let mut statement = turn.prepare_cached(
+                "UPDATE entry SET description = NULL WHERE ledger = ?1 AND sequence = ?2",
+            )?;
+            sequences
+                .iter()
+                .try_for_each(|sequence| statement.execute(params![ledger.0, sequence]).map(drop))
+        };
+        erase().map_err(failed_to("erase descriptions"))?;
+        turn.commit().map_err(failed_to("erase descriptions"))
+    }
+}

@@ -1,0 +1,101 @@
+//! Reads a ledger from its log: from its last snapshot that can be believed and what came after, or
+//! from its first entry.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use license_core::{Head, Ledger, Restoration};
+
+use crate::log::{Archive, LedgerId, Log, LogError, SnapshotMark};
+
+/// So many entries are read at once.
+const PAGE: usize = 1024;
+
+/// A ledger that was read.
+pub(crate) struct Recovered {
+    pub(crate) ledger: Ledger,
+    /// The last entry that its snapshot knew; 0 where it was read without one.
+    pub(crate) snapshot: u64,
+}
+
+/// Why a ledger cannot be used.
+#[derive(Clone)]
+pub(crate) struct Fault {
+    pub(crate) sequence: u64,
+    pub(crate) source: Arc<dyn StdError + Send + Sync>,
+}
+
+/// Reads a ledger as it is now.
+pub(crate) fn recover(
+    log: &mut dyn Log,
+    id: LedgerId,
+) -> Result<Result<Recovered, Fault>, LogError> {
+    let mut ledger = Ledger::new();
+    for mark in marks(log, id)? {
+        if let Some(restored) = believed(log, id, &mark)? {
+            ledger = restored;
+            break;
+        }
+    }
+    let snapshot = ledger.head().sequence;
+    loop {
+        let page = match log.page(id, ledger.head().sequence, PAGE) {
+            Ok(page) => page,
+            Err(LogError::Entry { sequence, source, .. }) => {
+                return Ok(Err(Fault { sequence, source: source.into() }));
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
+            return Ok(Err(fault.into()));
+        }
+        if page.len() < PAGE {
+            return Ok(Ok(Recovered { ledger, snapshot }));
+        }
+    }
+}
+
+/// The complete snapshots of a ledger, the last first.
+pub(crate) fn marks(log: &mut dyn Log, id: LedgerId) -> Result<Vec<SnapshotMark>, LogError> {
+    log.archive().map_or(Ok(Vec::new()), |archive| archive.snapshots(id))
+}
+
+/// The ledger of a snapshot; none where it is damaged, or of another log than this one.
+pub(crate) fn believed(
+    log: &mut dyn Log,
+    id: LedgerId,
+    mark: &SnapshotMark,
+) -> Result<Option<Ledger>, LogError> {
+    let Some(archive) = log.archive() else { return Ok(None) };
+    let Some(ledger) = restored(archive, id, mark)? else { return Ok(None) };
+    let head = ledger.head();
+    let Some(before) = head.sequence.checked_sub(1) else { return Ok(None) };
+    let last = match log.page(id, before, 1) {
+        Ok(page) => page.first().map(|it| Head { sequence: it.sequence, chain: it.chain }),
+        Err(LogError::Entry { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok((last == Some(head)).then_some(ledger))
+}
+
+fn restored(
+    archive: &mut dyn Archive,
+    id: LedgerId,
+    mark: &SnapshotMark,
+) -> Result<Option<Ledger>, LogError> {
+    let mut restoration = Restoration::new();
+    for number in 0..mark.chunks {
+        let chunk = archive.chunk(id, mark.sequence, number)?;
+        if chunk.is_none_or(|bytes| restoration.read(&bytes).is_err()) {
+            return Ok(None);
+        }
+    }
+    let ledger = restoration.finish(mark.digest).ok();
+    Ok(ledger.filter(|ledger| ledger.head().sequence == mark.sequence))
+}
+
+impl From<license_core::Fault> for Fault {
+    fn from(fault: license_core::Fault) -> Fault {
+        Fault { sequence: fault.sequence, source: Arc::new(fault) }
+    }
+}

@@ -1,0 +1,252 @@
+//! Logs that are kept short: what a snapshot knows need not be read again, what is old goes, and
+//! nobody is told anything else than before.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use license_pool::{Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
+use rusqlite::Connection;
+
+use super::world::{Store, is_refused, license};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+struct World {
+    store: Store,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    /// A store in which each of so many days something was retained, released and refused, and
+    /// `kept` is held since the first day.
+    fn after(days: u32) -> World {
+        let clock = Arc::new(ManualClock::new("2025-01-05T10:00:00Z".parse().unwrap()));
+        let world = World { store: Store::new(), clock };
+        let pool = world.options().local().open(&world.store.url()).unwrap();
+        pool.install(license("A", 2).as_bytes()).unwrap();
+        let kept = retain(&pool, "0009", "kept").unwrap();
+        for day in 0..days {
+            let seat = retain(&pool, "0009", &format!("job-{day}")).unwrap();
+            world.clock.advance(SignedDuration::from_hours(1));
+            assert!(is_refused(retain(&pool, "0009", &format!("refused-{day}"))));
+            drop(seat);
+            world.clock.advance(SignedDuration::from_hours(23));
+        }
+        // Seats of a pool that was closed are not released.
+        pool.close().wait().unwrap();
+        drop(kept);
+        world
+    }
+
+    fn options(&self) -> Options {
+        Pool::options().clock(self.clock.clone())
+    }
+
+    fn open(&self) -> Pool {
+        self.options().open(&self.store.url()).unwrap()
+    }
+
+    fn sql(&self, sql: &str) -> i64 {
+        let file = Connection::open(self.store.path()).unwrap();
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn change(&self, sql: &str) -> usize {
+        Connection::open(self.store.path()).unwrap().execute(sql, []).unwrap()
+    }
+}
+
+fn retain(pool: &Pool, product: &str, session: &str) -> Result<Seat, Error> {
+    pool.retain(product, session, Session::rest(&format!("user of {session}"), session, "::1"))
+}
+
+/// Everything that a pool tells of now.
+fn told(pool: &Pool) -> String {
+    let always = Timestamp::MIN..Timestamp::MAX;
+    let (usage, info) = (pool.usage(None).unwrap(), pool.info().unwrap());
+    let (days, check) = (pool.days(always).wait().unwrap(), pool.check().unwrap());
+    assert!(check.faults.is_empty() && check.ledgers.iter().all(|it| it.sound), "{check:?}");
+    format!("{usage:?} {info:?} {days:?} {check:?}")
+}
+
+fn history(pool: &Pool) -> Vec<Entry> {
+    pool.history().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_snapshot_is_read_instead_of_what_it_knows() {
+    let world = World::after(30);
+    let pool = world.open();
+    let before = told(&pool);
+    pool.archive().unwrap();
+    assert_eq!(told(&pool), before);
+    let head = i64::try_from(history(&pool).len()).unwrap();
+    assert_eq!(world.sql("SELECT sequence FROM snapshot WHERE digest IS NOT NULL"), head);
+    // Nothing changed since: there is nothing to write.
+    pool.archive().unwrap();
+    assert_eq!(world.sql("SELECT count(*) FROM snapshot"), 1);
+    drop(retain(&pool, "0009", "later").unwrap());
+    drop(pool);
+    // What would fault a ledger that was read from the start is not even looked at.
+    let broken = format!("UPDATE entry SET server = 'x' WHERE sequence < {head}");
+    assert!(world.change(&broken) > 80);
+    let pool = world.open();
+    assert_eq!(pool.held(None).unwrap().len(), 1);
+    drop(retain(&pool, "0009", "again").unwrap());
+}
+
+#[test]
+fn a_snapshot_that_is_damaged_or_not_whole_or_of_another_log_is_not_believed() {
+    for damage in [
+        "UPDATE snapshot SET bytes = zeroblob(length(bytes))",
+        "UPDATE snapshot SET bytes = substr(bytes, 2)",
+        "UPDATE snapshot SET digest = replace(digest, 'a', 'b')",
+        "UPDATE snapshot SET digest = 'none'",
+        "UPDATE snapshot SET chunk = 1",
+        "UPDATE snapshot SET sequence = sequence - 1",
+        "UPDATE snapshot SET digest = NULL",
+    ] {
+        let world = World::after(5);
+        let pool = world.open();
+        let before = told(&pool);
+        pool.archive().unwrap();
+        drop(pool);
+        world.change(damage);
+        assert_eq!(told(&world.open()), before, "{damage}");
+    }
+    // The snapshot of a history that went on differently.
+    let (one, other) = (World::after(5), World::after(6));
+    one.clock.advance(SignedDuration::from_hours(1));
+    other.open().archive().unwrap();
+    let pool = one.open();
+    drop(retain(&pool, "0009", "differently").unwrap());
+    drop(retain(&pool, "0009", "differently").unwrap());
+    let before = told(&pool);
+    drop(pool);
+    let attach = format!("ATTACH '{}' AS other", other.store.path().display());
+    let file = Connection::open(one.store.path()).unwrap();
+    file.execute(&attach, []).unwrap();
+    file.execute("INSERT INTO snapshot SELECT * FROM other.snapshot", []).unwrap();
+    drop(file);
+    let known = one.sql("SELECT max(sequence) FROM snapshot");
+    assert!(known <= one.sql("SELECT max(sequence) FROM entry"));
+    assert_eq!(told(&one.open()), before);
+}
+
+#[test]
+fn of_a_damaged_snapshot_the_one_before_tells() {
+    let world = World::after(5);
+    let pool = world.open();
+    for session in ["a", "b", "c"] {
+        drop(retain(&pool, "0009", session).unwrap());
+        pool.archive().unwrap();
+    }
+    let complete = "SELECT count(DISTINCT sequence) FROM snapshot";
+    assert_eq!(world.sql(complete), 2);
+    let before = told(&pool);
+    drop(pool);
+    let last = "(SELECT max(sequence) FROM snapshot)";
+    world.change(&format!("UPDATE snapshot SET bytes = x'00' WHERE sequence = {last}"));
+    let first = "(SELECT min(sequence) FROM snapshot)";
+    world.change(&format!("DELETE FROM entry WHERE sequence < {first}"));
+    let pool = world.open();
+    assert_eq!(told(&pool), before);
+}
+
+#[test]
+fn old_entries_go_and_no_report_changes() {
+    let world = World::after(60);
+    let before = told(&world.open());
+    let whole = history(&world.open());
+    let pool = world.options().history(10 * DAY).open(&world.store.url()).unwrap();
+    let lagging = Pool::options().clock(world.clock.clone()).open(&world.store.url()).unwrap();
+    lagging.usage(None).unwrap();
+    pool.archive().unwrap();
+    let left = history(&pool);
+    let horizon = "2025-02-24T10:00:00Z".parse().unwrap();
+    assert!(left.iter().all(|entry| entry.time.timestamp() >= horizon), "{:?}", left[0]);
+    assert!((30..60).contains(&left.len()), "{} of {}", left.len(), whole.len());
+    assert_eq!(left[..], whole[whole.len() - left.len()..]);
+    for pool in [&pool, &lagging, &world.open()] {
+        assert_eq!(told(pool), before);
+    }
+    let verified = world.open().verify_chain(&mut |_| {}).unwrap();
+    assert!(verified.fault.is_none());
+    // Life goes on, here and there.
+    let seat = retain(&lagging, "0009", "next").unwrap();
+    assert_eq!(seat.token().get(), 62);
+    assert!(is_refused(retain(&pool, "0009", "more")));
+    drop(seat);
+    // What is left is checked link by link, and what is missing is noticed.
+    drop((pool, lagging));
+    let middle = left[3].sequence.get();
+    world.change(&format!("DELETE FROM entry WHERE sequence = {middle}"));
+    assert!(!world.open().check().unwrap().ledgers[0].sound);
+    world.change("DELETE FROM snapshot");
+    let check = world.open().check().unwrap();
+    assert!(check.ledgers[0].fault.as_ref().unwrap().contains("no snapshot knows them"));
+}
+
+#[test]
+fn identities_are_erased_but_not_of_those_who_hold_something() {
+    let world = World::after(30);
+    let before = told(&world.open());
+    let whole = history(&world.open());
+    let pool = world.options().identities(10 * DAY).open(&world.store.url()).unwrap();
+    pool.archive().unwrap();
+    let horizon: Timestamp = "2025-01-25T10:00:00Z".parse().unwrap();
+    let mut erased = 0;
+    for (now, then) in history(&pool).iter().zip(&whole) {
+        let (session, description) = described(now);
+        let should_be_there = now.time.timestamp() >= horizon || session == Some("kept");
+        assert_eq!(description, described(then).1 && should_be_there, "{now:?}");
+        erased += usize::from(description != described(then).1);
+    }
+    assert_eq!(erased, 40, "of twenty days, one was granted and one refused each");
+    assert_eq!(told(&pool), before);
+    assert!(pool.verify_chain(&mut |_| {}).unwrap().fault.is_none());
+    drop(pool);
+    assert_eq!(told(&world.open()), before);
+    world.change("DELETE FROM snapshot");
+    assert_eq!(told(&world.open()), before);
+    // Nothing of them is left in the file.
+    Connection::open(world.store.path())
+        .unwrap()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let file = std::fs::read(world.store.path()).unwrap();
+    let found = |text: &str| file.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(found("user of kept") && found("user of job-29"));
+    assert!(!found("user of job-7\""));
+}
+
+/// The session of an entry, and whether it is described.
+fn described(entry: &Entry) -> (Option<&str>, bool) {
+    match &entry.event {
+        Event::Retained(event) => (Some(event.session_id.as_str()), event.description.is_some()),
+        Event::Refused(event) => {
+            (event.session_id.as_ref().map(|id| id.as_str()), event.description.is_some())
+        }
+        _ => (None, false),
+    }
+}
+
+#[test]
+fn a_ledger_that_has_grown_is_archived_beside_the_turns() {
+    let world = World::after(0);
+    let pool = world.options().snapshots(50).open(&world.store.url()).unwrap();
+    for session in 0..120 {
+        let session = format!("s-{session}");
+        drop(pool.retain("0009", &session, Session::rest("ann", &session, "127.0.0.1")).unwrap());
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let complete = "SELECT count(*) FROM snapshot WHERE digest IS NOT NULL";
+    while world.sql(complete) < 2 {
+        assert!(Instant::now() < deadline, "no snapshots were written");
+        drop(retain(&pool, "0009", "more").unwrap());
+    }
+    let before = told(&pool);
+    drop(pool);
+    assert_eq!(told(&world.open()), before);
+}
