@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use license_client::{Client, Credential};
+use license_client::{Client, Secret};
 use license_pool::{Options, Pool, StoreUrl};
 use serde::Serialize;
 
@@ -185,14 +185,14 @@ impl Context<'_, '_> {
         options.connect(first).map(Some).map_err(server::failure)
     }
 
-    fn credential(&self) -> Result<Option<Credential>, Failure> {
+    fn credential(&self) -> Result<Option<Secret>, Failure> {
         let credential = match (
             &self.everywhere.credential_file,
             self.env.variable(variables::LICENSE_CREDENTIAL)?,
         ) {
-            (None, Some(credential)) => Credential::new(credential),
+            (None, Some(credential)) => Secret::new(credential),
             (file, _) => match self.file(file, variables::LICENSE_CREDENTIAL_FILE)? {
-                Some(file) => Credential::from_file(&file),
+                Some(file) => Secret::from_file(&file),
                 None => return Ok(None),
             },
         };

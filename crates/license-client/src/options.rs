@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::servers::Servers;
 use crate::transport::Transport;
-use crate::{Client, Credential, Error};
+use crate::{Client, Error, Secret};
 
 /// How to set up a [`Client`]: `Client::options().credential(…).connect("https://licenses.example")`.
 #[derive(Clone, Debug)]
 #[must_use = "there is no client before `connect`"]
 pub struct Options {
     others: Vec<String>,
-    credential: Option<Credential>,
+    credential: Option<Secret>,
     authorities: Option<PathBuf>,
     license: Option<Arc<str>>,
     timeout: Duration,
@@ -38,9 +38,9 @@ impl Options {
         self
     }
 
-    /// Shows this credential with every request.
-    pub fn credential(mut self, credential: Credential) -> Options {
-        self.credential = Some(credential);
+    /// Shows the secret of a credential with every request.
+    pub fn credential(mut self, secret: Secret) -> Options {
+        self.credential = Some(secret);
         self
     }
 

@@ -15,7 +15,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody};
 
 use crate::moment::Moment;
-use crate::{Credential, Error, ServerUrl};
+use crate::{Error, Secret, ServerUrl};
 
 /// An answer that is no stream is shorter than this.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
@@ -68,14 +68,14 @@ pub(crate) enum Body {
 /// What sends requests.
 pub(crate) struct Transport {
     agent: Agent,
-    credential: Option<Credential>,
+    credential: Option<Secret>,
     pub(crate) timeout: Duration,
 }
 
 impl Transport {
     pub(crate) fn new(
         servers: &[ServerUrl],
-        credential: Option<Credential>,
+        credential: Option<Secret>,
         authorities: Option<&Path>,
         timeout: Duration,
     ) -> Result<Transport, Error> {

@@ -39,7 +39,9 @@ impl CliEngine {
 
     /// The same through servers.
     fn remote() -> CliEngine {
-        CliEngine { servers: Some(BTreeMap::new()), ..CliEngine::new() }
+        let mut engine = CliEngine { servers: Some(BTreeMap::new()), ..CliEngine::new() };
+        engine.shell.become_admin();
+        engine
     }
 
     /// Where the server of this name is, which is started where it does not run.

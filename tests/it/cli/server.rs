@@ -1,5 +1,6 @@
 //! `--server`: every command that makes sense acts through a server as it would on the store.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -23,12 +24,14 @@ pub(super) fn served(shell: &Shell, name: &str) -> Running {
         }
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    license_http::start(listener, pool, license_http::Options::new()).unwrap()
+    let options = license_http::Options::new().clock(shell.clock.clone());
+    license_http::start(listener, pool, options).unwrap()
 }
 
 /// A shell with a license installed, whose commands act through a server.
 fn remote() -> (Shell, Running) {
     let mut shell = Shell::installed();
+    shell.become_admin();
     let running = served(&shell, "here");
     shell.variables.insert("LICENSE_SERVER".into(), running.url().into());
     (shell, running)
@@ -53,6 +56,8 @@ fn commands_act_through_a_server_as_on_the_store() {
     ];
     let page: String =
         lines.iter().map(|line| format!("$ license {line}\n{}\n", shell.run(line))).collect();
+    let secret = shell.variables[OsStr::new("LICENSE_CREDENTIAL")].to_string_lossy();
+    let (id, _) = secret.rsplit_once('_').unwrap();
     expect![[r#"
         $ license retain --product 0025 --session job-8
         ! license: the only license of 4D SQL Server (0025) is in use
@@ -82,8 +87,8 @@ fn commands_act_through_a_server_as_on_the_store() {
         [exit code 3]
 
         $ license history --kind refused,released
-             3  2026-01-05 10:00:00Z  here  refused 808464949 (0025) to job-8 of ann (no_license_left, 1 of 1 used)
-             4  2026-01-05 10:00:00Z  here  released token 1: 808464949 (0025) of job-7
+             3  2026-01-05 10:00:00Z  here  refused 808464949 (0025) to job-8 of ann (no_license_left, 1 of 1 used), asked by lk_admin
+             4  2026-01-05 10:00:00Z  here  released token 1: 808464949 (0025) of job-7, asked by lk_admin
 
         $ license install license.json
         license DEMO-2001 is installed already: nothing changed
@@ -97,7 +102,7 @@ fn commands_act_through_a_server_as_on_the_store() {
         ! hint: `license install FILE` installs a license, `license store check` lists them
         [exit code 3]
 
-    "#]].assert_eq(&page);
+    "#]].assert_eq(&page.replace(id, "lk_admin"));
 }
 
 #[test]
@@ -135,6 +140,8 @@ fn a_server_that_is_not_there_is_named() {
 #[test]
 fn a_credential_comes_from_a_file_or_the_environment_and_is_never_shown() {
     let (mut shell, _running) = remote();
+    shell.variables.remove(OsStr::new("LICENSE_CREDENTIAL"));
+    assert_eq!(shell.run("info").exit, Exit::Refused);
     shell.file("credential", "");
     let output = shell.run("info --credential-file credential");
     assert_eq!(output.exit, Exit::Usage, "{output}");

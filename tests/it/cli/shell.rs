@@ -52,6 +52,12 @@ impl Shell {
         shell
     }
 
+    /// Shows servers the credential of an administrator of `license.db` from now on.
+    pub(crate) fn become_admin(&mut self) {
+        let secret = self.run("credential create --role admin").stdout;
+        self.variables.insert("LICENSE_CREDENTIAL".into(), secret.trim_end().into());
+    }
+
     pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
     }

@@ -9,7 +9,7 @@ mod stub;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use license_client::{Client, Credential, Error, Notice, ProblemCode, Retain, Session, SessionId};
+use license_client::{Client, Error, Notice, ProblemCode, Retain, Secret, Session, SessionId};
 use serde_json::json;
 use stub::{Reply, Stub, granted, nobody, problem, problem_of, raw, released, renewed};
 
@@ -150,7 +150,7 @@ fn no_redirect_is_followed() {
 #[test]
 fn the_credential_is_shown_to_the_server_and_to_nobody_else() {
     let server = Stub::new(|_| problem(401, "unauthorized"));
-    let credential = Credential::new("secret-word").unwrap();
+    let credential = Secret::new("secret-word").unwrap();
     let options = Client::options().credential(credential);
     assert!(!format!("{options:?}").contains("secret-word"));
     let client = options.connect(&server.url).unwrap();
@@ -161,11 +161,11 @@ fn the_credential_is_shown_to_the_server_and_to_nobody_else() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("credential");
     std::fs::write(&file, "from-a-file\n").unwrap();
-    let options = Client::options().credential(Credential::from_file(&file).unwrap());
+    let options = Client::options().credential(Secret::from_file(&file).unwrap());
     options.connect(&server.url).unwrap().info().unwrap_err();
     assert_eq!(server.next().header("authorization"), Some("Bearer from-a-file"));
     for unfit in ["", "two words", "line\nfeed", "ümlaut"] {
-        let error = Credential::new(unfit).unwrap_err();
+        let error = Secret::new(unfit).unwrap_err();
         assert!(unfit.is_empty() || !error.to_string().contains(unfit));
     }
 }

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use license_client::{Client, Error, ProblemCode, Retention, Session, SessionId, SessionState};
+use license_client::{
+    Client, Error, ProblemCode, Retention, Secret, Session, SessionId, SessionState,
+};
 use license_http::{Options, Running};
-use license_pool::{OpenError, Pool, SAMPLE_LICENSE, ServerName};
+use license_pool::{CredentialRole, KeptCredential, OpenError, Pool, SAMPLE_LICENSE, ServerName};
 
 /// A store with the sample license: 15 clients (0009) and one SQL connection (0025).
 struct Store {
@@ -26,6 +28,15 @@ impl Store {
 
     fn url(&self) -> String {
         format!("sqlite:{}", self.directory.path().join("license.db").display())
+    }
+
+    /// The secret of an administrator. From now on, every request needs one.
+    fn admin(&self) -> Secret {
+        let pool = Pool::open(&self.url()).unwrap();
+        let now = "2026-01-05T10:00:00Z".parse().unwrap();
+        let (kept, secret) = KeptCredential::make(CredentialRole::Admin, None, now, None).unwrap();
+        pool.keep_credential(kept).wait().unwrap();
+        Secret::new(secret.reveal()).unwrap()
     }
 
     /// A server of it; `address` is a free port, or that of a server which stopped.
@@ -91,8 +102,11 @@ fn tokens(client: &Client) -> Vec<u64> {
 #[test]
 fn every_call_is_understood() {
     let store = Store::new();
+    let admin = Client::options().credential(store.admin());
     let server = store.serve("here", FREE);
-    let client = Client::connect(&server.url()).unwrap();
+    let stranger = Client::connect(&server.url()).unwrap();
+    assert_eq!(stranger.info().unwrap_err().code(), Some(ProblemCode::Unauthorized));
+    let client = admin.clone().connect(&server.url()).unwrap();
     let session = SessionId::new("job-7").unwrap();
     assert_eq!(client.licenses().unwrap().len(), 1);
     let number = client.info().unwrap().license_number;
@@ -112,12 +126,12 @@ fn every_call_is_understood() {
     );
     let receipt = client.install(SAMPLE_LICENSE.as_bytes(), None, true).unwrap();
     assert_eq!(receipt.license_number, number);
-    let named = Client::options().license(&*number).connect(&server.url()).unwrap();
+    let named = admin.clone().license(&*number).connect(&server.url()).unwrap();
     assert_eq!(named.revoke(seat.token(), Some("a note: 1 & 2")).unwrap().released.len(), 1);
     let history: Result<Vec<_>, Error> = client.history(1).unwrap().collect();
     let sequences: Vec<u64> = history.unwrap().iter().map(|entry| entry.sequence.get()).collect();
     assert_eq!(sequences.first(), Some(&2));
-    let unknown = Client::options().license("N ö/?#").connect(&server.url()).unwrap();
+    let unknown = admin.license("N ö/?#").connect(&server.url()).unwrap();
     assert_eq!(unknown.info().unwrap_err().code(), Some(ProblemCode::UnknownLicense));
     let refused = unknown.retain("0009", "job-7", ann()).unwrap_err();
     assert_eq!(refused.code(), Some(ProblemCode::UnknownLicense));

@@ -10,36 +10,36 @@ use crate::Error;
 /// A credential is shorter than this: who gives more gave the wrong file.
 const BYTES_MAX: u64 = 4096;
 
-/// A credential as `license credential create` prints it. No message shows it.
+/// The secret of a credential, as `license credential create` prints it. No message shows it.
 #[derive(Clone)]
-pub struct Credential(String);
+pub struct Secret(String);
 
-impl Credential {
-    /// The credential that is this text.
+impl Secret {
+    /// The secret that is this text.
     ///
     /// # Errors
-    /// When no credential looks like this; the message does not repeat it.
-    pub fn new(text: impl Into<String>) -> Result<Credential, Error> {
+    /// When no secret looks like this; the message does not repeat it.
+    pub fn new(text: impl Into<String>) -> Result<Secret, Error> {
         let text = text.into();
         let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         match sound {
-            true => Ok(Credential(text)),
+            true => Ok(Secret(text)),
             false => Err(Error::setup("a credential is one word of visible ASCII characters")),
         }
     }
 
-    /// The credential that a file holds, on a line of its own.
+    /// The secret that a file holds, on a line of its own.
     ///
     /// # Errors
     /// When the file cannot be read, or holds something else.
-    pub fn from_file(path: &Path) -> Result<Credential, Error> {
+    pub fn from_file(path: &Path) -> Result<Secret, Error> {
         let mut text = String::new();
         let unreadable = |error| {
             Error::setup_because(format!("cannot read the credential in {}", path.display()), error)
         };
         let file = File::open(path).map_err(unreadable)?;
         file.take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-        Credential::new(text.trim_end_matches(['\r', '\n']))
+        Secret::new(text.trim_end_matches(['\r', '\n']))
     }
 
     /// The value of the header that shows it.
@@ -48,8 +48,8 @@ impl Credential {
     }
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(***)")
+        f.write_str("Secret(***)")
     }
 }
