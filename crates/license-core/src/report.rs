@@ -89,6 +89,13 @@ impl Ledger {
         self.retentions.values().filter_map(|live| self.with_session(live))
     }
 
+    /// The live retentions after a token, in the order of the tokens: a page begins where the one
+    /// before ended.
+    pub fn live_after(&self, after: Option<Token>) -> impl Iterator<Item = Held> {
+        let from = after.map_or(0, |after| after.get().saturating_add(1));
+        self.retentions.values_from(from).filter_map(|live| self.with_session(live))
+    }
+
     /// What a session holds, in the order of the tokens.
     pub fn held(&self, session: &SessionId) -> impl Iterator<Item = Held> {
         let held = self.sessions.get(session).map_or(&[][..], |session| &session.held);

@@ -62,7 +62,16 @@ impl<T> Tokens<T> {
 
     /// What is held, in the order of the tokens.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.pages.values().flat_map(|page| page.slots.iter().flatten())
+        self.values_from(0)
+    }
+
+    /// What is held by the token `from` and those after it, in their order.
+    pub(crate) fn values_from(&self, from: u64) -> impl Iterator<Item = &T> {
+        let (first, skipped) = (from / PAGE as u64, (from % PAGE as u64) as usize);
+        self.pages.range(first..).flat_map(move |(number, page)| {
+            let skipped = if *number == first { skipped } else { 0 };
+            page.slots[skipped..].iter().flatten()
+        })
     }
 }
 

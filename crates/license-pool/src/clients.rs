@@ -7,7 +7,7 @@ use std::time::Duration;
 use license_core::{Command, Retain};
 use license_types::{RenewReceipt, RetainReceipt, SessionId, SessionState};
 
-use crate::request::{Done, Kept, Received, Renewal, Request};
+use crate::request::{Kept, Renewal, Reply, Request, Write};
 use crate::{Error, Pending, Pool};
 
 /// A license that a client holds by its lease; see [`Pool::grant`].
@@ -25,8 +25,13 @@ impl Pool {
     /// not heard for that long. A session that holds it already is heard, and gets the same
     /// retention again with the lease that was fixed first.
     ///
+    /// With a `wait`, it is refused for want of a license only after that: until then it stands in
+    /// line with the others of this pool, first come, first served, and nobody who comes later gets
+    /// ahead of it. A session that asks again within 15 seconds keeps its place. Drop the answer to
+    /// give up.
+    ///
     /// # Errors
-    /// As [`retain`](Self::retain).
+    /// As [`retain`](Self::retain), and [`Error::QueueFull`] when too many wait.
     ///
     /// ```
     /// use license_pool::{LeaseSeconds, Pool, Retain, SAMPLE_LICENSE, Session};
@@ -41,14 +46,16 @@ impl Pool {
     /// assert_eq!((granted.new, lease.renew_after_seconds.get()), (true, 30));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn grant(&self, retain: Retain, _wait: Option<Duration>) -> Pending<Granted> {
+    pub fn grant(&self, retain: Retain, wait: Option<Duration>) -> Pending<Granted> {
         let (sender, pending) = Pending::new(self.shared.clone());
-        self.write(Command::Retain(retain), move |done| {
-            let granted = done.and_then(|Done { granted, .. }| granted.ok_or(Error::Closed));
+        self.shared.send(Request::Write(Write {
+            license: self.license.clone(),
+            principal: self.principal.clone(),
+            command: Command::Retain(retain),
+            wait: wait.filter(|wait| !wait.is_zero()),
             // Who is not there any more asks again, or its lease runs out.
-            let _ = sender.send(granted);
-            Received::Plain
-        });
+            reply: Reply::Client(sender),
+        }));
         pending.then(|granted| {
             let granted = granted?;
             Ok(Granted { receipt: granted.kept.receipt(), new: granted.new })

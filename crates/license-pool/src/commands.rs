@@ -2,10 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use license_core::{Ledger, Stamp};
+use license_core::{Command, Fault, Ledger, Refusal, Stamp};
+use license_types::ProductId;
 
 use crate::Error;
 use crate::log::{Found, LedgerId, Turn, Which};
+use crate::queue::Attempt;
 use crate::request::{Done, Read, Write};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Role, Turns, distinct, place};
@@ -15,35 +17,44 @@ use crate::turn::{Moment, Role, Turns, distinct, place};
 pub(crate) struct Written {
     /// One for each command.
     pub(crate) outcomes: Vec<Result<Done, Error>>,
+    /// One for each who waits; none for who goes on waiting.
+    pub(crate) waited: Vec<Option<Result<Done, Error>>>,
     /// The ledgers in which sessions of another server are served here now.
     pub(crate) adopted: Vec<LedgerId>,
 }
 
 impl Turns {
-    /// Takes one turn for all of `writes`; one outcome each, once they are durable.
-    pub(crate) fn write(&mut self, writes: &[Write]) -> Result<Written, Error> {
-        let licenses = distinct(writes.iter().map(|write| &write.license));
+    /// Takes one turn for all of `writes` and for those who wait; one outcome each, once they are
+    /// durable.
+    pub(crate) fn write(
+        &mut self,
+        writes: &[Write],
+        waiters: &[(&Write, Attempt)],
+    ) -> Result<Written, Error> {
+        let waiting = waiters.iter().map(|(write, _)| *write);
+        let licenses = distinct(writes.iter().chain(waiting).map(|write| &write.license));
         let serving = self.actor.role == Role::Serving;
-        self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
-            let now = clock.now;
-            let mut gathering = Gathering::default();
-            let mut written = Written::default();
+        self.turn(&licenses, |moment| {
+            let mut batch = Batch {
+                moment,
+                licenses: &licenses,
+                serving,
+                waiters,
+                gathering: Gathering::default(),
+                written: Written::default(),
+            };
+            batch.written.waited.resize_with(waiters.len(), || None);
             for write in writes {
-                let found = &found[place(&licenses, &write.license)];
-                written.outcomes.push(match ledgers.get(&write.license, found) {
-                    Ok((id, ledger)) => {
-                        let (gathered, first) = gathering.of(id, ledger);
-                        let stamp = Stamp { principal: write.principal.clone(), ..stamp.clone() };
-                        let mut step = Step { ledger, stamp: &stamp, now, gathered };
-                        if serving && first && step.adopt_local()? {
-                            written.adopted.push(id);
-                        }
-                        step.write(id, &write.command)?
-                    }
-                    Err(error) => Err(error),
-                });
+                if let Command::Retain(retain) = &write.command {
+                    batch.serve_waiters(Some((&write.license, retain.product)))?;
+                }
+                let outcome = batch.step(write, |step, id| step.write(id, &write.command))?;
+                batch.written.outcomes.push(outcome.flatten());
             }
-            Ok((Turn { appends: gathering.into_appends(ledgers), ..Turn::default() }, written))
+            batch.serve_waiters(None)?;
+            let Batch { moment, gathering, written, .. } = batch;
+            let appends = gathering.into_appends(moment.ledgers);
+            Ok((Turn { appends, ..Turn::default() }, written))
         })
     }
 
@@ -66,6 +77,90 @@ impl Turns {
             };
             // Who asked for a report that panics gets no answer; the others do.
             let _ = catch_unwind(AssertUnwindSafe(|| run(ledger)));
+        }
+    }
+}
+
+/// All that is decided in one turn.
+struct Batch<'a> {
+    moment: Moment<'a>,
+    licenses: &'a [Which],
+    serving: bool,
+    waiters: &'a [(&'a Write, Attempt)],
+    gathering: Gathering,
+    written: Written,
+}
+
+impl Batch<'_> {
+    /// Does something in the place of a command, unless its license leads nowhere.
+    fn step<T>(
+        &mut self,
+        write: &Write,
+        act: impl FnOnce(&mut Step<'_>, LedgerId) -> Result<T, Fault>,
+    ) -> Result<Result<T, Error>, Fault> {
+        let found = &self.moment.found[place(self.licenses, &write.license)];
+        let (id, ledger) = match self.moment.ledgers.get(&write.license, found) {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (gathered, first) = self.gathering.of(id, ledger);
+        let stamp = Stamp { principal: write.principal.clone(), ..self.moment.stamp.clone() };
+        let mut step = Step { ledger, stamp: &stamp, clock: self.moment.clock, gathered };
+        if self.serving && first && step.adopt_local()? {
+            self.written.adopted.push(id);
+        }
+        act(&mut step, id).map(Ok)
+    }
+
+    /// Tries those who wait, in their order, before anybody who comes later: all of them, or those
+    /// for a product.
+    fn serve_waiters(&mut self, only: Option<(&Which, ProductId)>) -> Result<(), Fault> {
+        let mut none_left: Vec<(&Found, ProductId)> = Vec::new();
+        for (at, (write, attempt)) in self.waiters.iter().enumerate() {
+            let Command::Retain(retain) = &write.command else { continue };
+            let found = self.moment.found;
+            let leads = |license| &found[place(self.licenses, license)];
+            let sought = (leads(&write.license), retain.product);
+            let concerns =
+                only.is_none_or(|(license, product)| sought == (leads(license), product));
+            // Where one gets none, those behind it get none either.
+            let hopeless = *attempt == Attempt::Open && none_left.contains(&sought);
+            if !concerns || hopeless || self.written.waited[at].is_some() {
+                continue;
+            }
+            let outcome = self.step(write, |step, id| attempt.make(step, id, &write.command))?;
+            self.written.waited[at] = outcome.unwrap_or_else(|error| Some(Err(error)));
+            if self.written.waited[at].is_none() {
+                none_left.push(sought);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Attempt {
+    /// Tries; nothing where the wait goes on.
+    fn make(
+        self,
+        step: &mut Step<'_>,
+        id: LedgerId,
+        command: &Command,
+    ) -> Result<Option<Result<Done, Error>>, Fault> {
+        match (step.judge(command), self) {
+            (Ok(_), Attempt::Gone { .. }) => Ok(Some(Err(Error::Closed))),
+            (Ok(verdict), Attempt::First | Attempt::Open | Attempt::Last { .. }) => {
+                step.carry_out(id, verdict).map(|done| Some(Ok(done)))
+            }
+            (
+                Err(Error::Refused(Refusal::NoLicenseLeft { .. })),
+                Attempt::First | Attempt::Open,
+            ) => Ok(None),
+            (Err(error), Attempt::First | Attempt::Open) => {
+                step.refuse(command, error, None).map(|error| Some(Err(error)))
+            }
+            (Err(error), Attempt::Last { waited } | Attempt::Gone { waited }) => {
+                step.refuse(command, error, Some(waited.as_secs())).map(|error| Some(Err(error)))
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ impl Turns {
             let mut gathered = Gathered::new(ledger);
             if !dry_run {
                 let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
-                let mut step = Step { ledger, stamp: &stamp, now, gathered: &mut gathered };
+                let mut step = Step { ledger, stamp: &stamp, clock, gathered: &mut gathered };
                 verdict.events.into_iter().try_for_each(|event| step.append(event))?;
             }
             let append = gathered.into_append(id, ledger);

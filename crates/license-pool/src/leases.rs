@@ -209,7 +209,7 @@ impl Leases {
         self.sessions.insert(key.clone(), lease);
     }
 
-    /// What to tell of silences: those of more than a sixth of a lease, by the token that `last` says
+    /// What to tell of silences: those of a sixth of a lease and more, by the token that `last` says
     /// the session retained last, and those that are over.
     pub(crate) fn silences(
         &mut self,
@@ -220,7 +220,7 @@ impl Leases {
         let mut silent = Vec::new();
         for (key, lease) in sessions {
             let silence = lease.kept + now.saturating_sub(lease.heard);
-            if silence > lease.term.third / 2
+            if silence >= lease.term.third / 2
                 && let Some(token) = last(key)
             {
                 let before = lease.told.replace(token).filter(|before| *before != token);

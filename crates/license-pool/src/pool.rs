@@ -298,6 +298,7 @@ impl Pool {
             license: self.license.clone(),
             principal: self.principal.clone(),
             command,
+            wait: None,
             reply: Reply::Caller(Box::new(reply)),
         }));
     }

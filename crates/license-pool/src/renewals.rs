@@ -106,7 +106,7 @@ impl Turns {
                 sessions.dedup();
                 let (gathered, _) = gathering.of(id, ledger);
                 let stamp = Stamp { principal, ..stamp.clone() };
-                let mut step = Step { ledger, stamp: &stamp, now: clock.now, gathered };
+                let mut step = Step { ledger, stamp: &stamp, clock, gathered };
                 for sessions in sessions.chunks(MOVED_MAX) {
                     step.append(Event::Moved { sessions: sessions.to_vec() })?;
                 }
@@ -120,7 +120,7 @@ impl Turns {
                     Ok((id, ledger)) => {
                         let (gathered, _) = gathering.of(id, ledger);
                         let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
-                        let step = Step { ledger, stamp: &stamp, now: clock.now, gathered };
+                        let step = Step { ledger, stamp: &stamp, clock, gathered };
                         change_state(step, id, session, *state)?
                     }
                 });
@@ -140,11 +140,11 @@ fn change_state(
     session: &Arc<SessionId>,
     state: Option<SessionState>,
 ) -> Result<Result<Heard, Error>, Fault> {
-    match events(step.ledger, session, state, step.stamp, step.now) {
+    match events(step.ledger, session, state, step.stamp, step.clock.now) {
         Err(error) => Ok(Err(error)),
         Ok(events) => {
             events.into_iter().try_for_each(|event| step.append(event))?;
-            Ok(Ok(Heard { came: true, ..heard(id, step.ledger, session, step.now) }))
+            Ok(Ok(Heard { came: true, ..heard(id, step.ledger, session, step.clock.now) }))
         }
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use license_core::{Head, Held};
 use license_types::{
-    Availability, Entry, IntoProductId, LicenseInfo, LicenseUsage, ProductDay, SessionId,
-    StoreCheck,
+    Availability, Entry, IntoProductId, LicenseInfo, LicenseUsage, ProductDay, ProductId,
+    SessionId, StoreCheck, Token,
 };
 
 use crate::log::{Asked, Found, LedgerId, Log, LogError, Selection, Stretch, Which};
+use crate::request::{Request, Watch};
 use crate::{ChainCheck, Error, History, HistoryPage, Pending, Pool, chain, check, ledgers};
 
 impl Pool {
@@ -101,6 +102,46 @@ impl Pool {
     /// Where the log of the license ends.
     pub fn head_async(&self) -> Pending<Head> {
         self.read(|ledger, _| ledger.head())
+    }
+
+    /// Where the log of the license ends, once that is beyond the sequence `after`: at once, or when
+    /// somebody appends, another process within 100 ms. Drop the answer to watch no longer.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let after = pool.watch(0).wait()?.sequence;
+    /// let watch = pool.watch(after);
+    /// pool.retain("0025", "job-7", Session::rest("ann", "job-7", "127.0.0.1"))?.keep();
+    /// assert_eq!(watch.wait()?.sequence, after + 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watch(&self, after: u64) -> Pending<Head> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        let license = self.license.clone();
+        self.shared.send(Request::Watch(Watch { license, after, reply: sender }));
+        pending
+    }
+
+    /// Up to `limit` of what is held, in the order of the tokens: after the token `after`, served by
+    /// `server` and of `product` where these are given.
+    pub fn held_page(
+        &self,
+        after: Option<Token>,
+        limit: usize,
+        server: Option<&str>,
+        product: Option<ProductId>,
+    ) -> Pending<Vec<Held>> {
+        let server: Option<Arc<str>> = server.map(Arc::from);
+        self.read(move |ledger, _| {
+            let wanted = |held: &Held| {
+                server.as_ref().is_none_or(|server| **server == *held.server.as_str())
+                    && product.is_none_or(|product| product == held.record.product)
+            };
+            ledger.live_after(after).filter(wanted).take(limit).collect()
+        })
     }
 
     /// Up to `limit` entries after the sequence `after`; fewer only at the end.

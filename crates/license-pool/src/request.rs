@@ -1,9 +1,10 @@
 //! What callers hand to the writer thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Command, Held, Install, Ledger, Release, Target};
+use license_core::{Command, Head, Held, Install, Ledger, Release, Target};
 use license_types::{
     DateTime, InstallReceipt, Lease, Principal, Released, RetainReceipt, Seconds, SessionId,
     SessionState, Token,
@@ -13,6 +14,7 @@ use crate::Error;
 use crate::archivist::Archivist;
 use crate::log::OpenError;
 use crate::log::{LedgerId, Log, Which};
+use crate::writer::Writer;
 
 /// One thing to do for a caller.
 pub(crate) enum Request {
@@ -25,6 +27,9 @@ pub(crate) enum Request {
     /// For an archivist that works on the caller's thread.
     Archivist(Box<TakeArchivist>),
     SeatDropped(SeatId),
+    Watch(Watch),
+    /// To be done by the writer itself.
+    Aside(Box<Aside>),
     /// Ends the thread once everything before it was done.
     Close(Box<dyn FnOnce() + Send>),
 }
@@ -32,6 +37,16 @@ pub(crate) enum Request {
 pub(crate) type TakeArchivist = dyn FnOnce(Result<Option<Archivist>, OpenError>) + Send;
 
 pub(crate) type WithLog = dyn FnOnce(&mut dyn Log) + Send;
+
+pub(crate) type Aside = dyn FnOnce(&mut Writer) + Send;
+
+/// Who waits until the log of a license goes on.
+pub(crate) struct Watch {
+    pub(crate) license: Which,
+    /// The sequence beyond which it is to go.
+    pub(crate) after: u64,
+    pub(crate) reply: oneshot::Sender<Result<Head, Error>>,
+}
 
 /// Takes the ledger and the time, or why there is none.
 pub(crate) type Report = dyn FnOnce(Result<(&Ledger, Timestamp), Error>) + Send;
@@ -41,6 +56,8 @@ pub(crate) struct Write {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) command: Command,
+    /// How long it waits for a license, where it does.
+    pub(crate) wait: Option<Duration>,
     pub(crate) reply: Reply,
 }
 
@@ -48,8 +65,29 @@ pub(crate) struct Write {
 pub(crate) enum Reply {
     /// A caller. Says what became of a license that it was granted.
     Caller(Box<dyn FnOnce(Result<Done, Error>) -> Received + Send>),
+    /// A client, which holds by its lease.
+    Client(oneshot::Sender<Result<Granted, Error>>),
     /// Nobody: a dropped seat was released, which is tried until the store takes it.
     Nobody,
+}
+
+impl Reply {
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Reply::Client(sender) => sender.is_closed(),
+            Reply::Caller(_) | Reply::Nobody => false,
+        }
+    }
+
+    /// Answers that nothing was done.
+    pub(crate) fn fail(self, error: Error) {
+        match self {
+            Reply::Caller(reply) => drop(reply(Err(error))),
+            Reply::Client(sender) => drop(sender.send(Err(error))),
+            Reply::Nobody => {}
+        }
+    }
 }
 
 /// How a caller took its answer.
@@ -149,6 +187,7 @@ impl SeatId {
             license: Which::Number(self.license),
             principal: None,
             command: Command::Release(Release::new(Target::Token(self.token))),
+            wait: None,
             reply,
         }
     }

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use license_core::{Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, decide};
+use license_core::{
+    Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, Verdict, Whom, decide,
+};
 use license_types::{ServerName, SessionId};
 
 use crate::ledgers::Ledgers;
 use crate::log::{Append, LedgerId};
 use crate::request::{Done, Granted, Kept, SeatId};
-use crate::{Error, LOCAL};
+use crate::{ClockState, Error, LOCAL};
 
 /// What a turn has gathered for a ledger so far.
 pub(crate) struct Gathered {
@@ -65,7 +66,7 @@ impl Gathering {
 pub(crate) struct Step<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) stamp: &'a Stamp,
-    pub(crate) now: Timestamp,
+    pub(crate) clock: ClockState,
     pub(crate) gathered: &'a mut Gathered,
 }
 
@@ -75,23 +76,52 @@ impl Step<'_> {
         id: LedgerId,
         command: &Command,
     ) -> Result<Result<Done, Error>, Fault> {
-        let verdict = match decide(self.ledger, command, self.stamp, self.now) {
-            Ok(verdict) => verdict,
-            Err(refusal) => {
-                if let Command::Retain(retain) = command
-                    && let Some(event) = refusal.event(self.ledger, retain, self.now)
-                {
-                    self.append(event)?;
-                }
-                return Ok(Err(Error::Refused(refusal)));
+        match self.judge(command) {
+            Ok(verdict) => self.carry_out(id, verdict).map(Ok),
+            Err(error) => self.refuse(command, error, None).map(Err),
+        }
+    }
+
+    /// What a command does, or why not.
+    pub(crate) fn judge(&self, command: &Command) -> Result<Verdict, Error> {
+        let ClockState { now, skew } = self.clock;
+        let verdict = decide(self.ledger, command, self.stamp, now);
+        if let (Some(shown), Command::Retain(_)) = (skew, command)
+            && decide(self.ledger, command, self.stamp, shown).is_ok() != verdict.is_ok()
+        {
+            return Err(Error::ClockSkew { before: now, after: shown });
+        }
+        verdict.map_err(Error::Refused)
+    }
+
+    /// Records a refusal, after a wait where there was one.
+    pub(crate) fn refuse(
+        &mut self,
+        command: &Command,
+        error: Error,
+        waited: Option<u64>,
+    ) -> Result<Error, Fault> {
+        if let (Command::Retain(retain), Error::Refused(refusal)) = (command, &error)
+            && let Some(mut event) = refusal.event(self.ledger, retain, self.clock.now)
+        {
+            if let Event::Refused(refused) = &mut event
+                && let Whom::Session { waited_seconds, .. } = &mut refused.whom
+            {
+                *waited_seconds = waited;
             }
-        };
+            self.append(event)?;
+        }
+        Ok(error)
+    }
+
+    /// Appends what a verdict says, and gives what is to be answered.
+    pub(crate) fn carry_out(&mut self, id: LedgerId, verdict: Verdict) -> Result<Done, Fault> {
         let before = self.gathered.entries.len();
         verdict.events.into_iter().try_for_each(|event| self.append(event))?;
         let new = &self.gathered.entries[before..];
         let mut done = Done {
             ledger: id,
-            time: self.ledger.instant(self.now),
+            time: self.ledger.instant(self.clock.now),
             granted: None,
             released: new.iter().filter_map(Entry::receipt).collect(),
             gone: new.iter().filter_map(|entry| self.gone(entry)).collect(),
@@ -99,7 +129,7 @@ impl Step<'_> {
         if let Outcome::Granted { token, new } = verdict.outcome {
             done.granted = self.ledger.retention(token).map(|held| self.granted(id, held, new));
         }
-        Ok(Ok(done))
+        Ok(done)
     }
 
     /// Takes over what single commands retained; says whether they did.
@@ -121,7 +151,7 @@ impl Step<'_> {
     }
 
     pub(crate) fn append(&mut self, event: Event) -> Result<(), Fault> {
-        let entry = self.ledger.seal(event, self.stamp, self.now);
+        let entry = self.ledger.seal(event, self.stamp, self.clock.now);
         self.ledger.apply(&entry)?;
         self.gathered.entries.push(entry);
         Ok(())

@@ -49,8 +49,7 @@ impl Turns {
                 let tokens: Vec<Token> =
                     ledger.held(session).filter(run_out).map(|held| held.record.token).collect();
                 let (gathered, _) = gathering.of(*id, ledger);
-                let mut step =
-                    Step { ledger, stamp: moment.stamp, now: moment.clock.now, gathered };
+                let mut step = Step { ledger, stamp: moment.stamp, clock: moment.clock, gathered };
                 for token in tokens {
                     release(&mut step, *id, token, ReleaseCause::LeaseExpired)?;
                 }
@@ -81,8 +80,7 @@ impl Turns {
                 let all = tokens.len() <= RELEASES_MAX;
                 tokens.truncate(RELEASES_MAX);
                 let (gathered, _) = gathering.of(*id, ledger);
-                let mut step =
-                    Step { ledger, stamp: moment.stamp, now: moment.clock.now, gathered };
+                let mut step = Step { ledger, stamp: moment.stamp, clock: moment.clock, gathered };
                 for token in tokens {
                     release(&mut step, *id, token, ReleaseCause::ServerLost)?;
                 }

@@ -57,6 +57,10 @@ pub(crate) struct Turns {
     back: bool,
     archives: Archives,
     taken: u64,
+    /// Whether this pool wrote something since it was last looked.
+    pub(crate) stirred: bool,
+    /// Whether the log tells when somebody else wrote.
+    pub(crate) tells_changes: bool,
 }
 
 /// What a turn is decided on.
@@ -72,7 +76,7 @@ pub(crate) type Plan<T> = Result<(Turn, T), Fault>;
 
 impl Turns {
     pub(crate) fn new(
-        log: Box<dyn Log>,
+        mut log: Box<dyn Log>,
         clock: Arc<dyn Clock>,
         actor: Actor,
         loaded_max: usize,
@@ -80,6 +84,7 @@ impl Turns {
     ) -> Turns {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         archives.begin(&*log);
+        let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         Turns {
             log,
             clock,
@@ -90,6 +95,8 @@ impl Turns {
             back: false,
             archives,
             taken: 0,
+            stirred: false,
+            tells_changes,
         }
     }
 
@@ -137,6 +144,16 @@ impl Turns {
     /// The time now, by the store's clock.
     pub(crate) fn clock_state(&mut self) -> Result<ClockState, Error> {
         self.catch_up(&[]).map(|(_, clock)| clock)
+    }
+
+    /// Believes what the store's clock shows next; gives what was believed before.
+    pub(crate) fn doubt_clock(&mut self) -> StoreClock {
+        std::mem::take(&mut self.store_clock)
+    }
+
+    /// Believes again what was believed before.
+    pub(crate) fn trust_clock(&mut self, before: StoreClock) {
+        self.store_clock = before;
     }
 
     /// Where licenses lead, with their ledgers up to date, and the time.
@@ -209,6 +226,7 @@ impl Turns {
                     continue;
                 }
                 Ok(Ok(())) => {
+                    self.stirred |= mark.is_some();
                     for id in changed {
                         if self.ledgers.is_due(id, self.archives.keep()) {
                             self.archives.tell(&*self.log, id);

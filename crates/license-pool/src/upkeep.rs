@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
-use crate::log::LedgerId;
+use crate::log::{LedgerId, ServerRow};
 use crate::takeover::Estate;
 use crate::turn::Role;
 use crate::watcher::{Dead, Watcher};
@@ -28,7 +28,7 @@ const SESSIONS_MAX: usize = 512;
 
 /// What is due when.
 pub(crate) struct Upkeep {
-    watcher: Watcher,
+    pub(crate) watcher: Watcher,
     /// When to beat next.
     beat: Duration,
     /// When the register was looked at last.
@@ -72,7 +72,8 @@ impl Writer {
         }
         let elapsed = self.turns.elapsed();
         if self.upkeep.beat <= elapsed {
-            self.beat();
+            // Whatever went wrong, it is tried again in time.
+            let _ = self.beat();
         }
         if self.upkeep.again <= elapsed {
             let done =
@@ -106,14 +107,18 @@ impl Writer {
             }
         };
         if due && !self.upkeep.fenced {
-            self.beat();
             // What cannot be done now is tried again.
-            let _ = self.bury();
+            let _ = self.beat().and_then(|_| self.bury());
         }
     }
 
+    /// The register, as it is now.
+    pub(crate) fn register(&mut self) -> Result<Vec<ServerRow>, Error> {
+        self.beat()
+    }
+
     /// Shows that this server lives, and looks who else does.
-    fn beat(&mut self) {
+    fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
         let now = self.turns.vouched();
         let turns = &self.turns;
         let silences = self.leases.silences(now, |session| turns.last_token(session));
@@ -121,12 +126,12 @@ impl Writer {
         let elapsed = self.turns.elapsed();
         let role = self.turns.actor.role;
         let third = self.turns.actor.lease / 3;
-        match rows {
+        match &rows {
             Ok(rows) => {
                 self.leases.told();
                 let own = self.turns.actor.server.clone();
                 let every = self.upkeep.watcher.every(third);
-                let dead = self.upkeep.watcher.see(&rows, &own, elapsed, every);
+                let dead = self.upkeep.watcher.see(rows, &own, elapsed, every);
                 let settles = |dead: &Dead| role == Role::Serving || dead.row.transient;
                 self.upkeep.dead = dead.into_iter().filter(settles).collect();
                 if role != Role::Local {
@@ -141,7 +146,7 @@ impl Writer {
                 if role != Role::Local {
                     self.upkeep.beat = elapsed + RETRY;
                 }
-                self.fence_if(&error);
+                self.fence_if(error);
             }
         }
         self.upkeep.looked = Some(elapsed);
@@ -153,6 +158,7 @@ impl Writer {
             // What cannot be done now is tried at the next beat.
             let _ = self.adopt_local();
         }
+        rows
     }
 
     /// Begins to vouch for what this name served before.

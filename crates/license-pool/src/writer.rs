@@ -12,8 +12,11 @@ use license_types::{SessionId, Token};
 use crate::Error;
 use crate::leases::Leases;
 use crate::log::LedgerId;
+use crate::queue::Queue;
 use crate::renewals::Heard;
-use crate::request::{Done, Granted, Kept, Read, Received, Renewal, Reply, Request, SeatId, Write};
+use crate::request::{
+    Done, Granted, Kept, Read, Received, Renewal, Reply, Request, SeatId, Watch, Write,
+};
 use crate::turn::{Role, Turns};
 use crate::upkeep::Upkeep;
 
@@ -29,6 +32,10 @@ pub(crate) struct Writer {
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
     retry_at: Duration,
+    pub(crate) queue: Queue,
+    pub(crate) watches: Vec<Watch>,
+    /// When to look next whether the store has changed.
+    pub(crate) poll_at: Duration,
     /// Who waits for the end.
     closing: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -42,6 +49,9 @@ impl Writer {
             seats: BTreeMap::new(),
             unreleased: Vec::new(),
             retry_at: Duration::ZERO,
+            queue: Queue::default(),
+            watches: Vec::new(),
+            poll_at: Duration::ZERO,
             closing: Vec::new(),
         }
     }
@@ -49,7 +59,7 @@ impl Writer {
     /// When to call again although nobody asks.
     pub(crate) fn due(&self) -> Duration {
         let retry = if self.unreleased.is_empty() { Duration::MAX } else { self.retry_at };
-        retry.min(self.upkeep_due())
+        retry.min(self.upkeep_due()).min(self.poll_due())
     }
 
     /// Whether the pool is to end.
@@ -59,6 +69,7 @@ impl Writer {
 
     /// Ends the pool, once nothing waits any more.
     pub(crate) fn close(&mut self) {
+        self.dismiss();
         self.turns.leave();
         for closed in self.closing.drain(..) {
             closed();
@@ -76,7 +87,13 @@ impl Writer {
                     {
                         retain.lease_seconds = None;
                     }
-                    waiting.write(write);
+                    match write.wait {
+                        Some(wait) => {
+                            let elapsed = self.turns.elapsed();
+                            self.queue.join(write, wait, elapsed);
+                        }
+                        None => waiting.write(write),
+                    }
                 }
                 Request::Read(read) => waiting.reads.push(read),
                 Request::Renew(renewal) => waiting.renewals.push(renewal),
@@ -93,18 +110,25 @@ impl Writer {
                     self.flush(mem::take(&mut waiting));
                     self.turns.install(installation);
                 }
+                Request::Watch(watch) => {
+                    self.turns.stirred = true;
+                    self.watches.push(watch);
+                }
+                Request::Aside(act) => act(self),
                 Request::Close(closed) => self.closing.push(closed),
             }
         }
         self.flush(waiting);
         self.retry_at = self.turns.elapsed() + RETRY;
         self.keep_up();
+        self.poll();
     }
 
     /// Takes the turn of all that waits, and answers.
     fn flush(&mut self, Waiting { writes, renewals, reads, retaining }: Waiting) {
-        if !writes.is_empty() {
-            if !retaining.is_empty() {
+        let elapsed = self.turns.elapsed();
+        if !writes.is_empty() || self.queue.presses(elapsed) {
+            if !retaining.is_empty() || !self.queue.is_empty() {
                 self.look();
             }
             self.write(writes);
@@ -117,10 +141,21 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, writes: Vec<Write>) {
-        match self.turns.write(&writes) {
+    /// Takes a turn for commands, and for those who wait.
+    pub(crate) fn write(&mut self, writes: Vec<Write>) {
+        let elapsed = self.turns.elapsed();
+        let waiters: Vec<_> = self
+            .queue
+            .waiters()
+            .iter()
+            .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
+            .collect();
+        match self.turns.write(&writes, &waiters) {
             Ok(written) => {
                 for (write, outcome) in writes.into_iter().zip(written.outcomes) {
+                    self.answer(write, outcome);
+                }
+                for (write, outcome) in self.queue.answered(written.waited, elapsed) {
                     self.answer(write, outcome);
                 }
                 for id in written.adopted {
@@ -129,6 +164,15 @@ impl Writer {
                 }
             }
             Err(error) => {
+                let ends = waiters
+                    .iter()
+                    .map(|(_, attempt)| {
+                        (!attempt.goes_on() || !error.is_transient()).then(|| Err(error.clone()))
+                    })
+                    .collect();
+                for (write, outcome) in self.queue.answered(ends, elapsed) {
+                    self.answer(write, outcome);
+                }
                 for write in writes {
                     self.answer(write, Err(error.clone()));
                 }
@@ -168,7 +212,7 @@ impl Writer {
         self.turns.actor.role != Role::Local
     }
 
-    fn answer(&mut self, write: Write, mut outcome: Result<Done, Error>) {
+    pub(crate) fn answer(&mut self, write: Write, mut outcome: Result<Done, Error>) {
         if let Ok(done) = &mut outcome {
             self.note(done);
         }
@@ -177,6 +221,10 @@ impl Writer {
                 if outcome.is_err_and(|error| error.is_transient()) {
                     self.unreleased.push(Write { reply: Reply::Nobody, ..write });
                 }
+            }
+            Reply::Client(sender) => {
+                let granted = outcome.and_then(|done| done.granted.ok_or(Error::Internal(None)));
+                drop(sender.send(granted));
             }
             Reply::Caller(reply) => {
                 let granted = outcome.as_ref().ok().and_then(|done| done.granted.clone());

@@ -2,9 +2,11 @@
 
 mod archive;
 mod batches;
+mod clocks;
 mod cluster;
 mod damage;
 mod driven;
+mod dying;
 mod engine;
 mod faults;
 mod figures;
@@ -17,4 +19,5 @@ mod restart;
 mod seats;
 mod sharing;
 mod tampering;
+mod waiting;
 pub(crate) mod world;

@@ -232,6 +232,15 @@ pub trait Log: Send {
     /// When the log cannot be read.
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
 
+    /// Whether anybody else wrote to the store since this was last asked, where that can be told
+    /// cheaply.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn changed(&mut self) -> Result<Option<bool>, LogError> {
+        Ok(None)
+    }
+
     /// Every credential, in the order in which they were made; revoked ones too.
     ///
     /// # Errors

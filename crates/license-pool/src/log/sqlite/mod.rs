@@ -44,6 +44,8 @@ pub struct SqliteLog {
     presences: Presences,
     patience: Duration,
     server: Option<Server>,
+    /// What the file's version was when last asked for.
+    version: u64,
     /// Shows the others that this server lives.
     presence: Option<Presence>,
 }
@@ -190,6 +192,12 @@ impl Log for SqliteLog {
 
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
         register::silences(&self.connection, ledger).map_err(failed_to("read the register"))
+    }
+
+    fn changed(&mut self) -> Result<Option<bool>, LogError> {
+        let version = read::version(&self.connection).map_err(failed_to("read"))?;
+        let before = std::mem::replace(&mut self.version, version);
+        Ok(Some(before != version))
     }
 
     fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {

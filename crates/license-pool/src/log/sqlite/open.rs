@@ -63,6 +63,7 @@ fn open_on(
                 false => Some(Turnstile::of(&path).map_err(failed)?),
             };
             Ok(SqliteLog {
+                version: 0,
                 connection,
                 place,
                 turnstile,

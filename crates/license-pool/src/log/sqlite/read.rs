@@ -166,6 +166,11 @@ pub(super) fn damage(connection: &Connection) -> Result<Vec<String>> {
     Ok(damage)
 }
 
+/// A number that changes when another connection has written.
+pub(super) fn version(connection: &Connection) -> Result<u64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
 pub(super) fn ledgers(connection: &Connection) -> Result<Vec<LedgerNumbers>> {
     let mut statement = connection.prepare(
         "SELECT id, number FROM ledger LEFT JOIN license_number ON ledger = id

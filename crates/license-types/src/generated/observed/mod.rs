@@ -24,7 +24,8 @@ pub use super::documented::{
     ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
     RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease,
     ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent,
-    RightCount, SchemaList, Seconds, Sequence, ServerName, SessionId, SessionRenewal,
-    SessionState, StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport,
-    UsageReportSource, UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
+    RightCount, SchemaList, Seconds, Sequence, ServerName, ServerState, ServerStatus,
+    SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token,
+    UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
+    ViolationSummary, Year,
 };

@@ -1,0 +1,109 @@
+//! What an administrator asks of a pool: who shares the store, and what its clock is believed.
+
+use license_core::{Event, Stamp};
+use license_types::{Count, Seconds, ServerState, ServerStatus};
+
+use crate::log::{ServerRow, Turn};
+use crate::request::Request;
+use crate::step::{Gathering, Step};
+use crate::turn::{Moment, place};
+use crate::watcher::Watcher;
+use crate::{ClockState, Error, Pending, Pool};
+
+impl Pool {
+    /// The servers that share the store, in the order of their names.
+    ///
+    /// ```
+    /// use license_pool::Pool;
+    ///
+    /// let pool = Pool::options().server("db1:7427".parse()?).open("memory:")?;
+    /// let servers = pool.servers().wait()?;
+    /// assert_eq!((servers.len(), servers[0].name.as_str()), (1, "db1:7427"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn servers(&self) -> Pending<Vec<ServerStatus>> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Aside(Box::new(move |writer| {
+            let statuses = writer.register().and_then(|rows| {
+                let status = |row: &ServerRow| {
+                    let ledgers = writer.turns.log.serving(&row.name).map_err(Error::store)?;
+                    Ok(status(row, &writer.upkeep.watcher, ledgers.len()))
+                };
+                rows.iter().map(status).collect()
+            });
+            drop(sender.send(statuses));
+        })));
+        pending
+    }
+
+    /// The time that entries bear, and whether the store's clock is believed.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub fn clock_state(&self) -> Pending<ClockState> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Aside(Box::new(move |writer| {
+            drop(sender.send(writer.turns.clock_state()));
+        })));
+        pending
+    }
+
+    /// Believes what the store's clock shows from now on, whatever it showed before, and says so in
+    /// the history of the license: an administrator put it right. Only this lets time step back.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the license is not installed; or what the store said.
+    pub fn correct_clock(&self) -> Pending<ClockState> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        let (license, principal) = (self.license.clone(), self.principal.clone());
+        self.shared.send(Request::Aside(Box::new(move |writer| {
+            let licenses = [license];
+            let before = writer.turns.doubt_clock();
+            let corrected = writer.turns.turn(&licenses, |moment| {
+                let Moment { ledgers, found, stamp, clock } = moment;
+                let found = &found[place(&licenses, &licenses[0])];
+                let (id, ledger) = match ledgers.get(&licenses[0], found) {
+                    Ok(found) => found,
+                    Err(error) => return Ok((Turn::default(), Err(error))),
+                };
+                let mut gathering = Gathering::default();
+                let (gathered, _) = gathering.of(id, ledger);
+                let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
+                let mut step = Step { ledger, stamp: &stamp, clock, gathered };
+                step.append(Event::ClockCorrected)?;
+                let appends = gathering.into_appends(ledgers);
+                Ok((Turn { appends, ..Turn::default() }, Ok(clock)))
+            });
+            let corrected = corrected.flatten();
+            if corrected.is_err() {
+                writer.turns.trust_clock(before);
+            }
+            drop(sender.send(corrected));
+        })));
+        pending
+    }
+}
+
+fn status(row: &ServerRow, watcher: &Watcher, ledgers: usize) -> ServerStatus {
+    let still = watcher.still(&row.name);
+    let state = if row.is_ended() || row.alive == Some(false) {
+        ServerState::Dead
+    } else if still.as_secs() > row.lease_seconds {
+        ServerState::Silent
+    } else {
+        ServerState::Live
+    };
+    let count = |count: u64| Count::new(count).unwrap_or(Count::MAX);
+    let seconds = |seconds: u64| Seconds::new(seconds).unwrap_or(Seconds::MAX);
+    ServerStatus {
+        name: row.name.clone(),
+        state,
+        epoch: count(row.epoch),
+        transient: row.transient,
+        lease_seconds: seconds(row.lease_seconds),
+        grace_seconds: seconds(row.grace_seconds),
+        silent_seconds: seconds(still.as_secs()),
+        ledgers: count(u64::try_from(ledgers).unwrap_or(u64::MAX)),
+        format: count(row.format),
+    }
+}

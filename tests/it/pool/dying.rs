@@ -1,0 +1,276 @@
+//! Servers that die: what they served is taken over or ended in time, and whoever was taken for dead
+//! answers nobody.
+
+use license_pool::log::{Log, ServerRow};
+use license_pool::{Error, LOCAL, Options, Pool, Session};
+
+use super::cluster::{Cluster, leased};
+
+#[test]
+fn a_dead_servers_seat_is_free_within_two_leases_and_a_grace() {
+    for died_after in [1, 14, 16, 29, 31, 44] {
+        let cluster = Cluster::new(9, &["east", "west"]);
+        cluster.pass(died_after);
+        cluster.grant("east", "one").unwrap();
+        cluster.stop("east");
+        cluster.pass(179);
+        assert_eq!(cluster.holders("west"), ["one"], "its lease and grace are borne");
+        cluster.pass(90 + 1);
+        assert!(cluster.holders("west").is_empty(), "died after {died_after}");
+        let history = cluster.history("west", 2);
+        assert_eq!(history, ["west: adopted east 1", "west: released one lease_expired"]);
+    }
+}
+
+#[test]
+fn a_client_of_a_dead_server_that_renews_elsewhere_keeps_its_token() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    cluster.stop("east");
+    cluster.pass(60);
+    for _ in 0..10 {
+        let renewed = cluster.renew("west", "one").unwrap();
+        assert_eq!(renewed.held[0].retention.token, token);
+        cluster.pass(80);
+    }
+    assert_eq!(cluster.history("west", 2), ["west: moved one"]);
+    assert!(register(&cluster).iter().all(|row| row.name.as_str() != "east"), "it is forgotten");
+}
+
+#[test]
+fn a_client_that_comes_after_the_adoption_is_heard() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    cluster.stop("east");
+    cluster.pass(240);
+    assert_eq!(cluster.history("west", 2), ["west: adopted east 1"]);
+    assert_eq!(cluster.renew("west", "one").unwrap().held[0].retention.token, token);
+    cluster.pass(89);
+    assert_eq!(cluster.holders("west"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("west").is_empty());
+}
+
+#[test]
+fn a_frozen_server_that_wakes_answers_nobody() {
+    let cluster = Cluster::new(1, &["east", "west"]);
+    cluster.grant("east", "one").unwrap();
+    let frozen = cluster.stop("east");
+    cluster.pass(271);
+    cluster.grant("west", "two").unwrap();
+    cluster.wake("east", frozen);
+    for error in [
+        cluster.renew("east", "one").unwrap_err(),
+        cluster.grant("east", "one").unwrap_err(),
+        cluster.ask("east", |pool| pool.held_async(None)).unwrap_err(),
+        cluster.ask("east", |pool| pool.release_async("one", None)).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Fenced(_)), "{error:?}");
+    }
+    cluster.pass(1000);
+    let history = cluster.history("west", 4);
+    assert_eq!(history, ["west: retained two", "west: released two lease_expired"]);
+}
+
+#[test]
+fn a_server_that_lives_is_never_adopted() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster
+        .start_with("west", |options| options.serving().lease(std::time::Duration::from_secs(900)));
+    cluster.grant("east", "one").unwrap();
+    for _ in 0..100 {
+        cluster.pass(60);
+        cluster.renew("east", "one").unwrap();
+    }
+    assert!(cluster.history("west", 2).is_empty());
+}
+
+#[test]
+fn a_watcher_that_did_not_run_takes_nobody_for_dead() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    cluster.grant("east", "one").unwrap();
+    // Both machines sleep for an hour, and west wakes first.
+    let east = cluster.stop("east");
+    cluster.pass(20);
+    cluster.clock.advance(jiff::SignedDuration::from_hours(1));
+    cluster.pass(100);
+    cluster.wake("east", east);
+    cluster.pass(1);
+    cluster.renew("east", "one").unwrap();
+    assert!(cluster.history("east", 2).is_empty());
+}
+
+#[test]
+fn a_restart_begins_leases_afresh() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    cluster.pass(10);
+    cluster.stop("east");
+    cluster.pass(1000);
+    cluster.start("east");
+    cluster.pass(89);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn a_restart_leaves_a_silent_session_what_was_left_and_at_least_a_third() {
+    for (silent, left) in [(50, 45), (80, 30)] {
+        let cluster = Cluster::new(9, &["east"]);
+        cluster.grant("east", "one").unwrap();
+        cluster.pass(silent);
+        cluster.start("east");
+        cluster.pass(left - 1);
+        assert_eq!(cluster.holders("east"), ["one"], "after {silent}");
+        cluster.pass(16);
+        assert!(cluster.holders("east").is_empty(), "after {silent}");
+    }
+}
+
+#[test]
+fn a_server_that_crashes_in_a_loop_keeps_no_dead_seat() {
+    let cluster = Cluster::new(9, &["east"]);
+    for session in ["dead", "alive"] {
+        cluster.grant("east", session).unwrap();
+    }
+    for _ in 0..10 {
+        cluster.pass(20);
+        cluster.start("east");
+        cluster.renew("east", "alive").unwrap();
+    }
+    assert_eq!(cluster.holders("east"), ["alive"]);
+}
+
+#[test]
+fn restarts_pause_the_sleep_of_a_session_and_never_reset_it() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    cluster.tell("east", "one", license_pool::SessionState::Sleeping);
+    for _ in 0..17 {
+        cluster.pass(10_000);
+        cluster.start("east");
+    }
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(3_500);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn what_single_commands_retain_is_adopted_as_it_is() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.open("command", Pool::options().local());
+    let seat = cluster.ask("command", |pool| pool.retain_with(leased("one", 90))).unwrap();
+    assert_eq!(seat.receipt().lease, None);
+    seat.keep();
+    cluster.stop("command");
+    cluster.pass(1000);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    assert_eq!(cluster.history("east", 2), [format!("east: adopted {LOCAL} 0")]);
+    // At the latest with the next turn.
+    cluster.open("command", Pool::options().local());
+    let describe = Session::rest("ann", "two", "127.0.0.1");
+    cluster.ask("command", |pool| pool.retain_async("0009", "two", describe)).unwrap().keep();
+    cluster.grant("east", "three").unwrap();
+    let adopted = format!("east: adopted {LOCAL} 0");
+    assert_eq!(cluster.history("east", 4), [adopted, "east: retained three".to_owned()]);
+}
+
+#[test]
+fn what_a_process_under_a_fresh_name_held_ends_with_it() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.open("run", Pool::options());
+    let seat = cluster.ask("run", |pool| pool.retain_with(leased("one", 3600))).unwrap();
+    let describe = Session::rest("ann", "two", "127.0.0.1");
+    let other = cluster.ask("run", |pool| pool.retain_async("0009", "two", describe)).unwrap();
+    cluster.pass(1000);
+    assert_eq!(cluster.holders("east"), ["one", "two"]);
+    cluster.stop("run");
+    cluster.pass(241);
+    assert!(cluster.holders("east").is_empty());
+    let history = cluster.history("east", 3);
+    assert_eq!(history, ["east: released one server_lost", "east: released two server_lost"]);
+    assert_eq!(register(&cluster).len(), 1);
+    drop((seat, other));
+}
+
+#[test]
+fn seats_of_a_dead_server_end_and_its_clients_do_not() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    let describe = Session::rest("ann", "seat", "127.0.0.1");
+    let seat = cluster.ask("east", |pool| pool.retain_async("0009", "seat", describe)).unwrap();
+    cluster.grant("east", "client").unwrap();
+    cluster.stop("east");
+    cluster.pass(241);
+    assert_eq!(cluster.holders("west"), ["client"]);
+    let history = cluster.history("west", 3);
+    assert_eq!(history, ["west: released seat server_lost", "west: adopted east 1"]);
+    drop(seat);
+}
+
+#[test]
+fn a_server_that_serves_nobody_adopts_nobody() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.start_with("library", |options: Options| options);
+    cluster.grant("east", "one").unwrap();
+    cluster.stop("east");
+    cluster.pass(2000);
+    assert_eq!(cluster.holders("library"), ["one"]);
+    assert!(cluster.history("library", 2).is_empty());
+}
+
+#[test]
+fn many_ledgers_of_a_dead_server_are_adopted_in_several_turns() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    for number in 0..40 {
+        let document = super::world::license(&format!("L{number}"), 1);
+        let install = |pool: &Pool| pool.install_with(document.as_bytes(), Default::default());
+        cluster.ask("east", install).unwrap();
+        let license = cluster.pool("east").license(format!("L{number}"));
+        cluster.ask("east", |_| license.grant(leased("one", 90), None)).unwrap();
+    }
+    cluster.stop("east");
+    cluster.pass(215);
+    assert_eq!(register(&cluster).len(), 1);
+    let mut batches = Vec::new();
+    for number in 0..40 {
+        let license = cluster.pool("west").license(format!("L{number}"));
+        let page = cluster.ask("west", |_| license.page(2, 10)).unwrap();
+        assert_eq!(page.len(), 1);
+        batches.push(page[0].batch.clone());
+    }
+    batches.dedup();
+    assert!(batches.len() > 1, "nobody else waits for all of them");
+    cluster.pass(61);
+    let license = cluster.pool("west").license("L39");
+    assert!(cluster.ask("west", |_| license.held_async(None)).unwrap().is_empty());
+}
+
+#[test]
+fn a_pool_tells_who_shares_the_store() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    cluster.open("run", Pool::options());
+    cluster.grant("east", "one").unwrap();
+    let states = |at: &str| {
+        let servers = cluster.ask(at, Pool::servers).unwrap();
+        let state = |server: &license_pool::ServerStatus| {
+            format!("{} {} {}", server.name, server.state, server.ledgers)
+        };
+        servers.iter().map(state).collect::<Vec<_>>()
+    };
+    let run = format!("pool-{:016x}", 3);
+    assert_eq!(
+        states("west"),
+        ["east live 1".to_owned(), format!("{run} live 0"), "west live 0".into()]
+    );
+    cluster.stop("east");
+    cluster.stop("run");
+    cluster.pass(150);
+    assert_eq!(states("west")[0], "east silent 1");
+    cluster.pass(60);
+    assert_eq!(states("west"), ["west live 1"]);
+}
+
+fn register(cluster: &Cluster) -> Vec<ServerRow> {
+    cluster.log.clone().beat(&[]).unwrap()
+}

@@ -1,0 +1,188 @@
+//! Waiting for a license: first come, first served, on each server.
+
+use std::time::Duration;
+
+use license_pool::{Error, Event, Granted, Pending, Pool, Refusal, Retain};
+
+use super::cluster::{Cluster, leased};
+
+/// Asks and waits for 30 seconds.
+fn wait(cluster: &Cluster, server: &str, retain: Retain) -> Pending<Granted> {
+    let pending = cluster.pool(server).grant(retain, Some(Duration::from_secs(30)));
+    cluster.step(server);
+    pending
+}
+
+fn is_none_left(answer: Result<Granted, Error>) -> bool {
+    matches!(answer, Err(Error::Refused(Refusal::NoLicenseLeft { .. })))
+}
+
+/// What became of those who wait.
+fn outcome(pending: Pending<Granted>) -> Result<Result<Granted, Error>, Pending<Granted>> {
+    pending.try_take()
+}
+
+fn release(cluster: &Cluster, server: &str, session: &str) {
+    cluster.ask(server, |pool| pool.release_async(session, None)).unwrap();
+}
+
+#[test]
+fn who_waits_gets_the_license_when_it_is_released_here_or_elsewhere() {
+    for releases in ["east", "west"] {
+        let cluster = Cluster::new(1, &["east", "west"]);
+        cluster.grant("west", "one").unwrap();
+        let two = outcome(wait(&cluster, "east", leased("two", 90))).unwrap_err();
+        cluster.pass(10);
+        let two = outcome(two).unwrap_err();
+        release(&cluster, releases, "one");
+        cluster.clock.advance(jiff::SignedDuration::from_millis(100));
+        cluster.step("east");
+        let granted = outcome(two).unwrap().unwrap();
+        assert_eq!((granted.new, granted.receipt.retention.token.get()), (true, 2));
+        assert!(cluster.history("east", 2).iter().all(|line| !line.contains("refused")));
+    }
+}
+
+#[test]
+fn a_wait_that_ends_is_refused_and_recorded_once() {
+    let cluster = Cluster::new(1, &["east"]);
+    let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+    let two = wait(&cluster, "east", leased("two", 90));
+    cluster.pass(29);
+    let two = outcome(two).unwrap_err();
+    assert_eq!(cluster.history("east", 2).len(), 0);
+    cluster.pass(1);
+    assert!(is_none_left(outcome(two).unwrap()));
+    let page = cluster.ask("east", |pool| pool.page(2, 10)).unwrap();
+    let Event::Refused(refused) = &page[0].event else { panic!("{page:?}") };
+    assert_eq!((page.len(), refused.waited_seconds.map(|waited| waited.get())), (1, Some(30)));
+    drop(seat);
+}
+
+#[test]
+fn a_newcomer_never_overtakes_a_waiter() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let first = wait(&cluster, "east", leased("first", 90));
+    let second = wait(&cluster, "east", leased("second", 90));
+    // All in one turn: the license is free for a moment, and somebody new asks for it.
+    let released = cluster.pool("east").release_async("one", None);
+    let newcomer = cluster.pool("east").grant(leased("newcomer", 90), None);
+    cluster.step("east");
+    released.try_take().unwrap().unwrap();
+    assert!(is_none_left(outcome(newcomer).unwrap()));
+    outcome(first).unwrap().unwrap();
+    let second = outcome(second).unwrap_err();
+    release(&cluster, "east", "first");
+    cluster.step("east");
+    outcome(second).unwrap().unwrap();
+}
+
+#[test]
+fn who_waits_for_one_product_is_in_nobodys_way_for_another() {
+    let cluster = Cluster::new(1, &["east"]);
+    let document = super::world::license("A", 1).replace(
+        r#""rights""#,
+        r#""rights": [{"count": 1}]}, {"id": 808464437, "name": "Desktop", "usedCount": 0,
+           "allowedCount": 1, "rights""#,
+    );
+    let install = |pool: &Pool| pool.install_with(document.as_bytes(), Default::default());
+    cluster.ask("east", install).unwrap();
+    cluster.grant("east", "one").unwrap();
+    let waiting = wait(&cluster, "east", leased("two", 90));
+    let mut other = leased("three", 90);
+    other.product = "0005".parse().unwrap();
+    cluster.ask("east", |pool| pool.grant(other, None)).unwrap();
+    assert!(outcome(waiting).is_err());
+}
+
+#[test]
+fn a_session_that_asks_again_keeps_its_place_for_a_while() {
+    for (pause, first) in [(14, "early"), (16, "late")] {
+        let cluster = Cluster::new(1, &["east"]);
+        let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+        let early = wait(&cluster, "east", leased("early", 90));
+        cluster.pass(10);
+        let pending =
+            cluster.pool("east").grant(leased("late", 90), Some(Duration::from_secs(600)));
+        cluster.pass(20);
+        assert!(is_none_left(outcome(early).unwrap()));
+        cluster.pass(pause);
+        let early = wait(&cluster, "east", leased("early", 90));
+        drop(seat);
+        cluster.pass(1);
+        assert_eq!(cluster.holders("east"), [first], "after {pause}");
+        drop((early, pending));
+    }
+}
+
+#[test]
+fn who_gives_up_is_granted_nothing() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    drop(wait(&cluster, "east", leased("two", 90)));
+    cluster.step("east");
+    release(&cluster, "east", "one");
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+    let last = cluster.history("east", 2);
+    assert_eq!(last.iter().filter(|line| line.ends_with("refused")).count(), 1, "{last:?}");
+}
+
+#[test]
+fn a_wait_for_what_would_never_come_ends_at_once() {
+    let cluster = Cluster::new(1, &["east"]);
+    let mut unknown = leased("one", 90);
+    unknown.product = "0042".parse().unwrap();
+    let answer = outcome(wait(&cluster, "east", unknown)).unwrap();
+    assert!(matches!(answer, Err(Error::Refused(Refusal::UnknownProduct { .. }))));
+    // And who holds it already need not wait.
+    cluster.grant("east", "one").unwrap();
+    assert!(!outcome(wait(&cluster, "east", leased("one", 90))).unwrap().unwrap().new);
+}
+
+#[test]
+fn no_more_wait_than_can_be_served() {
+    let cluster = Cluster::new(0, &["east"]);
+    let ask = |n: usize| {
+        let retain = leased(&format!("s{n}"), 90);
+        cluster.pool("east").grant(retain, Some(Duration::from_secs(30)))
+    };
+    let waiting: Vec<_> = (0..1001).map(ask).collect();
+    for _ in 0..4 {
+        cluster.step("east");
+    }
+    let mut answers = waiting.into_iter().map(outcome);
+    assert!(answers.by_ref().take(1000).all(|answer| answer.is_err()));
+    let full = answers.next().unwrap();
+    assert!(matches!(full, Ok(Err(Error::QueueFull { waiting: 1000 }))), "{full:?}");
+}
+
+#[test]
+fn who_waits_is_told_when_the_pool_ends() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let two = wait(&cluster, "east", leased("two", 90));
+    let watch = cluster.pool("east").watch(99);
+    drop(cluster.pool("east").close());
+    cluster.step("east");
+    assert!(matches!(outcome(two).unwrap(), Err(Error::Closed)));
+    assert!(matches!(watch.try_take().unwrap(), Err(Error::Closed)));
+}
+
+#[test]
+fn a_watch_ends_when_the_log_goes_on() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    let east = cluster.pool("east").watch(1);
+    let already = cluster.pool("west").watch(0);
+    cluster.pass(20);
+    assert_eq!(already.try_take().unwrap().unwrap().sequence, 1);
+    let east = east.try_take().unwrap_err();
+    cluster.grant("west", "one").unwrap();
+    cluster.clock.advance(jiff::SignedDuration::from_millis(100));
+    cluster.step("east");
+    assert_eq!(east.try_take().unwrap().unwrap().sequence, 2);
+    let own = cluster.pool("east").watch(2);
+    cluster.grant("east", "two").unwrap();
+    assert_eq!(own.try_take().unwrap().unwrap().sequence, 3);
+}
