@@ -19,6 +19,7 @@ mod failure;
 #[rustfmt::skip]
 mod generated;
 mod limits;
+mod metrics;
 mod operation;
 mod options;
 mod parameters;

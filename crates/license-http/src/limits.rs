@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub struct Limits {
     /// Connections at once; who comes beyond waits.
     pub connections: usize,
-    /// Streams and waiting requests at once.
+    /// Streams of events at once.
     pub streams: usize,
     /// Requests a second of each credential, over some seconds.
     pub requests_per_second: u32,

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use license_pool::Selection;
 use license_types::schemas::Profile;
-use license_types::{ProductId, SessionId, Token};
+use license_types::{EventKind, ProductId, SessionId, Token};
 use percent_encoding::percent_decode_str;
 
 use crate::failure::Failure;
@@ -27,6 +31,9 @@ pub(crate) struct Parameters {
     pub(crate) note: Option<String>,
     pub(crate) after: Option<u64>,
     pub(crate) limit: Option<u64>,
+    pub(crate) kinds: Vec<EventKind>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) to: Option<Timestamp>,
 }
 
 /// The only license that is installed, in a path.
@@ -72,6 +79,17 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// Which entries are wanted.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection {
+            from: self.from,
+            to: self.to,
+            product: self.product,
+            session: self.session.clone(),
+            kinds: self.kinds.clone(),
+        }
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         match name {
             "n" => self.license = (value != ACTIVE).then_some(text(name, value, TEXT_MAX)?),
@@ -100,6 +118,17 @@ impl Parameters {
             "wait" => self.wait = Some(duration(name, value)?),
             "note" => self.note = Some(text(name, value, NOTE_MAX)?),
             "after" => self.after = Some(number(name, value)?),
+            "session" => {
+                let rule = "not 1 to 128 letters, digits and ._:@-";
+                self.session = Some(value.parse().map_err(|_| wrong(name, rule))?);
+            }
+            "kind" => {
+                let rule = "no list of kinds of entries, such as retained,released";
+                let kinds = value.split(',').map(str::parse).collect::<Result<_, _>>();
+                self.kinds = kinds.map_err(|_| wrong(name, rule))?;
+            }
+            "from" => self.from = Some(instant(name, value, Edge::Start)?),
+            "to" => self.to = Some(instant(name, value, Edge::End)?),
             "limit" => self.limit = Some(number(name, value)?),
             _ => unreachable!("the table names no other parameter"),
         }
@@ -136,6 +165,28 @@ fn duration(name: &str, value: &str) -> Result<Duration, Failure> {
         "m" => Ok(Duration::from_secs(count.checked_mul(60).ok_or_else(wrong)?)),
         _ => Err(wrong()),
     }
+}
+
+/// The side of a span of time on which an instant stands.
+#[derive(Clone, Copy)]
+enum Edge {
+    Start,
+    End,
+}
+
+/// An instant, or a day (UTC) of which the first or the last instant is meant.
+fn instant(name: &str, value: &str, edge: Edge) -> Result<Timestamp, Failure> {
+    let wrong = || wrong(name, "neither a day such as 2026-01-31 nor an instant of RFC 3339");
+    if let Ok(instant) = value.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    let day = Some(value).filter(|value| value.len() == "2026-01-31".len());
+    let day: Date = day.and_then(|day| day.parse().ok()).ok_or_else(wrong)?;
+    let day = match edge {
+        Edge::Start => day,
+        Edge::End => day.tomorrow().map_err(|_| wrong())?,
+    };
+    day.to_zoned(TimeZone::UTC).map(|day| day.timestamp()).map_err(|_| wrong())
 }
 
 fn wrong(name: &str, rule: &str) -> Failure {

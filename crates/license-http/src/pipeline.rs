@@ -1,7 +1,7 @@
 //! The way that every request goes, in the order in which problems are told.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -24,11 +24,13 @@ use crate::{routes, screen};
 
 /// Answers one request.
 pub(crate) async fn answer(operation: Operation, state: State, request: Request<Body>) -> Response {
-    let response = match asked(operation, state, request).await {
+    let begun = Instant::now();
+    let response = match asked(operation, state.clone(), request).await {
         Ok(call) => routes::answer(call).await,
         Err(failure) => Err(failure),
     };
     let response = secured(response.unwrap_or_else(Failure::into_response));
+    state.counters.answered(operation, response.status().as_u16(), begun.elapsed());
     #[cfg(debug_assertions)]
     let response = crate::checked::checked(operation, response).await;
     response

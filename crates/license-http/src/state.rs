@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::credentials::Credentials;
 use crate::failure::Failure;
 use crate::limits;
+use crate::metrics::Counters;
 use crate::options::Options;
 
 /// What all requests share; cheap to clone.
@@ -21,7 +22,8 @@ pub(crate) struct Inner {
     pub(crate) pool: Pool,
     pub(crate) options: Options,
     pub(crate) credentials: Credentials,
-    /// One for each stream and each request that may wait.
+    pub(crate) counters: Counters,
+    /// One for each stream.
     streams: Arc<Semaphore>,
     draining: AtomicBool,
     /// Ends the streams that would go on for ever.
@@ -33,6 +35,7 @@ impl State {
         let (drained, _) = watch::channel(false);
         State(Arc::new(Inner {
             credentials: Credentials::new(pool.clone(), &options.limits),
+            counters: Counters::new(),
             streams: Arc::new(Semaphore::new(options.limits.streams)),
             pool: pool.required(),
             options,
@@ -41,7 +44,7 @@ impl State {
         }))
     }
 
-    /// A place for something that lasts, for as long as it is kept.
+    /// A place for a stream, for as long as it is kept.
     ///
     /// # Errors
     /// When all are taken.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use license_core::{Head, Held};
 use license_types::{
     Availability, Entry, IntoProductId, LicenseInfo, LicenseUsage, ProductDay, ProductId,
-    SessionId, StoreCheck, Token,
+    StoreCheck, Token,
 };
 
 use crate::log::{Asked, Found, LedgerId, Log, LogError, Selection, Stretch, Which};
@@ -47,17 +47,6 @@ impl Pool {
             let served = |held: &Held| server.as_ref().is_none_or(|s| **s == *held.server.as_str());
             ledger.live().filter(served).collect()
         })
-    }
-
-    /// What one session holds, in the order of the tokens. Whoever acts for a principal sees only
-    /// sessions of its own.
-    pub fn session_async(&self, session: SessionId) -> Pending<Vec<Held>> {
-        let (session, principal) = (Arc::new(session), self.principal.clone());
-        let held = self.read(move |ledger, _| match ledger.owned(&session, principal.as_ref()) {
-            Err(refusal) => Err(Error::Refused(refusal)),
-            Ok(()) => Ok(ledger.held(&session).collect()),
-        });
-        held.then(Result::flatten)
     }
 
     /// License info: the installed license with live counters; `None` where none is installed.

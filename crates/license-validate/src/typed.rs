@@ -85,6 +85,7 @@ documents! {
     "license-info", Documented: documented::LicenseInfoDocument;
     "license-info", Observed: observed::LicenseInfoDocument;
     "license-list", Documented: documented::LicenseList;
+    "license-report", Documented: documented::LicenseReport;
     "license-usage", Documented: documented::LicenseUsage;
     "license-usage", Observed: observed::LicenseUsage;
     "problem", Documented: documented::Problem;

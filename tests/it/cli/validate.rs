@@ -249,6 +249,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         install-receipt     What installing a license changed.
         license-info        The installed license with its live counters, or null where no local license is used.
         license-list        The installed licenses, one summary each.
+        license-report      What became of each product on each day, in the order of the days.
         license-usage       The licenses that are retained now, one record each, in the order of their tokens.
         problem             A refusal or an error as data (RFC 9457).
         product-day         What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
@@ -270,7 +271,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-status, session, store-check, usage-report, violation, violation-summary]
+        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-status, session, store-check, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

@@ -48,12 +48,14 @@ fn every_operation_answers_as_the_description_says() {
     let revoked = check("revoke_retention", 200, revoked).value();
     assert_eq!(revoked["released"][0]["cause"], "revoked");
     check("show_history", 200, world.get("/v1/licenses/active/history"));
+    check("show_report", 200, world.get("/v1/licenses/active/report?from=2026-01-01"));
     check("follow_events", 200, ask("GET", "/v1/licenses/active/events?after=3").first());
     check("list_schemas", 200, world.get("/v1/schemas"));
     check("show_schema", 200, world.get("/v1/schemas/license-usage?profile=observed"));
     check("show_openapi", 200, world.get("/openapi.json"));
     check("show_health", 200, world.get("/healthz"));
     check("show_readiness", 200, world.get("/readyz"));
+    check("show_metrics", 200, world.get("/metrics"));
     check("show_page", 200, world.get("/"));
     asked.insert("show_asset".to_owned());
     asked.insert("uninstall_license".to_owned());

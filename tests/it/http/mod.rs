@@ -1,5 +1,6 @@
 //! The license server: what it answers, through its real router or over the network.
 
 mod contract;
+mod metrics;
 mod safety;
 mod world;

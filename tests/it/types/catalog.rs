@@ -101,6 +101,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
     };
     all.extend([
         root::<documented::CredentialList>("CredentialList", &Profile::ALL),
+        root::<documented::LicenseReport>("LicenseReport", &Profile::ALL),
         root::<documented::LicenseList>("LicenseList", &Profile::ALL),
         root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
         root::<observed::LicenseUsage>("LicenseUsage", &[Profile::Observed]),

@@ -1,12 +1,14 @@
 //! Licenses: what is installed, and what of it can be had.
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use license_pool::{Error, InstallOptions};
 use license_types::{InstallStatus, LicenseInfo, LicenseSummary, ProblemCode};
 
 use crate::answer::{json, ok};
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::parameters::Parameters;
 use crate::routes::Answer;
 
 /// `GET /v1/licenses`
@@ -68,4 +70,13 @@ pub(super) async fn uninstall(call: &Call) -> Answer {
 /// `GET /v1/licenses/{n}/products/{id}/availability`
 pub(super) async fn availability(call: &Call) -> Answer {
     Ok(ok(&call.pool().availability_async(call.product()).await?))
+}
+
+/// `GET /v1/licenses/{n}/report`
+pub(super) async fn report(call: &Call) -> Answer {
+    let Parameters { from, to, product, .. } = &call.parameters;
+    let time = from.unwrap_or(Timestamp::MIN)..to.unwrap_or(Timestamp::MAX);
+    let mut days = call.pool().days(time).await?;
+    days.retain(|day| product.is_none_or(|product| day.product_id == product));
+    Ok(ok(&days))
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::stream;
-use license_pool::Pool;
+use license_pool::{Pool, Selection};
 use license_types::Entry;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -30,6 +30,7 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(super) async fn history(call: &Call) -> Answer {
     let mut pages = History {
         pool: call.pool(),
+        wanted: call.parameters.selection(),
         after: call.parameters.after.unwrap_or(0),
         left: call.parameters.limit.unwrap_or(u64::MAX),
     };
@@ -55,22 +56,29 @@ pub(super) async fn history(call: &Call) -> Answer {
 
 struct History {
     pool: Pool,
+    wanted: Selection,
     after: u64,
     left: u64,
 }
 
 impl History {
+    /// The next lines, which are some; none at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let limit = usize::try_from(self.left).unwrap_or(PAGE).min(PAGE);
-        if limit == 0 {
-            return Ok(None);
+        while self.left > 0 {
+            let limit = usize::try_from(self.left).unwrap_or(PAGE).min(PAGE);
+            let page = self.pool.stretch(self.after, limit, self.wanted.clone()).await?;
+            let is_end = page.reached == page.end;
+            self.after = page.reached;
+            self.left -= u64::try_from(page.entries.len()).unwrap_or(self.left).min(self.left);
+            if is_end {
+                self.left = 0;
+            }
+            if !page.entries.is_empty() {
+                let lines: String = page.entries.iter().map(|entry| line(entry) + "\n").collect();
+                return Ok(Some(lines.into()));
+            }
         }
-        let page = self.pool.page(self.after, limit).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        self.after = last.sequence.get();
-        self.left -= u64::try_from(page.len()).unwrap_or(u64::MAX);
-        let lines: String = page.iter().map(|entry| line(entry) + "\n").collect();
-        Ok(Some(lines.into()))
+        Ok(None)
     }
 }
 

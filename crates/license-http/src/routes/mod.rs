@@ -23,6 +23,7 @@ pub(crate) async fn answer(call: Call) -> Answer {
         Operation::ShowLicense => licenses::show(&call).await,
         Operation::UninstallLicense => licenses::uninstall(&call).await,
         Operation::ShowAvailability => licenses::availability(&call).await,
+        Operation::ShowReport => licenses::report(&call).await,
         Operation::ShowUsage => usage::show(&call).await,
         Operation::Retain => sessions::retain(&call).await,
         Operation::ShowSession => sessions::show(&call).await,
@@ -37,6 +38,7 @@ pub(crate) async fn answer(call: Call) -> Answer {
         Operation::ShowOpenapi => Ok(service::openapi()),
         Operation::ShowHealth => Ok(service::health(&call)),
         Operation::ShowReadiness => service::readiness(&call).await,
+        Operation::ShowMetrics => service::metrics(&call).await,
         Operation::ShowPage => Ok(service::page()),
         Operation::ShowAsset => service::asset(&call),
     }

@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use license_types::schemas::{self, Profile};
 use license_types::{Health, HealthStatus, ProblemCode, SchemaList};
 
@@ -9,6 +11,7 @@ use crate::answer::{JSON, body, ok};
 use crate::assets::{ASSETS, PAGE};
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::metrics::{self, Page, Seen};
 use crate::routes::Answer;
 
 /// The description of everything that can be asked.
@@ -69,4 +72,32 @@ pub(super) fn asset(call: &Call) -> Answer {
         Some(asset) => Ok(body(StatusCode::OK, asset.media, asset.content)),
         None => Err(Failure::new(ProblemCode::NotFound, "the page has no such file")),
     }
+}
+
+/// Licenses of which figures are shown: more are no longer few labels.
+const LICENSES_MAX: usize = 100;
+
+/// `GET /metrics`
+pub(super) async fn metrics(call: &Call) -> Answer {
+    let pool = &call.state.pool;
+    let now = call.state.options.clock.now();
+    let today = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |day| day.timestamp());
+    let mut seen = Vec::new();
+    for number in pool.licenses_async().await?.into_iter().take(LICENSES_MAX) {
+        let pool = pool.license(number);
+        match pool.info_async().await {
+            Ok(Some(info)) => {
+                let days = pool.days(today..Timestamp::MAX).await?;
+                let peaks = days.iter().map(|day| (day.product_id, day.peak_used_count.get()));
+                seen.push(Seen { info, peaks: peaks.collect() });
+            }
+            // One that cannot be used must not hide the others.
+            Ok(None) | Err(license_pool::Error::LedgerFaulted { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut page = Page::default();
+    metrics::licenses(&seen, now, &mut page);
+    call.state.counters.write(&mut page);
+    Ok(body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.into_text()))
 }

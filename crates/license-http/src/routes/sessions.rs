@@ -1,12 +1,14 @@
 //! Sessions: what they retain, renew and release.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use license_pool::{Held, Refusal, Release, Retain, Target};
+use license_pool::{Error, Granted, Pool, Refusal, Release, Retain, Target};
 use license_types::{
-    Problem, ProblemCode, ReleaseCause, RenewListReceipt, RenewListRequest, RenewReceipt,
-    RenewRequest, RenewResult, RenewedLease, RetainReceipt, RetainRequest, SessionRenewal,
+    Problem, ProblemCode, ProductId, ReleaseCause, RenewListReceipt, RenewListRequest,
+    RenewReceipt, RenewRequest, RenewResult, RenewedLease, RetainReceipt, RetainRequest, SessionId,
 };
 
 use crate::answer::{json, ok};
@@ -14,19 +16,31 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::limits;
 use crate::routes::Answer;
+use crate::state::State;
+
+/// A request waits no longer than this; who wants to wait longer asks again and keeps its place.
+const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `PUT /v1/licenses/{n}/sessions/{sid}/products/{id}`
 pub(super) async fn retain(call: &Call) -> Answer {
+    let retained = retained(call).await;
+    if let Err(failure) = &retained
+        && matches!(
+            failure.problem.code,
+            ProblemCode::NoLicenseLeft | ProblemCode::LicenseExpired | ProblemCode::UnknownProduct
+        )
+    {
+        call.state.counters.refused(call.product(), failure.problem.code);
+    }
+    retained
+}
+
+async fn retained(call: &Call) -> Answer {
     let RetainRequest { reason, session: description, lease_seconds } = call.body()?;
     limits::texts(&description, reason.as_ref())?;
     let (pool, session, product) = (call.own_pool(), call.session(), call.product());
-    if call.state.is_draining() {
-        // Who holds it already only renews.
-        let held = pool.session_async(session.clone()).await?;
-        if !held.iter().any(|held| held.record.product == product) {
-            let detail = "the server is stopping and grants nothing new: ask another";
-            return Err(Failure::new(ProblemCode::Draining, detail).retry_after(1));
-        }
+    if call.state.is_draining() && !holds(&pool, &session, product).await? {
+        return Err(draining());
     }
     let mut retain = Retain::new(product, session, description);
     if let Some(reason) = reason {
@@ -34,25 +48,56 @@ pub(super) async fn retain(call: &Call) -> Answer {
     }
     retain.lease_seconds = Some(lease_seconds.unwrap_or(call.state.options.lease));
     retain.max_seats = call.caller.max_seats;
-    let seat = pool.retain_with(retain).await?;
-    let status = if seat.is_new() { StatusCode::CREATED } else { StatusCode::OK };
-    let receipt = seat.receipt();
-    seat.keep();
-    Ok(json(status, &receipt))
+    let wait = call.parameters.wait.map(|wait| wait.min(WAIT_MAX)).filter(|wait| !wait.is_zero());
+    let Granted { receipt, new } = match wait {
+        None => pool.grant(retain, None).await?,
+        Some(_) => {
+            let _waiting = Waiting::begin(&call.state);
+            tokio::select! {
+                granted = pool.grant(retain, wait) => granted?,
+                () = call.state.drained() => return Err(draining()),
+            }
+        }
+    };
+    Ok(json(if new { StatusCode::CREATED } else { StatusCode::OK }, &receipt))
+}
+
+/// Counts a request that waits, for as long as it does.
+struct Waiting<'a>(&'a State);
+
+impl Waiting<'_> {
+    fn begin(state: &State) -> Waiting<'_> {
+        state.counters.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(state)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a session holds a product, so that it may go on holding it.
+async fn holds(pool: &Pool, session: &SessionId, product: ProductId) -> Result<bool, Failure> {
+    match pool.session(session.clone()).await {
+        Ok(RenewReceipt { held }) => {
+            Ok(held.iter().any(|receipt| receipt.retention.product_id == product))
+        }
+        Err(Error::Refused(Refusal::NotRetained { .. })) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn draining() -> Failure {
+    let detail = "the server is stopping and grants nothing new: ask another";
+    Failure::new(ProblemCode::Draining, detail).retry_after(1)
 }
 
 /// `GET /v1/licenses/{n}/sessions/{sid}`
 pub(super) async fn show(call: &Call) -> Answer {
     let pool = if call.caller.reads_everything() { call.pool() } else { call.own_pool() };
-    let session = call.session();
-    let held = pool.session_async(session.clone()).await?;
-    if held.is_empty() {
-        let session = Some(Arc::new(session));
-        let refusal = Refusal::NotRetained { session, product: None, token: None };
-        return Err(license_pool::Error::Refused(refusal).into());
-    }
-    let receipt = |held: &Held| RetainReceipt { retention: held.retention(), lease: None };
-    Ok(ok(&RenewReceipt { held: held.iter().map(receipt).collect() }))
+    Ok(ok(&pool.session(call.session()).await?))
 }
 
 /// `POST /v1/licenses/{n}/sessions/{sid}/renew`
@@ -72,19 +117,15 @@ pub(super) async fn renew_list(call: &Call) -> Answer {
         let detail = format!("the list has more than {SESSIONS_MAX} sessions: send several");
         return Err(Failure::bad_request(detail));
     }
+    let asked: Vec<_> =
+        sessions.into_iter().map(|renewal| (renewal.session_id, renewal.state)).collect();
+    let names: Vec<SessionId> = asked.iter().map(|(session, _)| session.clone()).collect();
     let pool = call.own_pool();
     // A license that is not there concerns the request, not each session of it.
     pool.head_async().await?;
-    let asked: Vec<_> = sessions
-        .into_iter()
-        .map(|SessionRenewal { session_id, state }| {
-            let pending = pool.renew_async(session_id.as_str(), state);
-            (session_id, pending)
-        })
-        .collect();
-    let mut results = Vec::with_capacity(asked.len());
-    for (session_id, pending) in asked {
-        let (held, problem) = match pending.await {
+    let mut results = Vec::with_capacity(names.len());
+    for (session_id, renewed) in names.into_iter().zip(pool.renew_all(asked).await?) {
+        let (held, problem) = match renewed {
             Ok(receipt) => (Some(leases(receipt)), None),
             Err(error) => (None, Some(told(error)?)),
         };
@@ -103,8 +144,8 @@ fn leases(receipt: RenewReceipt) -> Vec<RenewedLease> {
 }
 
 /// What concerns one session is told of that one; what concerns all fails the request.
-fn told(error: license_pool::Error) -> Result<Problem, Failure> {
-    let of_one = matches!(error, license_pool::Error::Refused(_));
+fn told(error: Error) -> Result<Problem, Failure> {
+    let of_one = matches!(error, Error::Refused(_));
     let failure = Failure::from(error);
     if of_one { Ok(*failure.problem) } else { Err(failure) }
 }

@@ -1,0 +1,260 @@
+//! Figures for Prometheus: what is allowed and used, what was refused, and how requests fare.
+//!
+//! Labels are bounded: licenses and products that are installed, codes, operations and statuses of
+//! the table. No user, session or address is among them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use license_types::{LicenseInfo, LicensedProduct, ProblemCode, ProductId};
+
+use crate::operation::Operation;
+
+/// Statuses that the table promises, and one for whatever else.
+const STATUSES: [u16; 14] = [200, 201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 0];
+
+/// Upper ends of the buckets of times, in milliseconds.
+const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 1_000, 10_000];
+
+const OPERATIONS: usize = Operation::ALL.len();
+
+/// What was counted since the server started.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    answers: [[AtomicU64; STATUSES.len()]; OPERATIONS],
+    /// How many took no longer than each bucket, and longer than the one before.
+    times: [[AtomicU64; BUCKETS.len() + 1]; OPERATIONS],
+    microseconds: [AtomicU64; OPERATIONS],
+    refusals: Mutex<BTreeMap<(ProductId, ProblemCode), u64>>,
+    /// Requests that wait for a license.
+    pub(crate) waiting: AtomicU64,
+}
+
+/// More pairs of product and code are not told apart.
+const REFUSALS_MAX: usize = 1000;
+
+impl Counters {
+    pub(crate) fn new() -> Counters {
+        Counters {
+            answers: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+            times: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+            microseconds: std::array::from_fn(|_| AtomicU64::new(0)),
+            refusals: Mutex::default(),
+            waiting: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, operation: Operation, status: u16, time: Duration) {
+        let at = operation as usize;
+        let status = STATUSES.iter().position(|known| *known == status);
+        self.answers[at][status.unwrap_or(STATUSES.len() - 1)].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.iter().position(|end| micros <= end * 1000);
+        self.times[at][bucket.unwrap_or(BUCKETS.len())].fetch_add(1, Ordering::Relaxed);
+        self.microseconds[at].fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Counts a license that was refused.
+    pub(crate) fn refused(&self, product: ProductId, code: ProblemCode) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() < REFUSALS_MAX || refusals.contains_key(&(product, code)) {
+            *refusals.entry((product, code)).or_default() += 1;
+        }
+    }
+
+    /// What was counted, as text.
+    pub(crate) fn write(&self, page: &mut Page) {
+        for (at, operation) in Operation::ALL.into_iter().enumerate() {
+            for (status, count) in STATUSES.iter().zip(&self.answers[at]) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let labels = [("operation", operation.name()), ("status", &status.to_string())];
+                    page.sample(&REQUESTS, "", &labels, count as f64);
+                }
+            }
+        }
+        for (at, operation) in Operation::ALL.into_iter().enumerate() {
+            let mut count = 0;
+            let ends = BUCKETS.iter().map(|end| (*end as f64 / 1000.0).to_string());
+            let ends = ends.chain(["+Inf".to_owned()]);
+            let samples: Vec<(String, u64)> = ends
+                .zip(&self.times[at])
+                .map(|(end, times)| {
+                    count += times.load(Ordering::Relaxed);
+                    (end, count)
+                })
+                .collect();
+            if count == 0 {
+                continue;
+            }
+            for (end, count) in samples {
+                let labels = [("operation", operation.name()), ("le", &*end)];
+                page.sample(&SECONDS, "_bucket", &labels, count as f64);
+            }
+            let labels = [("operation", operation.name())];
+            let seconds = self.microseconds[at].load(Ordering::Relaxed) as f64 / 1e6;
+            page.sample(&SECONDS, "_sum", &labels, seconds);
+            page.sample(&SECONDS, "_count", &labels, count as f64);
+        }
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((product, code), count) in &*refusals {
+            let labels = [("product", &*product.to_string()), ("code", code.as_str())];
+            page.sample(&REFUSALS, "", &labels, *count as f64);
+        }
+        drop(refusals);
+        page.sample(&WAITING, "", &[], self.waiting.load(Ordering::Relaxed) as f64);
+    }
+}
+
+/// A figure: its name, kind and meaning.
+pub(crate) struct Figure {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+}
+
+const fn figure(name: &'static str, kind: &'static str, help: &'static str) -> Figure {
+    Figure { name, kind, help }
+}
+
+const ALLOWED: Figure =
+    figure("license_product_allowed", "gauge", "Licenses allowed now; 32767 where unlimited");
+const USED: Figure = figure("license_product_used", "gauge", "Licenses in use, over all servers");
+const BALANCE: Figure = figure("license_product_balance", "gauge", "Licenses still free");
+const PEAK: Figure =
+    figure("license_product_peak", "gauge", "The most licenses in use at once today (UTC)");
+const EXPIRATION: Figure = figure(
+    "license_product_expiration_seconds",
+    "gauge",
+    "Seconds until the next of the rights that count expires",
+);
+const RENEWAL_FAILURES: Figure = figure(
+    "license_renewal_failures",
+    "gauge",
+    "Automatic renewals of the license that failed, as its document says",
+);
+const REFUSALS: Figure = figure(
+    "license_refusals_total",
+    "counter",
+    "Licenses that this server refused, by product and code",
+);
+const WAITING: Figure =
+    figure("license_waiting", "gauge", "Requests that wait for a license at this server");
+const REQUESTS: Figure =
+    figure("license_http_requests_total", "counter", "Requests answered, by operation and status");
+const SECONDS: Figure =
+    figure("license_http_request_seconds", "histogram", "Time to answer a request");
+
+/// The text that is shown to Prometheus.
+#[derive(Default)]
+pub(crate) struct Page {
+    text: String,
+    last: &'static str,
+}
+
+impl Page {
+    /// Adds a sample; all of one figure come one after the other.
+    fn sample(&mut self, figure: &Figure, suffix: &str, labels: &[(&str, &str)], value: f64) {
+        let Figure { name, kind, help } = figure;
+        if self.last != *name {
+            let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            self.last = name;
+        }
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labels = labels.join(",");
+        let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(self.text, "{name}{suffix}{braces} {value}");
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// One license as it is, with the peaks of today.
+pub(crate) struct Seen {
+    pub(crate) info: LicenseInfo,
+    pub(crate) peaks: BTreeMap<ProductId, u64>,
+}
+
+/// What every license allows and what is in use.
+pub(crate) fn licenses(seen: &[Seen], now: Timestamp, page: &mut Page) {
+    let of_products: [(&Figure, Value); 5] = [
+        (&ALLOWED, |_, product, _| Some(product.allowed_count.get() as f64)),
+        (&USED, |_, product, _| Some(product.used_count.get() as f64)),
+        (&BALANCE, |_, product, _| Some(balance(product))),
+        (&PEAK, |seen, product, _| {
+            let peak = seen.peaks.get(&product.id).copied().unwrap_or_default();
+            Some(peak.max(product.used_count.get()) as f64)
+        }),
+        (&EXPIRATION, |seen, product, now| expiration(&seen.info, product, now)),
+    ];
+    for (figure, value) in of_products {
+        for seen in seen {
+            for product in &seen.info.products {
+                if let Some(value) = value(seen, product, now) {
+                    let labels = [
+                        ("license", seen.info.license_number.as_str()),
+                        ("product", &product.id.to_string()),
+                        ("name", &product.name),
+                    ];
+                    page.sample(figure, "", &labels, value);
+                }
+            }
+        }
+    }
+    for Seen { info, .. } in seen {
+        let failures = info.renewal_failure_count.map_or(0, |failures| failures.get());
+        let labels = [("license", info.license_number.as_str())];
+        page.sample(&RENEWAL_FAILURES, "", &labels, failures as f64);
+    }
+}
+
+type Value = fn(&Seen, &LicensedProduct, Timestamp) -> Option<f64>;
+
+/// What a right counts that has no limit.
+const UNLIMITED: u64 = 32767;
+
+fn balance(product: &LicensedProduct) -> f64 {
+    let allowed = product.allowed_count.get();
+    if allowed == UNLIMITED {
+        return UNLIMITED as f64;
+    }
+    allowed.saturating_sub(product.used_count.get()) as f64
+}
+
+/// Seconds until less is allowed than now.
+fn expiration(info: &LicenseInfo, product: &LicensedProduct, now: Timestamp) -> Option<f64> {
+    let own = product.rights.iter().filter_map(|right| right.expiration_date.as_ref());
+    let dates = own.chain(info.expiration_date.as_ref());
+    let ends = dates.filter_map(|date| end_of(date.to_date()?)).filter(|end| *end > now);
+    ends.min().map(|end| end.duration_since(now).as_secs_f64())
+}
+
+/// The first instant after a day, in UTC.
+fn end_of(day: Date) -> Option<Timestamp> {
+    Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+/// A label's value as the format wants it; control characters have no place in it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' => escaped.push_str("\\\\"),
+            '"' => escaped.push_str("\\\""),
+            '\n' => escaped.push_str("\\n"),
+            _ if letter.is_control() => escaped.push('\u{fffd}'),
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,43 @@
+//! `/metrics`: what monitoring reads, with labels that stay few and say nothing of people.
+
+use license_http::Options;
+
+use super::world::World;
+use crate::pool::world::{license, options};
+
+#[test]
+fn figures_are_of_products_and_operations_and_of_nobody() {
+    let world = World::sample();
+    world.retain("0025", "of-ann").expect(201);
+    assert_eq!(world.retain("0025", "of-eve").problem(), "409 no_license_left");
+    let text = world.get("/metrics").expect(200).text;
+    for line in [
+        r#"license_product_allowed{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
+        r#"license_product_used{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
+        r#"license_product_balance{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 0"#,
+        r#"license_product_peak{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
+        r#"license_refusals_total{product="808464949",code="no_license_left"} 1"#,
+        r#"license_http_requests_total{operation="retain",status="201"} 1"#,
+        r#"license_http_requests_total{operation="retain",status="409"} 1"#,
+        r#"license_http_request_seconds_bucket{operation="retain",le="+Inf"} 2"#,
+        "license_waiting 0",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is missing: {text}");
+    }
+    for secret in ["ann", "eve", "192.0.2.1"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn names_cannot_break_out_of_their_labels() {
+    let pool = options().open("memory:").unwrap();
+    let evil = r#"x\"} 1\nlicense_product_used{product=\"1"#;
+    pool.install(license("A", 5).replace("4D Client", evil).as_bytes()).unwrap();
+    let world = World::over(pool, Options::new()).administered();
+    let text = world.get("/metrics").expect(200).text;
+    let used = text.lines().filter(|line| line.starts_with("license_product_used{"));
+    let used: Vec<&str> = used.collect();
+    let whole = r#"license_product_used{license="A",product="808464441",name="x\"} 1\nlicense_product_used{product=\"1"} 0"#;
+    assert_eq!(used, [whole]);
+}
