@@ -2,7 +2,6 @@
 //! servers that share it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 
 use jiff::Timestamp;
 use license_cli::Exit;
@@ -11,7 +10,7 @@ use license_pool::Pool;
 use license_types::{Entry, Event, Problem, ProductId, Token};
 use serde_json::Value;
 
-use super::server::{administered, served};
+use super::server::served;
 use super::shell::{Output, Shell, conforming};
 use crate::scripts::{
     data,
@@ -26,9 +25,6 @@ struct CliEngine {
     /// The servers that are asked, where the file is not.
     servers: Option<BTreeMap<String, Running>>,
 }
-
-/// What is shown to servers, once there is one.
-const CREDENTIAL: &str = "LICENSE_CREDENTIAL";
 
 /// The server that is asked unless a script says otherwise.
 const SERVER: &str = "here";
@@ -50,13 +46,6 @@ impl CliEngine {
 
     /// Where the server of this name is, which is started where it does not run.
     fn server(&mut self, name: &str) -> Option<String> {
-        if self.servers.as_ref()?.is_empty()
-            && !self.shell.variables.contains_key(OsStr::new(CREDENTIAL))
-        {
-            let running = served(&self.shell, name);
-            administered(&mut self.shell);
-            self.servers.as_mut()?.insert(name.to_owned(), running);
-        }
         let start = || served(&self.shell, name);
         let running = self.servers.as_mut()?.entry(name.to_owned()).or_insert_with(start);
         Some(running.url())
