@@ -7,6 +7,7 @@ pub mod callers;
 pub mod differential;
 pub mod load;
 pub mod records;
+pub mod simulation;
 
 /// The landing page.
 #[cfg(doctest)]

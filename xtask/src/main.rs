@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, codegen, pages};
+use xtask::{bench, codegen, pages, simulate};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Chore {
     Codegen(codegen::Arguments),
     /// Measure the figures that the project promises, each beside its yardstick.
     Bench(bench::Arguments),
+    /// Run servers, clients and stores in trouble, from seeds, and judge every reply.
+    Simulate(simulate::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -28,5 +30,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Pages(arguments) => pages::run(&arguments),
         Chore::Codegen(arguments) => codegen::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Simulate(arguments) => simulate::run(&arguments),
     }
 }

@@ -1,0 +1,252 @@
+//! A server's way to the store: it fails, loses answers, and lies where a fault is planted.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fastrand::Rng;
+use license_core::{Entry, Event};
+use license_pool::log::{
+    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server,
+    ServerRow, Silence, Since, Turn, TurnError,
+};
+
+use license_types::{ServerName, Token};
+
+use super::Planted;
+
+/// How badly a way to the store treats its server; shared with the world.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) rng: Rng,
+    /// The store cannot be reached.
+    pub(super) away: bool,
+    /// In a thousand.
+    pub(super) fails: u64,
+    pub(super) unanswered: u64,
+    pub(super) crashes: u64,
+    /// The process died in a turn.
+    pub(super) crashed: bool,
+    /// Commits without an answer.
+    pub(super) unknown: u64,
+    pub(super) planted: Option<Planted>,
+    /// Whether the process was started again: then a planted fault forgets a token.
+    pub(super) restarted: bool,
+}
+
+impl Trouble {
+    fn happens(&mut self, chance: u64) -> bool {
+        chance > 0 && self.rng.u64(0..1000) < chance
+    }
+}
+
+/// The log as one server reaches it.
+pub(super) struct Link {
+    store: MemoryLog,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+impl Link {
+    pub(super) fn new(store: MemoryLog, trouble: Arc<Mutex<Trouble>>) -> Link {
+        Link { store, trouble }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reach(&self, action: &'static str) -> Result<(), LogError> {
+        let mut trouble = self.trouble();
+        let fails = trouble.fails;
+        if trouble.crashed || trouble.away || trouble.happens(fails) {
+            Err(unavailable(action))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Log for Link {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Turn,
+    ) -> Result<(), TurnError> {
+        self.reach("begin").map_err(TurnError::Dropped)?;
+        let (trouble, lie) = (self.trouble.clone(), self.trouble().planted);
+        let mut fate = Fate::Committed;
+        let mut lied = |news: News| {
+            let news = if lie == Some(Planted::NoHeadCheck) { stale(asked, news) } else { news };
+            let mut turn = decide(news);
+            if turn.appends.is_empty() && turn.ends.is_empty() {
+                return turn;
+            }
+            let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            fate = Fate::of(&mut trouble);
+            match lie {
+                Some(Planted::ReplyBeforeDurability) if trouble.happens(50) => return Turn::default(),
+                Some(Planted::ReleaseTwice) => turn.appends.iter_mut().for_each(release_twice),
+                Some(Planted::TokenReused) if trouble.restarted => {
+                    trouble.restarted = !turn.appends.iter_mut().any(reuse_token);
+                }
+                _ => {}
+            }
+            if fate.made() { turn } else { Turn::default() }
+        };
+        self.store.turn(asked, &mut lied)?;
+        match fate {
+            Fate::Committed => Ok(()),
+            Fate::Dropped | Fate::Crashed { .. } => Err(TurnError::Dropped(unavailable("write"))),
+            Fate::Unanswered { .. } if lie == Some(Planted::UnknownTakenForFailed) => {
+                Err(TurnError::Dropped(unavailable("write")))
+            }
+            Fate::Unanswered { .. } => Err(TurnError::Unknown(unavailable("commit"))),
+        }
+    }
+
+    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
+        self.reach("look")?;
+        self.store.landed(mark)
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.reach("read")?;
+        let planted = self.trouble().planted;
+        if planted == Some(Planted::AnswerFromMemory)
+            && asked.iter().all(|asked| asked.known.is_some())
+        {
+            return Ok(remembered(asked));
+        }
+        self.store.catch_up(asked)
+    }
+
+    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
+        self.reach("read")?;
+        self.store.page(ledger, after, limit)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
+        self.reach("read")?;
+        self.store.ledgers()
+    }
+
+    fn register(&mut self, server: Server) -> Result<u64, LogError> {
+        self.reach("register")?;
+        self.store.register(server)
+    }
+
+    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
+        self.reach("beat")?;
+        self.store.beat(silences)
+    }
+
+    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        self.reach("read")?;
+        self.store.serving(server)
+    }
+
+    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
+        self.reach("read")?;
+        self.store.silences(ledger)
+    }
+
+    fn leave(&mut self) -> Result<(), LogError> {
+        self.reach("leave")?;
+        self.store.leave()
+    }
+
+    fn format(&mut self) -> Result<u64, LogError> {
+        self.store.format()
+    }
+}
+
+/// What becomes of a turn that appends.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Committed,
+    Dropped,
+    /// The commit gets no answer, made or not.
+    Unanswered {
+        made: bool,
+    },
+    /// The process dies, with the commit made or not.
+    Crashed {
+        made: bool,
+    },
+}
+
+impl Fate {
+    fn of(trouble: &mut Trouble) -> Fate {
+        let Trouble { fails, unanswered, crashes, .. } = *trouble;
+        if trouble.happens(crashes) {
+            trouble.crashed = true;
+            Fate::Crashed { made: trouble.rng.bool() }
+        } else if trouble.happens(unanswered) {
+            trouble.unknown += 1;
+            Fate::Unanswered { made: trouble.rng.bool() }
+        } else if trouble.happens(fails) {
+            Fate::Dropped
+        } else {
+            Fate::Committed
+        }
+    }
+
+    fn made(self) -> bool {
+        match self {
+            Fate::Committed => true,
+            Fate::Dropped => false,
+            Fate::Unanswered { made } | Fate::Crashed { made } => made,
+        }
+    }
+}
+
+fn unavailable(action: &'static str) -> LogError {
+    LogError::Unavailable { action, source: "the simulation says so".into() }
+}
+
+/// News as if nobody else had appended anything to what is known.
+fn stale(asked: &[Asked], mut news: News) -> News {
+    for (id, since) in &mut news.ledgers {
+        let known = asked.iter().any(|asked| asked.known.is_some_and(|(known, _)| known == *id));
+        if known {
+            *since = Since::Entries(Vec::new());
+        }
+    }
+    news
+}
+
+/// Writes each release down twice, with sequences that fit.
+fn release_twice(append: &mut Append) {
+    let mut more = 0;
+    for mut entry in mem::take(&mut append.entries) {
+        entry.sequence += more;
+        append.entries.push(entry.clone());
+        if matches!(entry.event, Event::Released(_)) {
+            more += 1;
+            append.entries.push(Entry { sequence: entry.sequence + 1, ..entry });
+        }
+    }
+}
+
+/// Gives the token before to the first retention; false where there is none.
+fn reuse_token(append: &mut Append) -> bool {
+    let retained = append.entries.iter_mut().find_map(|entry| match &mut entry.event {
+        Event::Retained(retained) if retained.token > Token::MIN => Some(Arc::make_mut(retained)),
+        _ => None,
+    });
+    let Some(retained) = retained else { return false };
+    retained.token = Token::new(retained.token.get() - 1).expect("it was above the least");
+    true
+}
+
+/// News as if nothing had happened since, whoever asks.
+fn remembered(asked: &[Asked]) -> News {
+    let known = || asked.iter().filter_map(|asked| asked.known.map(|(ledger, _)| ledger));
+    let mut ledgers: Vec<LedgerId> = known().collect();
+    ledgers.sort_unstable();
+    ledgers.dedup();
+    News {
+        found: known().map(Found::Ledger).collect(),
+        ledgers: ledgers.into_iter().map(|id| (id, Since::Entries(Vec::new()))).collect(),
+        ..News::default()
+    }
+}
