@@ -25,6 +25,7 @@ mod postgres;
 mod processes;
 mod readme;
 mod scripts;
+mod simulation;
 mod snapshots;
 mod suite;
 mod types;

@@ -84,11 +84,13 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.calm = true;
         for server in 0..self.servers.len() {
+            let mut unknown = 0;
             self.trouble(server, |trouble| {
                 (trouble.fails, trouble.unanswered, trouble.crashes) = (0, 0, 0);
                 trouble.away = false;
-                self.tally.unknown += trouble.unknown;
+                unknown = trouble.unknown;
             });
+            self.tally.unknown += unknown;
             self.servers[server].frozen_until = 0;
             self.plan(0, Event::Start { server });
         }

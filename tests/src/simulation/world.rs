@@ -1,7 +1,6 @@
 //! The world of one run: it decides what happens next, and drives the servers.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

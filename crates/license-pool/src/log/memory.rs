@@ -27,7 +27,7 @@ pub struct MemoryLog {
     server: Option<Server>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Store {
     /// Ledgers by their id, from 1.
     ledgers: Vec<Ledger>,
@@ -37,7 +37,7 @@ struct Store {
     credentials: Vec<KeptCredential>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ledger {
     /// The last one is in force.
     numbers: Vec<Arc<str>>,
@@ -50,6 +50,18 @@ struct Ledger {
 }
 
 impl MemoryLog {
+    /// A copy of everything in it, which shares nothing with it and acts as no server.
+    pub fn backup(&self) -> MemoryLog {
+        let store = self.store().clone();
+        MemoryLog { store: Arc::new(Mutex::new(store)), server: None }
+    }
+
+    /// Goes back to a backup, for every clone.
+    pub fn restore(&self, backup: &MemoryLog) {
+        let store = backup.store().clone();
+        *self.store() = store;
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         // Nothing is left half done: appends are made in one go, after everything that could panic.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
