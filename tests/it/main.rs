@@ -26,6 +26,7 @@ mod processes;
 mod readme;
 mod scripts;
 mod simulation;
+mod simulation;
 mod snapshots;
 mod suite;
 mod types;

@@ -1,10 +1,13 @@
 //! A server's way to the store: it fails, loses answers, and lies where a fault is planted.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use license_core::{Entry, Event};
+use jiff::Timestamp;
+use license_core::{Entry, Event, Figure};
+use license_pool::KeptCredential;
 use license_pool::log::{
     Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server,
     ServerRow, Silence, Since, Turn, TurnError,
@@ -147,6 +150,25 @@ impl Log for Link {
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
         self.reach("read")?;
         self.store.silences(ledger)
+    }
+
+    fn figures(
+        &mut self,
+        ledger: LedgerId,
+        days: Range<Timestamp>,
+    ) -> Result<Vec<Figure>, LogError> {
+        self.reach("read")?;
+        self.store.figures(ledger, days)
+    }
+
+    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
+        self.reach("read")?;
+        self.store.credentials()
+    }
+
+    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
+        self.reach("write")?;
+        self.store.keep_credential(credential)
     }
 
     fn leave(&mut self) -> Result<(), LogError> {
