@@ -11,12 +11,14 @@ use std::time::Instant;
 
 use license_tests::simulation::{self, Failure, Planted, Tally};
 
-const USAGE: &str = "simulate [--seeds N] [--from SEED] [--planted FAULT]";
+const USAGE: &str = "simulate [--seeds N] [--from SEED] [--planted FAULT] [--tell SEED]";
 
 struct Arguments {
     seeds: u64,
     from: u64,
     planted: Option<Planted>,
+    /// The one seed to run and to tell of.
+    told: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -28,7 +30,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Arguments { seeds, from, planted } = arguments;
+    let Arguments { seeds, from, planted, told } = arguments;
+    if let Some(seed) = told {
+        return match simulation::tell(seed, planted) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(failure) => {
+                println!("FAILED: {failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let began = Instant::now();
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let found: Mutex<(Tally, u64, Option<Failure>)> = Mutex::default();
@@ -72,7 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments { seeds: 10_000, from: 0, planted: None };
+    let mut arguments = Arguments { seeds: 10_000, from: 0, planted: None, told: None };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         let value = given.next().ok_or(format!("{flag} needs a value"))?;
@@ -80,6 +91,7 @@ fn arguments() -> Result<Arguments, String> {
         match &*flag {
             "--seeds" => arguments.seeds = number()?,
             "--from" => arguments.from = number()?,
+            "--tell" => arguments.told = Some(number()?),
             "--planted" => {
                 let planted = Planted::named(&value);
                 arguments.planted = Some(planted.ok_or(format!("there is no fault `{value}`"))?);

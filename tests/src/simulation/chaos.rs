@@ -21,12 +21,14 @@ impl World {
         match self.rng.u8(0..4) {
             0 => self.kill(server),
             1 => {
-                let pause = self.rng.u64(100..90_000);
+                let pause = self.rng.u64(100..150_000);
+                self.tell(|| format!("server-{server} freezes for {pause} ms"));
                 self.servers[server].frozen_until = now + pause;
             }
             2 => {
                 self.trouble(server, |trouble| trouble.away = true);
                 let delay = self.rng.u64(100..60_000);
+                self.tell(|| format!("server-{server} loses the store for {delay} ms"));
                 self.plan(delay, Event::StoreBack { server });
             }
             _ if self.scenario.restores => self.restore(),
@@ -64,6 +66,7 @@ impl World {
         };
         self.store.restore(&backup);
         self.tally.restored += 1;
+        self.tell(|| "the store goes back".to_owned());
         self.truth.forget();
         let _ = self.truth.read(&mut self.store, |_| Ok(()));
         // Nobody can rely on what the store forgot, nor judge what was said of it.
@@ -74,15 +77,17 @@ impl World {
             }
         }
         for place in 0..self.clients.len() {
-            self.plan(1_000, Event::Act(place));
+            self.plan_act(place, 1_000);
         }
         for server in &mut self.servers {
             server.owed.clear();
         }
     }
 
+    /// From now on nothing goes wrong any more, but that one of several servers may be gone for good.
     pub(super) fn calm_down(&mut self) {
         self.calm = true;
+        let gone = self.rng.usize(0..3 * self.servers.len());
         for server in 0..self.servers.len() {
             let mut unknown = 0;
             self.trouble(server, |trouble| {
@@ -91,8 +96,21 @@ impl World {
                 unknown = trouble.unknown;
             });
             self.tally.unknown += unknown;
+            self.servers[server].clock.set_ahead(0);
             self.servers[server].frozen_until = 0;
+            if server == gone && self.servers.len() > 1 {
+                self.kill(server);
+                self.servers[server].is_gone = true;
+                continue;
+            }
+            let process = self.servers[server].process;
             self.plan(0, Event::Start { server });
+            self.plan(0, Event::Step { server, process });
+        }
+        for client in &mut self.clients {
+            if self.servers[client.server].is_gone {
+                client.server = (client.server + 1) % self.servers.len();
+            }
         }
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Client {
     pub(super) doing: Doing,
     /// Counts what it sent, so that late answers are known as such.
     pub(super) sent: u64,
+    /// Counts its plans; only the last one is carried out.
+    pub(super) acts: u64,
 }
 
 impl Client {

@@ -42,6 +42,11 @@ impl MachineClock {
         after(self.begin, i64::try_from(self.time.now()).unwrap_or(i64::MAX))
     }
 
+    /// Whether the wall clock shows another time than the true one.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.ahead.load(Relaxed) != 0
+    }
+
     pub(super) fn set_ahead(&self, milliseconds: i64) {
         self.ahead.store(milliseconds, Relaxed);
     }

@@ -150,5 +150,13 @@ impl fmt::Display for Failure {
 /// # Errors
 /// The first thing that is wrong.
 pub fn run(seed: u64, planted: Option<Planted>) -> Result<Tally, Failure> {
-    world::World::new(seed, planted).run()
+    world::World::new(seed, planted, false).run()
+}
+
+/// Runs the world of one seed, and tells on stderr what happens in it.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn tell(seed: u64, planted: Option<Planted>) -> Result<Tally, Failure> {
+    world::World::new(seed, planted, true).run()
 }

@@ -81,7 +81,7 @@ impl Scenario {
                 Offer { product: product("0007"), count: None, ends: None },
             ],
             lease_seconds: if rng.bool() { 15 } else { 30 },
-            trouble: rng.u64(60_000..300_000),
+            trouble: rng.u64(60_000..400_000),
             clocks,
             loss: sometimes(rng, 150),
             latency: if rng.bool() { 20 } else { 2_000 },
@@ -91,9 +91,9 @@ impl Scenario {
                 _ => sometimes(rng, 100),
             },
             crashes: sometimes(rng, 30),
-            chaos: sometimes(rng, 400),
+            chaos: sometimes(rng, 700),
             deaths: sometimes(rng, 300),
-            restores: rng.u8(0..10) == 0,
+            restores: rng.u8(0..5) == 0,
         }
     }
 

@@ -27,7 +27,7 @@ impl World {
             Doing::Asking(request) => {
                 if request.holding.as_ref().is_some_and(|holding| holding.until <= now) {
                     // The lease is lost: nothing is held any more, as far as the client knows.
-                    self.plan(1_000, Event::Act(place));
+                    self.plan_act(place, 1_000);
                     return;
                 }
                 if self.rng.bool() {
@@ -40,7 +40,7 @@ impl World {
                 }
             }
             Doing::Holding(holding) if holding.until <= now => {
-                self.plan(1_000, Event::Act(place));
+                self.plan_act(place, 1_000);
                 return;
             }
             Doing::Holding(_) if self.happens(self.scenario.deaths / 10) => {
@@ -58,12 +58,13 @@ impl World {
         let (wish, client) = (request.wish, &mut self.clients[place]);
         client.doing = Doing::Asking(request);
         let (server, number) = (client.server, client.sent);
+        self.tell(|| format!("client-{place} asks server-{server}: {wish:?}"));
         if !self.happens(self.scenario.loss) {
             let delay = self.delay();
             self.plan(delay, Event::Arrive { server, client: place, number, wish });
         }
         let again = PATIENCE + self.rng.u64(0..1_000);
-        self.plan(again, Event::Act(place));
+        self.plan_act(place, again);
     }
 
     pub(super) fn delay(&mut self) -> u64 {
@@ -129,6 +130,8 @@ impl World {
             return; // An answer that comes late is an answer to nothing.
         }
         let request = request.clone();
+        self.tell(|| format!("client-{place} hears {reply:?}"));
+        let client = &mut self.clients[place];
         let next = match reply {
             Reply::Held { token, lease_seconds } => {
                 let lease = lease_seconds * 1_000;
@@ -145,6 +148,6 @@ impl World {
             Reply::Failed => return,
         };
         client.sent += 1;
-        self.plan(next, Event::Act(place));
+        self.plan_act(place, next);
     }
 }
