@@ -26,7 +26,6 @@ mod processes;
 mod readme;
 mod scripts;
 mod simulation;
-mod simulation;
 mod snapshots;
 mod suite;
 mod types;

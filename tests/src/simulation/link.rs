@@ -86,7 +86,9 @@ impl Log for Link {
             let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
             fate = Fate::of(&mut trouble);
             match lie {
-                Some(Planted::ReplyBeforeDurability) if trouble.happens(50) => return Turn::default(),
+                Some(Planted::ReplyBeforeDurability) if trouble.happens(50) => {
+                    return Turn::default();
+                }
                 Some(Planted::ReleaseTwice) => turn.appends.iter_mut().for_each(release_twice),
                 Some(Planted::TokenReused) if trouble.restarted => {
                     trouble.restarted = !turn.appends.iter_mut().any(reuse_token);

@@ -11,6 +11,8 @@
 //!   releases its license, whatever servers, clocks and stores do;
 //! - the end: when all is calm again, what dead clients and dead servers held becomes free in time.
 
+#![allow(clippy::print_stderr, reason = "a run can be told")]
+
 use std::fmt;
 use std::ops::AddAssign;
 

@@ -84,7 +84,9 @@ impl World {
                 let described = Session::rest("ann", session.as_str(), "127.0.0.1");
                 let mut retain = Retain::new(*product, session.clone(), described);
                 retain.lease_seconds = LeaseSeconds::new(self.scenario.lease_seconds).ok();
-                Owed::new(question, pool.grant(retain, None), Answer::Granted)
+                Owed::new(question, pool.grant(retain, None), |it| {
+                    Answer::Granted(it.map(Box::new))
+                })
             }
             Wish::Renew => {
                 Owed::new(question, pool.renew_async(session.as_str(), None), Answer::Renewed)

@@ -71,7 +71,7 @@ pub(super) struct Owed {
 }
 
 pub(super) enum Answer {
-    Granted(Result<Granted, Error>),
+    Granted(Result<Box<Granted>, Error>),
     Renewed(Result<RenewReceipt, Error>),
     Released(Result<ReleaseReceipt, Error>),
     Held(Result<Vec<Held>, Error>),
@@ -228,7 +228,7 @@ impl World {
                 if self.clients[client].acts == number {
                     self.act(client);
                 }
-            },
+            }
             Event::Arrive { server, client, number, wish } => {
                 self.arrive(server, client, number, wish);
             }
