@@ -2,5 +2,6 @@
 
 mod crashes;
 mod ground;
+mod torn;
 mod turns;
 mod worker;
