@@ -52,6 +52,7 @@ impl Pool {
             license: self.license.clone(),
             principal: self.principal.clone(),
             command: Command::Retain(retain),
+            only: None,
             wait: wait.filter(|wait| !wait.is_zero()),
             // Who is not there any more asks again, or its lease runs out.
             reply: Reply::Client(sender),

@@ -10,7 +10,7 @@ use crate::log::{Found, LedgerId, Turn, Which};
 use crate::queue::Attempt;
 use crate::request::{Done, Read, Write};
 use crate::step::{Gathering, Step};
-use crate::turn::{Moment, Role, Turns, distinct, place};
+use crate::turn::{Moment, Role, Turned, Turns, distinct, place};
 
 /// What a turn did.
 #[derive(Default)]
@@ -30,11 +30,11 @@ impl Turns {
         &mut self,
         writes: &[Write],
         waiters: &[(&Write, Attempt)],
-    ) -> Result<Written, Error> {
+    ) -> Result<Turned<Written>, Error> {
         let waiting = waiters.iter().map(|(write, _)| *write);
         let licenses = distinct(writes.iter().chain(waiting).map(|write| &write.license));
         let serving = self.actor.role == Role::Serving;
-        self.turn(&licenses, |moment| {
+        self.take(&licenses, |moment| {
             let mut batch = Batch {
                 moment,
                 licenses: &licenses,
@@ -48,7 +48,9 @@ impl Turns {
                 if let Command::Retain(retain) = &write.command {
                     batch.serve_waiters(Some((&write.license, retain.product)))?;
                 }
-                let outcome = batch.step(write, |step, id| step.write(id, &write.command))?;
+                let outcome = batch.step(write, |step, id| {
+                    step.write(id, &write.command, write.only.as_deref())
+                })?;
                 batch.written.outcomes.push(outcome.flatten());
             }
             batch.serve_waiters(None)?;

@@ -58,6 +58,7 @@ mod step;
 mod store_clock;
 mod takeover;
 mod turn;
+mod undecided;
 mod upkeep;
 mod url;
 mod verify;

@@ -103,7 +103,9 @@ impl Options {
     }
 
     /// Waits so long for a process that keeps a shared file to itself, before requests are answered
-    /// with [`Error::StoreBusy`](crate::Error::StoreBusy); ten seconds unless told otherwise.
+    /// with [`Error::StoreBusy`](crate::Error::StoreBusy), and for the store to tell whether a commit
+    /// was made, before they are answered with
+    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown); ten seconds unless told otherwise.
     pub fn patience(mut self, patience: Duration) -> Options {
         self.patience = patience;
         self
@@ -271,7 +273,7 @@ impl Options {
         let actor = Actor { server: server.clone(), epoch, instance, role, lease: self.lease };
         let archives = Archives::new(self.clock.clone(), self.keep, threaded);
         let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives);
-        let writer = Writer::new(turns, self.sleep);
+        let writer = Writer::new(turns, self.sleep, self.patience);
         let (sender, requests) = mpsc::channel();
         Ok((Driver::new(writer, self.clock, requests), sender, server))
     }

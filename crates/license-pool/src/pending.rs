@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -29,12 +29,24 @@ type Ask<T> = dyn FnMut(&mut Context<'_>) -> Poll<Result<T, Error>> + Send;
 impl<T: Send + 'static> Pending<T> {
     /// What answers, and the answer to come.
     pub(crate) fn new(shared: Arc<Shared>) -> (oneshot::Sender<Result<T, Error>>, Pending<T>) {
+        let (sender, _, pending) = Pending::watched(shared);
+        (sender, pending)
+    }
+
+    /// Likewise, with what shows whether anybody still waits for it.
+    pub(crate) fn watched(
+        shared: Arc<Shared>,
+    ) -> (oneshot::Sender<Result<T, Error>>, Weak<()>, Pending<T>) {
         let (sender, mut answer) = oneshot::async_channel();
+        let caller = Arc::new(());
+        let waits = Arc::downgrade(&caller);
         // A request is only left without an answer when the pool ends first.
         let flatten = |answer: Result<_, oneshot::RecvError>| answer.unwrap_or(Err(Error::Closed));
-        let poll =
-            move |context: &mut Context<'_>| Pin::new(&mut answer).poll(context).map(flatten);
-        (sender, Pending { poll: Box::new(poll), shared })
+        let poll = move |context: &mut Context<'_>| {
+            let _waits = &caller;
+            Pin::new(&mut answer).poll(context).map(flatten)
+        };
+        (sender, waits, Pending { poll: Box::new(poll), shared })
     }
 
     /// The same answer in another shape, made where it is received.

@@ -1,7 +1,7 @@
 //! The pool: what an embedder holds, and everything it can be asked.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use license_core::{Command, Install, Ledger, License, Refusal, Release, Retain, Target};
@@ -144,9 +144,9 @@ impl Pool {
 
     /// [`retain`](Self::retain) with a reason, a lease or a maximum of its own.
     pub fn retain_with(&self, retain: Retain) -> Pending<Seat> {
-        let (sender, pending) = Pending::new(self.shared.clone());
+        let (sender, waits, pending) = Pending::watched(self.shared.clone());
         let shared = Arc::downgrade(&self.shared);
-        self.write(Command::Retain(retain), move |done| {
+        self.write(Command::Retain(retain), waits, move |done| {
             let seat = done.and_then(|Done { granted, .. }| match (granted, shared.upgrade()) {
                 (Some(Granted { seat, kept, new }), Some(shared)) => {
                     Ok(Seat::new(seat, kept.held, new, shared))
@@ -197,8 +197,8 @@ impl Pool {
 
     /// [`release`](Self::release) by token, or for another cause.
     pub fn release_with(&self, release: Release) -> Pending<ReleaseReceipt> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        self.write(Command::Release(release), move |done| {
+        let (sender, waits, pending) = Pending::watched(self.shared.clone());
+        self.write(Command::Release(release), waits, move |done| {
             let _ = sender.send(done.map(|done| ReleaseReceipt { released: done.released }));
             Received::Plain
         });
@@ -292,14 +292,16 @@ impl Pool {
     pub(crate) fn write(
         &self,
         command: Command,
-        reply: impl FnOnce(Result<Done, Error>) -> Received + Send + 'static,
+        waits: Weak<()>,
+        answer: impl FnOnce(Result<Done, Error>) -> Received + Send + 'static,
     ) {
         self.shared.send(Request::Write(Write {
             license: self.license.clone(),
             principal: self.principal.clone(),
             command,
+            only: None,
             wait: None,
-            reply: Reply::Caller(Box::new(reply)),
+            reply: Reply::Caller { answer: Box::new(answer), waits },
         }));
     }
 

@@ -1,6 +1,6 @@
 //! What callers hand to the writer thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,6 +56,9 @@ pub(crate) struct Write {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) command: Command,
+    /// The tokens that a release resolved to when it was first decided: no other is released when it
+    /// is decided again.
+    pub(crate) only: Option<Vec<Token>>,
     /// How long it waits for a license, where it does.
     pub(crate) wait: Option<Duration>,
     pub(crate) reply: Reply,
@@ -63,8 +66,13 @@ pub(crate) struct Write {
 
 /// Who waits for the outcome of a command.
 pub(crate) enum Reply {
-    /// A caller. Says what became of a license that it was granted.
-    Caller(Box<dyn FnOnce(Result<Done, Error>) -> Received + Send>),
+    /// A caller.
+    Caller {
+        /// Takes the outcome, and says what became of a license that was granted.
+        answer: Box<dyn FnOnce(Result<Done, Error>) -> Received + Send>,
+        /// Gone when the caller is.
+        waits: Weak<()>,
+    },
     /// A client, which holds by its lease.
     Client(oneshot::Sender<Result<Granted, Error>>),
     /// Nobody: a dropped seat was released, which is tried until the store takes it.
@@ -76,14 +84,15 @@ impl Reply {
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Reply::Client(sender) => sender.is_closed(),
-            Reply::Caller(_) | Reply::Nobody => false,
+            Reply::Caller { waits, .. } => waits.strong_count() == 0,
+            Reply::Nobody => false,
         }
     }
 
     /// Answers that nothing was done.
     pub(crate) fn fail(self, error: Error) {
         match self {
-            Reply::Caller(reply) => drop(reply(Err(error))),
+            Reply::Caller { answer, .. } => drop(answer(Err(error))),
             Reply::Client(sender) => drop(sender.send(Err(error))),
             Reply::Nobody => {}
         }
@@ -187,6 +196,7 @@ impl SeatId {
             license: Which::Number(self.license),
             principal: None,
             command: Command::Release(Release::new(Target::Token(self.token))),
+            only: None,
             wait: None,
             reply,
         }

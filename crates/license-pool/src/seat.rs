@@ -6,7 +6,7 @@ use std::sync::Arc;
 use license_core::{Held, Refusal};
 use license_types::{Released, RetainReceipt, Retention, Token};
 
-use crate::request::{Received, Reply, Request, SeatId};
+use crate::request::{Done, Received, Reply, Request, SeatId};
 use crate::shared::Shared;
 use crate::{Error, Pending};
 
@@ -84,8 +84,8 @@ impl Seat {
     pub fn release_async(mut self) -> Pending<Released> {
         let shared = self.shared.take().expect("only consumed seats lack it");
         let token = self.id.token;
-        let (sender, pending) = Pending::new(shared.clone());
-        let reply = Reply::Caller(Box::new(move |done| {
+        let (sender, waits, pending) = Pending::watched(shared.clone());
+        let answer = Box::new(move |done: Result<Done, Error>| {
             let not_retained =
                 Refusal::NotRetained { session: None, product: None, token: Some(token) };
             let released = done.and_then(|done| {
@@ -93,7 +93,8 @@ impl Seat {
             });
             let _ = sender.send(released);
             Received::Plain
-        }));
+        });
+        let reply = Reply::Caller { answer, waits };
         shared.send(Request::Write(self.id.clone().release(reply)));
         pending
     }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
 use license_core::{
-    Command, Entry, Event, Fault, Held, Ledger, Outcome, Stamp, Verdict, Whom, decide,
+    Command, Entry, Event, Fault, Held, Ledger, Outcome, Refusal, Stamp, Target, Verdict, Whom,
+    decide,
 };
-use license_types::{ServerName, SessionId};
+use license_types::{ServerName, SessionId, Token};
 
 use crate::ledgers::Ledgers;
 use crate::log::{Append, LedgerId};
@@ -75,8 +76,9 @@ impl Step<'_> {
         &mut self,
         id: LedgerId,
         command: &Command,
+        only: Option<&[Token]>,
     ) -> Result<Result<Done, Error>, Fault> {
-        match self.judge(command) {
+        match self.judge(command).and_then(|verdict| keep_to(only, verdict, command)) {
             Ok(verdict) => self.carry_out(id, verdict).map(Ok),
             Err(error) => self.refuse(command, error, None).map(Err),
         }
@@ -162,5 +164,36 @@ impl Step<'_> {
         let session = held.record.session.clone();
         let seat = SeatId { ledger, license, session, token: held.record.token };
         Granted { seat, kept: Kept { held, until: None }, new }
+    }
+}
+
+/// What a verdict does to those tokens alone that a release resolved to when it was first decided.
+fn keep_to(
+    only: Option<&[Token]>,
+    mut verdict: Verdict,
+    command: &Command,
+) -> Result<Verdict, Error> {
+    let (Some(only), Command::Release(release)) = (only, command) else { return Ok(verdict) };
+    verdict.events.retain(|event| match event {
+        Event::Released(released) => only.contains(&released.token),
+        _ => true,
+    });
+    if verdict.events.is_empty() {
+        return Err(Error::Refused(not_retained(&release.target)));
+    }
+    Ok(verdict)
+}
+
+/// There is nothing to release.
+fn not_retained(target: &Target) -> Refusal {
+    match target {
+        Target::Session { session, product, token } => Refusal::NotRetained {
+            session: Some(session.clone()),
+            product: *product,
+            token: *token,
+        },
+        Target::Token(token) => {
+            Refusal::NotRetained { session: None, product: None, token: Some(*token) }
+        }
     }
 }

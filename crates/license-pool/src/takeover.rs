@@ -135,5 +135,5 @@ fn release(
 ) -> Result<(), Fault> {
     let release = Release { target: Target::Token(token), cause, note: None };
     // A token that is held is released; a refusal would only leave it as it is.
-    step.write(id, &Command::Release(release)).map(drop)
+    step.write(id, &Command::Release(release), None).map(drop)
 }

@@ -22,6 +22,9 @@ use crate::{Clock, ClockState, Error};
 /// So often a turn is taken again because a ledger had to be read from its start first.
 const RELOADS_MAX: usize = 8;
 
+/// So often the same commands are decided, before it is said that they cannot be committed.
+pub(crate) const DECIDED_MAX: usize = 3;
+
 /// Who acts in the name of which server.
 pub(crate) struct Actor {
     pub(crate) server: Arc<ServerName>,
@@ -174,21 +177,56 @@ impl Turns {
         Err(restless())
     }
 
-    /// Takes a turn: what `plan` says is appended and durable when its value comes back.
+    /// Takes a turn: what `plan` says is appended and durable when its value comes back. What was not
+    /// made although it was to be committed is planned again.
     pub(crate) fn turn<T>(
         &mut self,
         licenses: &[Which],
-        plan: impl FnMut(Moment<'_>) -> Plan<T>,
+        mut plan: impl FnMut(Moment<'_>) -> Plan<T>,
     ) -> Result<T, Error> {
-        let value = self.try_turn(licenses, plan);
-        self.note(value)
+        let mut decided = 0;
+        loop {
+            decided += 1;
+            match self.take(licenses, &mut plan)? {
+                Turned::Made(value) => return Ok(value),
+                Turned::NotMade(..) if decided < DECIDED_MAX => {}
+                Turned::NotMade(_, error) => return Err(Error::store(error)),
+                Turned::Unknown(unknown) => return Err(unknown.error()),
+            }
+        }
+    }
+
+    /// Takes a turn, and says how it ended where its commit got no answer.
+    pub(crate) fn take<T>(
+        &mut self,
+        licenses: &[Which],
+        plan: impl FnMut(Moment<'_>) -> Plan<T>,
+    ) -> Result<Turned<T>, Error> {
+        let turned = self.try_turn(licenses, plan);
+        self.note_away(match &turned {
+            Ok(Turned::Made(_)) => false,
+            Ok(Turned::NotMade(..) | Turned::Unknown(_)) => true,
+            Err(error) => is_away(error),
+        });
+        turned
+    }
+
+    /// Looks again whether a turn was made.
+    pub(crate) fn decide<T>(&mut self, unknown: Unknown<T>) -> Result<Turned<T>, Error> {
+        let Unknown { value, mark, error } = unknown;
+        Ok(match self.log.landed(&mark) {
+            Ok(true) => Turned::Made(value),
+            Ok(false) => Turned::NotMade(value, error),
+            Err(fenced @ LogError::Fenced { .. }) => return Err(Error::store(fenced)),
+            Err(_) => Turned::Unknown(Unknown { value, mark, error }),
+        })
     }
 
     fn try_turn<T>(
         &mut self,
         licenses: &[Which],
         mut plan: impl FnMut(Moment<'_>) -> Plan<T>,
-    ) -> Result<T, Error> {
+    ) -> Result<Turned<T>, Error> {
         for _ in 0..RELOADS_MAX {
             let stamp = self.stamp();
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
@@ -232,14 +270,13 @@ impl Turns {
                             self.archives.tell(&*self.log, id);
                         }
                     }
-                    planned.unwrap_or(Err(Error::Internal(None)))
+                    planned.unwrap_or(Err(Error::Internal(None))).map(Turned::Made)
                 }
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
-                Ok(Err(TurnError::Unknown(error))) => match mark.map(|mark| self.log.landed(&mark))
-                {
-                    Some(Ok(true)) => planned.unwrap_or(Err(Error::Internal(None))),
-                    Some(Ok(false)) => Err(Error::store(error)),
-                    Some(Err(_)) | None => Err(Error::OutcomeUnknown(Arc::new(error))),
+                Ok(Err(TurnError::Unknown(error))) => match (planned, mark) {
+                    (Some(Ok(value)), Some(mark)) => self.decide(Unknown { value, mark, error }),
+                    // Nothing tells whether it was made.
+                    _ => Err(Error::OutcomeUnknown(Arc::new(error))),
                 },
                 Err(_panic) => {
                     self.ledgers.forget();
@@ -283,13 +320,13 @@ impl Turns {
 
     /// Notes whether the store could be used.
     fn note<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
-        let away = matches!(
-            outcome,
-            Err(Error::StoreUnavailable(_) | Error::StoreBusy(_) | Error::OutcomeUnknown(_))
-        );
+        self.note_away(outcome.as_ref().is_err_and(is_away));
+        outcome
+    }
+
+    fn note_away(&mut self, away: bool) {
         self.vouched.now(self.clock.elapsed());
         self.back |= self.vouched.note(!away);
-        outcome
     }
 
     /// The stamp of who only asks what would be decided.
@@ -309,6 +346,35 @@ impl Turns {
             principal: None,
         }
     }
+}
+
+/// How a turn ended.
+pub(crate) enum Turned<T> {
+    /// All of it is durable.
+    Made(T),
+    /// Its commit got no answer, and was not made: nothing of it is durable.
+    NotMade(T, LogError),
+    /// Its commit got no answer, and the store does not tell now what became of it.
+    Unknown(Unknown<T>),
+}
+
+/// A turn of which nobody knows whether it was made.
+pub(crate) struct Unknown<T> {
+    /// What to answer if it was.
+    value: T,
+    mark: Mark,
+    error: LogError,
+}
+
+impl<T> Unknown<T> {
+    /// What to answer when that must be answered now.
+    pub(crate) fn error(self) -> Error {
+        Error::OutcomeUnknown(Arc::new(self.error))
+    }
+}
+
+fn is_away(error: &Error) -> bool {
+    matches!(error, Error::StoreUnavailable(_) | Error::StoreBusy(_) | Error::OutcomeUnknown(_))
 }
 
 pub(crate) fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {

@@ -10,6 +10,7 @@ use license_core::Command;
 use license_types::{SessionId, Token};
 
 use crate::Error;
+use crate::commands::Written;
 use crate::leases::Leases;
 use crate::log::LedgerId;
 use crate::queue::Queue;
@@ -17,7 +18,8 @@ use crate::renewals::Heard;
 use crate::request::{
     Done, Granted, Kept, Read, Received, Renewal, Reply, Request, SeatId, Watch, Write,
 };
-use crate::turn::{Role, Turns};
+use crate::turn::{DECIDED_MAX, Role, Turned, Turns};
+use crate::undecided::{self, Undecided};
 use crate::upkeep::Upkeep;
 
 /// How long to wait before a release that the store did not take is tried again.
@@ -31,6 +33,10 @@ pub(crate) struct Writer {
     pub(crate) seats: BTreeMap<(LedgerId, Token), u64>,
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
+    /// Turns of which nobody knows whether they were made.
+    pub(crate) undecided: Vec<Undecided>,
+    /// How long that is borne.
+    patience: Duration,
     retry_at: Duration,
     pub(crate) queue: Queue,
     pub(crate) watches: Vec<Watch>,
@@ -41,13 +47,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(turns: Turns, sleep: Duration) -> Writer {
+    pub(crate) fn new(turns: Turns, sleep: Duration, patience: Duration) -> Writer {
         Writer {
             leases: Leases::new(sleep),
             upkeep: Upkeep::new(turns.actor.role),
             turns,
             seats: BTreeMap::new(),
             unreleased: Vec::new(),
+            undecided: Vec::new(),
+            patience,
             retry_at: Duration::ZERO,
             queue: Queue::default(),
             watches: Vec::new(),
@@ -58,7 +66,8 @@ impl Writer {
 
     /// When to call again although nobody asks.
     pub(crate) fn due(&self) -> Duration {
-        let retry = if self.unreleased.is_empty() { Duration::MAX } else { self.retry_at };
+        let waits = !self.unreleased.is_empty() || !self.undecided.is_empty();
+        let retry = if waits { self.retry_at } else { Duration::MAX };
         retry.min(self.upkeep_due()).min(self.poll_due())
     }
 
@@ -69,6 +78,7 @@ impl Writer {
 
     /// Ends the pool, once nothing waits any more.
     pub(crate) fn close(&mut self) {
+        self.give_up_undecided();
         self.dismiss();
         self.turns.leave();
         for closed in self.closing.drain(..) {
@@ -78,6 +88,7 @@ impl Writer {
 
     /// Serves what waits, and what is due.
     pub(crate) fn serve(&mut self, batch: Vec<Request>) {
+        self.decide_undecided();
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
         for request in batch {
             match request {
@@ -142,41 +153,68 @@ impl Writer {
     }
 
     /// Takes a turn for commands, and for those who wait.
-    pub(crate) fn write(&mut self, writes: Vec<Write>) {
+    pub(crate) fn write(&mut self, mut writes: Vec<Write>) {
         let elapsed = self.turns.elapsed();
-        let waiters: Vec<_> = self
-            .queue
-            .waiters()
-            .iter()
-            .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
-            .collect();
-        match self.turns.write(&writes, &waiters) {
-            Ok(written) => {
-                for (write, outcome) in writes.into_iter().zip(written.outcomes) {
-                    self.answer(write, outcome);
+        let mut decided = 0;
+        let (error, ends) = loop {
+            decided += 1;
+            let waiters: Vec<_> = self
+                .queue
+                .waiters()
+                .iter()
+                .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
+                .collect();
+            let error = match self.turns.write(&writes, &waiters) {
+                Ok(Turned::Made(mut written)) => {
+                    let waited = mem::take(&mut written.waited);
+                    self.made(writes, written);
+                    for (write, outcome) in self.queue.answered(waited, elapsed) {
+                        self.answer(write, outcome);
+                    }
+                    return;
                 }
-                for (write, outcome) in self.queue.answered(written.waited, elapsed) {
-                    self.answer(write, outcome);
+                Ok(Turned::NotMade(written, error)) => {
+                    undecided::keep_to_what_was_decided(&mut writes, &written.outcomes);
+                    if decided < DECIDED_MAX {
+                        continue;
+                    }
+                    Error::store(error)
                 }
-                for id in written.adopted {
-                    // What cannot be read now is loaded when the name is taken the next time.
-                    let _ = self.vouch(id, Duration::ZERO);
+                // Those who wait go on waiting: who was granted a license is told when it is asked
+                // for again.
+                Ok(Turned::Unknown(unknown)) => {
+                    let until = elapsed + self.patience;
+                    self.undecided.push(Undecided { writes, unknown, until });
+                    return;
                 }
-            }
-            Err(error) => {
-                let ends = waiters
-                    .iter()
-                    .map(|(_, attempt)| {
-                        (!attempt.goes_on() || !error.is_transient()).then(|| Err(error.clone()))
-                    })
-                    .collect();
-                for (write, outcome) in self.queue.answered(ends, elapsed) {
-                    self.answer(write, outcome);
-                }
-                for write in writes {
-                    self.answer(write, Err(error.clone()));
-                }
-            }
+                Err(error) => error,
+            };
+            let ends = waiters.iter().map(|(_, attempt)| {
+                (!attempt.goes_on() || !error.is_transient()).then(|| Err(error.clone()))
+            });
+            let ends = ends.collect();
+            break (error, ends);
+        };
+        for (write, outcome) in self.queue.answered(ends, elapsed) {
+            self.answer(write, outcome);
+        }
+        self.fail(writes, &error);
+    }
+
+    /// Answers a turn that is durable.
+    pub(crate) fn made(&mut self, writes: Vec<Write>, written: Written) {
+        for (write, outcome) in writes.into_iter().zip(written.outcomes) {
+            self.answer(write, outcome);
+        }
+        for id in written.adopted {
+            // What cannot be read now is loaded when the name is taken the next time.
+            let _ = self.vouch(id, Duration::ZERO);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, writes: Vec<Write>, error: &Error) {
+        for write in writes {
+            self.answer(write, Err(error.clone()));
         }
     }
 
@@ -226,9 +264,9 @@ impl Writer {
                 let granted = outcome.and_then(|done| done.granted.ok_or(Error::Internal(None)));
                 drop(sender.send(granted));
             }
-            Reply::Caller(reply) => {
+            Reply::Caller { answer, .. } => {
                 let granted = outcome.as_ref().ok().and_then(|done| done.granted.clone());
-                match (reply(outcome), granted) {
+                match (answer(outcome), granted) {
                     (Received::Seat, Some(Granted { seat, .. })) => {
                         *self.seats.entry((seat.ledger, seat.token)).or_default() += 1;
                     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use license_core::{Entry, Figure};
@@ -19,7 +20,7 @@ use super::world::{holders, license, options, retain};
 
 /// How an operation of the log fails.
 #[derive(Clone, Copy, Debug)]
-enum Failure {
+pub(super) enum Failure {
     /// Before anything was done.
     Before,
     /// After everything was decided; nothing is appended, and the log says so.
@@ -59,8 +60,9 @@ fn one_failure(
     let before = options().open_log(log.clone()).unwrap();
     before.install(license("A", 2).as_bytes()).unwrap();
     let countdown = Arc::new(AtomicU64::new(0));
+    let landed = tells(landed);
     let breaking = Breaking { log: log.clone(), failure, landed, countdown: countdown.clone() };
-    let pool = options().open_log(breaking).unwrap();
+    let pool = options().patience(Duration::ZERO).open_log(breaking).unwrap();
     countdown.store(nth, Ordering::SeqCst);
 
     let mut held = BTreeSet::new();
@@ -122,20 +124,31 @@ fn a_seat_whose_license_was_released_before_costs_no_turn() {
 /// A pool on a log that fails so, once the countdown is set.
 fn breaking(failure: Failure) -> (Pool, Arc<AtomicU64>) {
     let countdown = Arc::new(AtomicU64::new(0));
-    let log =
-        Breaking { log: MemoryLog::default(), failure, landed: true, countdown: countdown.clone() };
+    let log = Breaking {
+        log: MemoryLog::default(),
+        failure,
+        landed: tells(true),
+        countdown: countdown.clone(),
+    };
     let pool = options().open_log(log).unwrap();
     pool.install(license("A", 1).as_bytes()).unwrap();
     (pool, countdown)
 }
 
 /// A log of which one operation fails: the one that counts down to zero.
-struct Breaking {
-    log: MemoryLog,
-    failure: Failure,
-    /// Whether it can tell afterwards what became of a turn.
-    landed: bool,
-    countdown: Arc<AtomicU64>,
+pub(super) struct Breaking {
+    pub(super) log: MemoryLog,
+    pub(super) failure: Failure,
+    /// What it tells afterwards of a turn.
+    pub(super) landed: Box<Landed>,
+    pub(super) countdown: Arc<AtomicU64>,
+}
+
+pub(super) type Landed = dyn FnMut(&mut MemoryLog, &Mark) -> Result<bool, LogError> + Send;
+
+/// Whether it can tell afterwards what became of a turn.
+fn tells(landed: bool) -> Box<Landed> {
+    Box::new(move |log, mark| if landed { log.landed(mark) } else { Err(broken()) })
 }
 
 impl Breaking {
@@ -149,7 +162,7 @@ impl Breaking {
     }
 }
 
-fn broken() -> LogError {
+pub(super) fn broken() -> LogError {
     LogError::Unavailable { action: "do as asked", source: "the test says so".into() }
 }
 
@@ -180,7 +193,7 @@ impl Log for Breaking {
     }
 
     fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
-        if self.landed { self.log.landed(mark) } else { Err(broken()) }
+        (self.landed)(&mut self.log, mark)
     }
 
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {

@@ -19,5 +19,6 @@ mod restart;
 mod seats;
 mod sharing;
 mod tampering;
+mod undecided;
 mod waiting;
 pub(crate) mod world;

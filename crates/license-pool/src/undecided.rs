@@ -1,0 +1,61 @@
+//! Turns whose commit got no answer: nobody is told anything before the store says what became of
+//! them. What was made is answered; what was not is decided again, as if it had just been asked.
+
+use std::mem;
+use std::time::Duration;
+
+use license_core::Command;
+
+use crate::Error;
+use crate::commands::Written;
+use crate::request::{Done, Write};
+use crate::turn::{Turned, Unknown};
+use crate::writer::Writer;
+
+/// A turn of which nobody knows whether it was made.
+pub(crate) struct Undecided {
+    pub(crate) writes: Vec<Write>,
+    pub(crate) unknown: Unknown<Written>,
+    /// The elapsed time at which the callers are told that it is unknown.
+    pub(crate) until: Duration,
+}
+
+impl Writer {
+    /// Asks the store what became of the turns that it did not tell of.
+    pub(crate) fn decide_undecided(&mut self) {
+        for Undecided { mut writes, unknown, until } in mem::take(&mut self.undecided) {
+            match self.turns.decide(unknown) {
+                Ok(Turned::Made(written)) => self.made(writes, written),
+                Ok(Turned::NotMade(written, _)) => {
+                    keep_to_what_was_decided(&mut writes, &written.outcomes);
+                    self.write(writes);
+                }
+                Ok(Turned::Unknown(unknown)) if self.turns.elapsed() < until => {
+                    self.undecided.push(Undecided { writes, unknown, until });
+                }
+                Ok(Turned::Unknown(unknown)) => self.fail(writes, &unknown.error()),
+                Err(error) => self.fail(writes, &error),
+            }
+        }
+    }
+
+    /// Asks once more, and tells whoever still waits that it is unknown.
+    pub(crate) fn give_up_undecided(&mut self) {
+        self.decide_undecided();
+        for Undecided { writes, unknown, .. } in mem::take(&mut self.undecided) {
+            self.fail(writes, &unknown.error());
+        }
+    }
+}
+
+/// What is decided again must not do more than its caller asked for when it asked: a release ends
+/// only what it would have ended, and a command whose caller has gone is dropped.
+pub(crate) fn keep_to_what_was_decided(writes: &mut Vec<Write>, outcomes: &[Result<Done, Error>]) {
+    for (write, outcome) in writes.iter_mut().zip(outcomes) {
+        if let Command::Release(_) = write.command {
+            let released = outcome.as_ref().map_or(&[][..], |done| &done.released);
+            write.only = Some(released.iter().map(|released| released.token).collect());
+        }
+    }
+    writes.retain(|write| !write.reply.is_gone());
+}

@@ -1,0 +1,164 @@
+//! A commit that got no answer: nobody is told anything before it is known what became of it, and what
+//! was not made is decided again, as far as somebody still waits for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use license_pool::log::MemoryLog;
+use license_pool::{
+    Driver, Error, ManualClock, Pending, Pool, Refusal, ReleaseReceipt, Retain, Session,
+    log::Log as _,
+};
+
+use super::faults::{Breaking, Failure, Landed, broken};
+use super::world::{clock, holders, license, options, retain};
+
+#[test]
+fn what_was_not_made_is_decided_again_before_anybody_is_answered() {
+    let mut world = World::new(Failure::Lost, Box::new(|log, mark| log.landed(mark)));
+    let granted = world.pool.grant(request("one"), None);
+    world.fail_next();
+    let granted = world.answer(granted).unwrap();
+    assert!(granted.new);
+    assert_eq!(holders(&world.other), ["one"]);
+    // Each is in the log once, though it was decided twice.
+    assert_eq!(world.other.history().count(), 2);
+}
+
+#[test]
+fn a_release_that_is_decided_again_ends_only_what_it_would_have_ended() {
+    // While nobody knows, the session's retention ends and it retains anew, by another server.
+    let meanwhile: Arc<Mutex<Option<Pool>>> = Arc::default();
+    let other = meanwhile.clone();
+    let mut world = World::new(
+        Failure::Lost,
+        Box::new(move |log, mark| {
+            if let Some(other) = other.lock().unwrap().take() {
+                other.release("one", None).unwrap();
+                retain(&other, "0009", "one").unwrap().keep();
+            }
+            log.landed(mark)
+        }),
+    );
+    retain(&world.other, "0009", "one").unwrap().keep();
+    *meanwhile.lock().unwrap() = Some(world.other.clone());
+    let release = world.pool.release_async("one", None);
+    world.fail_next();
+    let error = world.answer::<ReleaseReceipt>(release).unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::NotRetained { .. })), "{error:?}");
+    assert_eq!(holders(&world.other), ["one"]);
+    assert_eq!(world.other.usage(None).unwrap()[0].token.get(), 2);
+}
+
+#[test]
+fn a_command_whose_caller_has_gone_is_not_decided_again() {
+    let caller: Arc<Mutex<Option<_>>> = Arc::default();
+    let gone = caller.clone();
+    let mut world = World::new(
+        Failure::Lost,
+        Box::new(move |log, mark| {
+            drop(gone.lock().unwrap().take());
+            log.landed(mark)
+        }),
+    );
+    *caller.lock().unwrap() = Some(world.pool.grant(request("one"), None));
+    let stays = world.pool.grant(request("two"), None);
+    world.fail_next();
+    world.answer(stays).unwrap();
+    assert_eq!(holders(&world.other), ["two"]);
+}
+
+#[test]
+fn who_waits_for_what_nobody_knows_is_answered_when_it_is_known() {
+    for (failure, made) in [(Failure::Lost, false), (Failure::Unanswered, true)] {
+        let away = Arc::new(AtomicU64::new(3));
+        let mut world = World::new(failure, cannot_tell(away.clone()));
+        let mut granted = world.pool.grant(request("one"), None);
+        world.fail_next();
+        while away.load(Ordering::SeqCst) > 0 {
+            granted = granted.try_take().expect_err("nobody knows yet");
+            world.clock.advance(SignedDuration::from_millis(100));
+            world.driver.step();
+        }
+        world.driver.step();
+        let granted = world.answer(granted).unwrap();
+        assert!(granted.new, "made: {made}");
+        assert_eq!(holders(&world.other), ["one"]);
+        assert_eq!(world.other.history().count(), 2);
+    }
+}
+
+#[test]
+fn what_stays_unknown_for_too_long_is_said_to_be_and_a_retry_is_safe() {
+    for failure in [Failure::Lost, Failure::Unanswered] {
+        let away = Arc::new(AtomicU64::new(u64::MAX));
+        let mut world = World::new(failure, cannot_tell(away.clone()));
+        let granted = world.pool.grant(request("one"), None);
+        world.fail_next();
+        let granted = granted.try_take().expect_err("nobody knows yet");
+        world.clock.advance(SignedDuration::from_secs(11));
+        world.driver.step();
+        let error = world.answer(granted).unwrap_err();
+        assert!(matches!(error, Error::OutcomeUnknown(_)), "{error:?}");
+        away.store(0, Ordering::SeqCst);
+        let retry = world.pool.grant(request("one"), None);
+        world.driver.step();
+        world.answer(retry).unwrap();
+        assert_eq!(holders(&world.other), ["one"]);
+    }
+}
+
+/// A pool that is driven by the test, on a log that fails once, and another beside it.
+struct World {
+    pool: Pool,
+    driver: Driver,
+    clock: Arc<ManualClock>,
+    countdown: Arc<AtomicU64>,
+    other: Pool,
+}
+
+impl World {
+    fn new(failure: Failure, landed: Box<Landed>) -> World {
+        let log = MemoryLog::default();
+        let other = options().open_log(log.clone()).unwrap();
+        other.install(license("A", 9).as_bytes()).unwrap();
+        let (countdown, clock) = (Arc::new(AtomicU64::new(0)), clock());
+        let log = Breaking { log, failure, landed, countdown: countdown.clone() };
+        let options = options().clock(clock.clone()).patience(Duration::from_secs(10));
+        let (pool, mut driver) = options.open_driven(log).unwrap();
+        // Everything is in memory before anything fails.
+        let first = pool.usage_async(None);
+        driver.step();
+        first.try_take().unwrap().unwrap();
+        World { pool, driver, clock, countdown, other }
+    }
+
+    /// Takes the turn of what waits; it gets no answer.
+    fn fail_next(&mut self) {
+        self.countdown.store(1, Ordering::SeqCst);
+        self.driver.step();
+        assert_eq!(self.countdown.load(Ordering::SeqCst), 0, "the turn met the failure");
+    }
+
+    fn answer<T>(&mut self, pending: Pending<T>) -> Result<T, Error> {
+        pending.try_take().unwrap_or_else(|_| panic!("it was answered"))
+    }
+}
+
+/// A log that cannot tell of a turn so many times.
+fn cannot_tell(times: Arc<AtomicU64>) -> Box<Landed> {
+    Box::new(move |log, mark| {
+        let left = |left: u64| left.checked_sub(1);
+        match times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left) {
+            Ok(_) => Err(broken()),
+            Err(_) => log.landed(mark),
+        }
+    })
+}
+
+fn request(session: &str) -> Retain {
+    let description = Session::rest("ann", session, "127.0.0.1");
+    Retain::new("0009".parse().unwrap(), session.parse().unwrap(), description)
+}
