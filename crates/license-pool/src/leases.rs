@@ -248,6 +248,7 @@ impl Leases {
     fn end(&self, lease: &Lease, term: Term) -> Duration {
         let from = lease.heard.max(self.afresh);
         let kept = lease.kept + (from - lease.heard);
-        from + if kept.is_zero() { term.whole } else { term.left(kept) }
+        // What was silent for less than a sixth missed no renewal yet.
+        from + if kept < term.third / 2 { term.whole } else { term.left(kept) }
     }
 }

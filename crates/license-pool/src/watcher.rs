@@ -14,6 +14,8 @@ pub(crate) struct Watcher {
     seen: BTreeMap<ServerName, Seen>,
     /// When the register was read last; none where reading it failed since.
     read: Option<Duration>,
+    /// Whether the store shows who lives.
+    shows: bool,
 }
 
 struct Seen {
@@ -44,6 +46,7 @@ impl Watcher {
         let passed = self.read.map_or(Duration::ZERO, |read| elapsed.saturating_sub(read));
         let passed = passed.min(every);
         self.read = Some(elapsed);
+        self.shows = rows.iter().any(|row| row.alive.is_some());
         let others = rows.iter().filter(|row| row.name != *own);
         let seen = others.map(|row| {
             let before = self.seen.get(&row.name).filter(|seen| seen.row.is_unchanged(row));
@@ -66,7 +69,7 @@ impl Watcher {
 
     /// Whether the store shows who lives, so that a look finds the dead at once.
     pub(crate) fn shows_who_lives(&self) -> bool {
-        self.seen.values().any(|seen| seen.row.alive.is_some())
+        self.shows
     }
 
     /// How long the beat of a server has stood still.

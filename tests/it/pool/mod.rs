@@ -1,6 +1,7 @@
 //! The pool as an embedder sees it: promises of the runtime and of both its logs.
 
 mod archive;
+mod away;
 mod batches;
 mod clocks;
 mod cluster;
@@ -15,6 +16,7 @@ mod formats;
 mod installing;
 mod leases;
 mod logs;
+mod presence;
 mod restart;
 mod seats;
 mod sharing;
