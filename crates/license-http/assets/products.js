@@ -1,0 +1,144 @@
+// What the license allows and how much of it is used: one card a product, and what needs attention.
+
+import { byId, element } from "./dom.js";
+import { UNLIMITED, ago, daysLeft, lastDay, number, plural, productId } from "./words.js";
+
+/** Days before an end of which the page warns. */
+const SOON = 30;
+const DAY = 24 * 60 * 60_000;
+
+/** Shows the cards; the chosen product is marked, and `choose` is called with the one that is clicked. */
+export function showProducts(products, figures, chosen, choose, now) {
+  const list = byId("products");
+  const shown = new Map([...list.children].map((item) => [item.dataset.product, item]));
+  const items = products.map((product) => {
+    const facts = describe(product, figures.refused(product.id), now);
+    const key = JSON.stringify([facts, chosen === product.id]);
+    const found = shown.get(String(product.id));
+    return found?.dataset.key === key ? found : card(product, facts, chosen === product.id, choose, key);
+  });
+  const focused = document.activeElement?.closest("#products li")?.dataset.product;
+  if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) {
+    list.replaceChildren(...items);
+    if (focused) list.querySelector(`li[data-product="${focused}"] button`)?.focus({ preventScroll: true });
+  }
+}
+
+/** What a person should know first, the gravest first: `{level, text, product}`. */
+export function attention(info, products, figures, holders, now) {
+  const found = [];
+  const tell = (level, text, filter) => found.push({ level, text, filter });
+  if (info.expirationDate) {
+    const days = daysLeft(info.expirationDate, now);
+    if (days === 0) tell("bad", `The license expired on ${lastDay(info.expirationDate)}: nothing more can be retained`);
+    else if (days <= SOON) tell(days <= 14 ? "bad" : "warn", `The license expires on ${lastDay(info.expirationDate)}, ${inDays(days)}`);
+  }
+  if (info.renewalFailureCount) tell("warn", `The automatic renewal of the license failed ${plural(info.renewalFailureCount, "time")}`);
+  for (const product of products) {
+    const { id, name, used, allowed, over } = product;
+    const filter = { product: id };
+    const level = levelOf(product);
+    if (over) tell("bad", `${name}: ${number(over)} more in use than allowed. They stay until released; nobody new is admitted`, filter);
+    else if (level === "full") tell("bad", `${name}: none of ${number(allowed)} left. The next session is refused`, filter);
+    else if (level === "expired") tell("bad", `${name}: every right has expired`, filter);
+    else if (level === "scarce") tell("warn", `${name}: ${number(product.free)} of ${number(allowed)} left (${Math.floor(used / allowed * 100)} % used)`, filter);
+    for (const { count, date, days } of expiring(product, now)) {
+      const what = count === UNLIMITED ? "the unlimited right expires" : `${plural(count, "license")} of ${number(allowed)} ${count === 1 ? "expires" : "expire"}`;
+      tell(days <= 14 ? "bad" : "warn", `${name}: ${what} on ${lastDay(date)}, ${inDays(days)}`, filter);
+    }
+    const refused = figures.refused(id);
+    if (refused) {
+      const latest = figures.refusals.find((refusal) => refusal.product === id);
+      tell("warn", `${name}: ${plural(refused, "refusal")} in the last 24 hours${latest ? `, the latest ${ago(now - latest.at)}` : ""}`, { ...filter, refusals: true });
+    }
+  }
+  const sleeping = [...holders.values()].filter(({ state, since }) => state === "sleeping" && now - since > DAY);
+  if (sleeping.length) tell("info", `${plural(sleeping.length, "sleeping session")} held a license for over a day`, { state: "sleeping" });
+  const several = severalOf(holders);
+  if (several.size) tell("info", `${plural(several.size, "user holds", "users hold")} several licenses of one product`, { state: "several" });
+  const order = { bad: 0, warn: 1, info: 2 };
+  return found.sort((one, other) => order[one.level] - order[other.level]);
+}
+
+/** Shows them; `follow` is called with the filter of the one that is clicked. */
+export function showAttention(found, follow) {
+  const list = byId("attention");
+  const key = JSON.stringify(found);
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  const words = { bad: "Urgent", warn: "Warning", info: "Note" };
+  const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
+  const items = found.map(({ level, text, filter }) => element("li", { class: level },
+    element("span", { class: "hidden" }, `${words[level]}: `),
+    filter ? element("button", { type: "button", class: "link", click: () => follow(filter) }, text) : element("span", {}, text)));
+  if (!items.length) items.push(element("li", { class: "good" }, element("span", {}, "Nothing. Licenses are left of every product, and none was refused in the last 24 hours.")));
+  list.replaceChildren(...items);
+  if (focused >= 0) list.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
+}
+
+/** Users with more than one license of a product, as keys of `userAndProduct`. */
+export function severalOf(holders) {
+  const once = new Set();
+  const several = new Set();
+  for (const holder of holders.values()) {
+    if (!holder.who) continue;
+    const key = userAndProduct(holder);
+    (once.has(key) ? several : once).add(key);
+  }
+  return several;
+}
+
+export const userAndProduct = ({ who, product }) => `${product}\n${who}`;
+
+function levelOf({ used, allowed, unlimited, allRights }) {
+  if (unlimited) return "open";
+  if (used > allowed) return "over";
+  if (allowed === 0) return allRights.length && allRights.some((right) => right.count) ? "expired" : "none";
+  if (used === allowed) return "full";
+  return used / allowed >= 0.9 ? "scarce" : "fine";
+}
+
+function expiring(product, now) {
+  return product.rights
+    .filter((right) => right.expirationDate && right.count)
+    .map((right) => ({ count: right.count, date: right.expirationDate, days: daysLeft(right.expirationDate, now) }))
+    .filter(({ days }) => days <= SOON)
+    .sort((one, other) => one.days - other.days);
+}
+
+const inDays = (days) => (days === 1 ? "today is the last day" : `in ${plural(days, "day")}`);
+
+/** Everything that a card shows. */
+function describe(product, refused, now) {
+  const { used, allowed, unlimited, free, over } = product;
+  const notes = expiring(product, now).map(({ count, days }) => ({ level: days <= 14 ? "bad" : "warn", text: `${count === UNLIMITED ? "Unlimited" : number(count)} ${count === 1 || count === UNLIMITED ? "ends" : "end"} ${days === 1 ? "today" : `in ${plural(days, "day")}`}` }));
+  if (refused) notes.push({ level: "warn", text: `${number(refused)} refused` });
+  const next = product.rights.filter((right) => right.expirationDate).map((right) => right.expirationDate)
+    .sort((one, other) => daysLeft(one, now) - daysLeft(other, now))[0];
+  return {
+    level: levelOf(product), used, allowed, unlimited, notes,
+    left: unlimited ? "Unlimited" : over ? `${number(over)} over` : allowed === 0 ? "None allowed" : `${number(free)} free`,
+    until: next ? `Until ${lastDay(next)}` : "No end",
+  };
+}
+
+function card(product, facts, chosen, choose, key) {
+  const { level, used, allowed, unlimited, notes, left, until } = facts;
+  const share = unlimited || !allowed ? 0 : Math.min(1, used / allowed);
+  const fill = element("span", { class: "fill" });
+  fill.style.width = `${share * 100}%`;
+  const said = unlimited ? `${number(used)} used, unlimited` : `${number(used)} of ${number(allowed)} used`;
+  return element("li", { "data-product": product.id, "data-key": key },
+    element("button", { type: "button", class: `card ${level}`, "aria-pressed": String(chosen), click: () => choose(chosen ? null : product.id) },
+      element("span", { class: "card-head" },
+        element("span", { class: "name" }, product.name),
+        element("span", { class: "id" }, productId(product.id))),
+      element("span", { class: "card-figures" },
+        element("span", { class: "used" }, element("b", {}, number(used)), unlimited ? " used" : ` of ${number(allowed)} used`),
+        element("span", { class: "left" }, left)),
+      element("span", { class: "bar", role: "img", "aria-label": said }, fill),
+      element("span", { class: "card-notes" },
+        notes.map(({ level: of, text }) => element("span", { class: `tag ${of}` }, text)),
+        element("span", { class: "muted" }, until))));
+}
+
