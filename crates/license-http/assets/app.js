@@ -156,7 +156,8 @@ async function start() {
 
 /** The figures of past days change once a day. */
 async function readDays(of) {
-  of.days = await get(`${pathOf(of.license)}/report`).catch(() => null);
+  const from = new Date(serverNow() - 91 * 24 * 60 * 60 * SECOND).toISOString();
+  of.days = await get(`${pathOf(of.license)}/report?from=${encodeURIComponent(from)}`).catch(() => null);
   draw();
 }
 

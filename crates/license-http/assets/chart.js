@@ -179,7 +179,7 @@ function daily(days, product, figures, now, length) {
   const points = [];
   for (let at = today - (length - 1) * DAY; at <= today; at += DAY) {
     const figure = known.get(at);
-    if (figure) points.push({ at, used: figure.peak, allowed: figure.allowedCount, refused: figure.refused, minutes: figure.minutesWithNothingLeft });
+    if (figure) points.push({ at, used: figure.peakUsedCount, allowed: figure.allowedCount, refused: figure.refused, minutes: Math.round(figure.secondsWithNothingLeft / 60) });
     else points.push({ at, used: 0, allowed: product.unlimited ? UNLIMITED : product.allowed, refused: 0 });
   }
   const minutes = Math.ceil((now - today) / 60_000);

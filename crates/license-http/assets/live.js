@@ -16,7 +16,8 @@ export class Live {
   figures = new Figures();
   /** Product and day → figures of the server's report, or null where it has none. */
   days = null;
-  servers = [];
+  /** Names of the servers that may serve a session. */
+  servers = new Set(["local"]);
   stopped = new AbortController();
   /** The report on its way, and whether another is wanted after it. */
   reloading = null;
@@ -74,7 +75,7 @@ export class Live {
         return;
       } else if (data) {
         const entry = JSON.parse(data);
-        this.figures.apply(entry);
+        this.note(entry);
         if (this.reloading) this.meanwhile.push(entry);
         if (this.ledger.apply(entry)) this.refresh();
         this.changed(entry);
@@ -98,9 +99,14 @@ export class Live {
     const from = this.figures.sequence
       ? `after=${this.figures.sequence}`
       : `from=${encodeURIComponent(new Date(serverNow() - DAY).toISOString())}`;
-    for await (const entry of lines(`${this.path}/history?${from}`, signal)) this.figures.apply(entry);
+    for await (const entry of lines(`${this.path}/history?${from}`, signal)) this.note(entry);
     this.figures.trim(serverNow());
     this.changed();
+  }
+
+  note(entry) {
+    this.figures.apply(entry);
+    this.servers.add(entry.server);
   }
 
   /** Takes a fresh report; while one is on its way, exactly one more is taken after it. */
@@ -126,9 +132,12 @@ export class Live {
   async report() {
     const { signal } = this.stopped;
     this.meanwhile = [];
-    const [info, servers] = await Promise.all([get(this.path, signal), get("v1/servers", signal).catch(() => [])]);
-    const usage = await collect(`${this.path}/usage?server=all`, signal);
-    this.servers = servers;
+    const [info, usage, health] = await Promise.all([
+      get(this.path, signal),
+      collect(`${this.path}/usage?server=all`, signal),
+      get("healthz", signal),
+    ]);
+    this.servers.add(health.serverName);
     this.ledger.load(info, usage, await this.servedBy(usage, signal));
     for (const entry of this.meanwhile) this.ledger.apply(entry);
     this.changed();
@@ -137,9 +146,8 @@ export class Live {
   /** Token → server: what the report of each server lists. */
   async servedBy(usage, signal) {
     const servedBy = new Map();
-    const names = new Set(["local", ...this.servers.map(({ name }) => name)]);
     if (usage.length) {
-      await Promise.all([...names].map(async (name) => {
+      await Promise.all([...this.servers].map(async (name) => {
         const listed = await collect(`${this.path}/usage?server=${encodeURIComponent(name)}`, signal);
         for (const { token } of listed) servedBy.set(token, name);
       }));
