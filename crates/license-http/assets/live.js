@@ -99,7 +99,7 @@ export class Live {
     const from = this.figures.sequence
       ? `after=${this.figures.sequence}`
       : `from=${encodeURIComponent(new Date(serverNow() - DAY).toISOString())}`;
-    for await (const entry of lines(`${this.path}/history?${from}`, signal)) this.note(entry);
+    for await (const entry of lines(`${this.path}/history?kind=retained,released,refused&${from}`, signal)) this.note(entry);
     this.figures.trim(serverNow());
     this.changed();
   }
