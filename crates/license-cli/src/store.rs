@@ -1,23 +1,18 @@
 //! The licenses of a store, through a pool that acts as the reserved server `local`.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use license_pool::{
     ChainCheck, Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool,
     Refusal, Release, Retain, Selection, StoreUrl, Target,
 };
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
+    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
+    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck, Token,
 };
 
 use crate::failure::{Failure, chain};
 use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
-
-/// Between two looks at whether a license is left.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is left to do with a store that was sealed.
 const SEALED: &str = "name the other with --store or LICENSE_STORE; this one can only be read";
@@ -116,25 +111,26 @@ pub(crate) fn seats(
             Some(number) => pool.license(number),
             None => pool,
         };
-        let product = wanted.product;
-        let since = Instant::now();
-        // Looking is not recorded, unlike asking.
-        while since.elapsed() < wait
-            && pool.availability(product).map_err(|error| failure(&error))?.code
-                == Some(RefusalCode::NoLicenseLeft)
-        {
-            thread::sleep(LOOK_AGAIN);
-        }
-        let seat = pool.retain_with(request(wanted)).wait().map_err(|error| failure(&error))?;
-        Ok(Box::new(PoolSeat(seat)))
+        let granted = pool.grant(request(wanted), Some(wait)).wait();
+        let token = granted.map_err(|error| failure(&error))?.receipt.retention.token;
+        Ok(Box::new(PoolSeat { pool, token }))
     })
 }
 
-struct PoolSeat(license_pool::Seat);
+/// What this process retained without a lease: the store sees whether it lives.
+struct PoolSeat {
+    pool: Pool,
+    token: Token,
+}
 
 impl Seat for PoolSeat {
     fn release(self: Box<Self>) -> Result<(), Failure> {
-        self.0.release().map(drop).map_err(|error| failure(&error))
+        let release = Release::new(Target::Token(self.token));
+        match self.pool.release_with(release).wait() {
+            // Whether by us or before, it is released.
+            Err(Error::Refused(Refusal::NotRetained { .. })) => Ok(()),
+            released => released.map(drop).map_err(|error| failure(&error)),
+        }
     }
 }
 

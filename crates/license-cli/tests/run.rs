@@ -341,3 +341,21 @@ fn a_program_runs_on_while_its_server_restarts() {
     run.code();
     assert_eq!(world.holders(), [""; 0]);
 }
+
+#[test]
+fn a_lease_is_kept_alive_while_the_program_runs_and_ends_when_its_process_is_killed() {
+    let world = World::new();
+    // The shortest that there is.
+    let serving = world.serve("--listen 127.0.0.1:0 --lease 15s");
+    let start = |session: &str| {
+        let flags = format!("--server {} --product 0009 --session {session}", serving.url);
+        let words = flags.split_whitespace();
+        let program = ["--", "sh", "-c", "echo ready; read line"];
+        let mut run = world.license(["run"].into_iter().chain(words).chain(program));
+        Running::ready(run.stdin(Stdio::piped()))
+    };
+    let (_living, killed) = (start("living"), start("killed"));
+    assert_eq!(world.holders(), ["living", "killed"]);
+    killed.send(Signal::KILL);
+    until("the end of the lease", || world.holders() == ["living"]);
+}
