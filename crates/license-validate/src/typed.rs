@@ -99,6 +99,8 @@ documents! {
     "retention", Documented: documented::Retention;
     "retention", Observed: observed::Retention;
     "schema-list", Documented: documented::SchemaList;
+    "server-list", Documented: documented::ServerList;
+    "server-status", Documented: documented::ServerStatus;
     "session", Documented: documented::Session;
     "session", Observed: observed::Session;
     "store-check", Documented: documented::StoreCheck;

@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 
+mod clients;
 mod figure;
+mod http;
 mod ledger;
+mod noop;
 mod pool;
 mod sharing;
 mod validate;
@@ -18,11 +21,14 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 9] = [
+const MODULES: [(&[&str], Measure); 12] = [
+    (&["P1", "P2", "P3"], http::measure),
     (&["P3"], pool::measure_latency),
     (&["P4"], pool::measure_group_commit),
     (&["P5"], sharing::measure),
     (&["P6"], pool::measure_held),
+    (&["P6"], http::measure_held),
+    (&["P9"], http::measure_usage),
     (&["P6", "P7"], ledger::measure),
     (&["P12"], validate::measure_throughput),
     (&["P13"], validate::measure_instructions),

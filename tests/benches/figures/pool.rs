@@ -151,6 +151,11 @@ pub(crate) fn open(folder: &Path) -> Pool {
     pool
 }
 
+/// Seconds in which half of all pages become durable.
+pub(crate) fn sync_p50(folder: &Path) -> f64 {
+    Raw::new(folder).syncs().percentile(50).as_secs_f64()
+}
+
 /// A file like SQLite's log: its pages exist already and are written again and again.
 struct Raw(File);
 

@@ -262,6 +262,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         retain-request      Asks for one license; the license, session and product are named beside it.
         retention           One license of one product, held by one session; its counters are frozen at the moment of retention.
         schema-list         The schemas that are published.
+        server-list         The servers that share a store, in the order of their names.
         server-status       One of the servers that share a store.
         session             The session that retains a license, in one of three shapes; each is told by the two properties that only it has.
         store-check         What a check of a store found.
@@ -271,7 +272,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-status, session, store-check, usage-report, violation, violation-summary]
+        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

@@ -50,6 +50,7 @@ fn every_operation_answers_as_the_description_says() {
     check("show_history", 200, world.get("/v1/licenses/active/history"));
     check("show_report", 200, world.get("/v1/licenses/active/report?from=2026-01-01"));
     check("follow_events", 200, ask("GET", "/v1/licenses/active/events?after=3").first());
+    check("list_servers", 200, world.get("/v1/servers"));
     check("list_schemas", 200, world.get("/v1/schemas"));
     check("show_schema", 200, world.get("/v1/schemas/license-usage?profile=observed"));
     check("show_openapi", 200, world.get("/openapi.json"));

@@ -2,5 +2,6 @@
 
 mod contract;
 mod metrics;
+mod network;
 mod safety;
 mod world;

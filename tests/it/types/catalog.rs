@@ -93,7 +93,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
             PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode,
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
             RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, SchemaList, Seconds,
-            Sequence, ServerName, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token,
+            Sequence, ServerName, ServerState, ServerStatus, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token,
             UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
             ViolationSummary, Year;
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
@@ -102,6 +102,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
     all.extend([
         root::<documented::CredentialList>("CredentialList", &Profile::ALL),
         root::<documented::LicenseReport>("LicenseReport", &Profile::ALL),
+        root::<documented::ServerList>("ServerList", &Profile::ALL),
         root::<documented::LicenseList>("LicenseList", &Profile::ALL),
         root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
         root::<observed::LicenseUsage>("LicenseUsage", &[Profile::Observed]),

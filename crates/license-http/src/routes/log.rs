@@ -10,6 +10,7 @@ use futures_util::stream;
 use license_pool::{Pool, Selection};
 use license_types::Entry;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
@@ -19,9 +20,6 @@ use crate::state::State;
 
 /// So many entries are read at once.
 const PAGE: usize = 512;
-
-/// So often the log is looked at for what is new.
-const POLL: Duration = Duration::from_millis(100);
 
 /// So often something is said on a stream on which nothing happens, or its end is not noticed.
 const QUIET: Duration = Duration::from_secs(15);
@@ -142,26 +140,29 @@ impl Follow {
     }
 
     async fn page(&mut self) -> Option<String> {
-        let mut quiet = Duration::ZERO;
-        while quiet < QUIET {
-            let page = self.pool.page(self.after, PAGE).await.ok()?;
-            match (page.first(), page.last()) {
-                (Some(first), Some(last)) => {
-                    let gap = first.sequence.get() != self.after + 1;
-                    let reset = gap.then(|| told_reset(self.after)).unwrap_or_default();
-                    self.after = last.sequence.get();
-                    let event = |entry: &Entry| {
-                        format!("id: {}\ndata: {}\n\n", entry.sequence, line(entry))
-                    };
-                    return Some(reset + &page.iter().map(event).collect::<String>());
-                }
-                _ => {
-                    tokio::time::sleep(POLL).await;
-                    quiet += POLL;
-                }
+        // Another license by this number, or a store that was put back, ends before.
+        match timeout(QUIET, self.pool.watch(self.after)).await {
+            Err(_) => return Some(self.quiet().await),
+            Ok(head) => head.ok()?,
+        };
+        let page = self.pool.page(self.after, PAGE).await.ok()?;
+        let (first, last) = (page.first()?, page.last()?);
+        let gap = first.sequence.get() != self.after + 1;
+        let reset = if gap { told_reset(self.after) } else { String::new() };
+        self.after = last.sequence.get();
+        let event = |entry: &Entry| format!("id: {}\ndata: {}\n\n", entry.sequence, line(entry));
+        Some(reset + &page.iter().map(event).collect::<String>())
+    }
+
+    /// Says something, so that who is not there any more is noticed; or that the log ends before.
+    async fn quiet(&mut self) -> String {
+        match self.pool.head_async().await {
+            Ok(head) if head.sequence < self.after => {
+                self.after = head.sequence;
+                told_reset(head.sequence)
             }
+            Ok(_) | Err(_) => ": quiet\n\n".to_owned(),
         }
-        Some(": quiet\n\n".to_owned())
     }
 }
 

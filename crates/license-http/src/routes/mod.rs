@@ -39,6 +39,7 @@ pub(crate) async fn answer(call: Call) -> Answer {
         Operation::ShowHealth => Ok(service::health(&call)),
         Operation::ShowReadiness => service::readiness(&call).await,
         Operation::ShowMetrics => service::metrics(&call).await,
+        Operation::ListServers => service::servers(&call).await,
         Operation::ShowPage => Ok(service::page()),
         Operation::ShowAsset => service::asset(&call),
     }

@@ -49,7 +49,11 @@ pub(super) async fn readiness(call: &Call) -> Answer {
     if call.state.is_draining() {
         return Err(Failure::new(ProblemCode::Draining, "the server is stopping"));
     }
-    call.state.pool.licenses_async().await?;
+    if call.state.pool.clock_state().await?.skew.is_some() {
+        let detail =
+            "the clock jumped ahead and is not believed until it has stood for ten minutes";
+        return Err(Failure::new(ProblemCode::ClockSkew, detail));
+    }
     Ok(ok(&told(call, HealthStatus::Ready)))
 }
 
@@ -59,6 +63,11 @@ fn told(call: &Call, status: HealthStatus) -> Health {
         server_name: call.state.pool.server().clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// `GET /v1/servers`
+pub(super) async fn servers(call: &Call) -> Answer {
+    Ok(ok(&call.state.pool.servers().await?))
 }
 
 /// `GET /`

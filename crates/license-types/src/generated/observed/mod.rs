@@ -24,8 +24,8 @@ pub use super::documented::{
     RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent,
     RenewListReceipt, RenewListRequest, RenewReceipt, RenewRequest, RenewResult,
     RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest,
-    RetainedEvent, RightCount, SchemaList, Seconds, Sequence, ServerName, ServerState,
-    ServerStatus, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck,
-    Token, UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation,
-    ViolationKind, ViolationSummary, Year,
+    RetainedEvent, RightCount, SchemaList, Seconds, Sequence, ServerList, ServerName,
+    ServerState, ServerStatus, SessionId, SessionRenewal, SessionState,
+    StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport, UsageReportSource,
+    UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
 };

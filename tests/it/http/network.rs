@@ -1,0 +1,306 @@
+//! The server over real connections: several servers, waiting, streams, slow clients, and its end.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use license_http::{Limits, Options, Running};
+use license_pool::{Clock as _, CredentialRole, KeptCredential, Pool, SAMPLE_LICENSE, ServerName};
+use serde_json::{Value, json};
+
+use super::world::described;
+use crate::pool::world::{Store, clock};
+
+/// Much longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on a free port, and how its administrator asks it.
+struct Server {
+    running: Running,
+    secret: String,
+}
+
+impl Server {
+    fn on(store: &Store, name: &str, options: Options) -> Server {
+        let name = ServerName::new(name).unwrap();
+        let pool = Pool::options().server(name).serving().open(&store.url()).unwrap();
+        if pool.licenses().unwrap().is_empty() {
+            pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
+        }
+        let now = clock().now();
+        let (kept, secret) = KeptCredential::make(CredentialRole::Admin, None, now, None).unwrap();
+        pool.keep_credential(kept).wait().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let running = license_http::start(listener, pool, options).unwrap();
+        Server { running, secret: secret.reveal().to_owned() }
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::to(&self.running, &self.secret)
+    }
+
+    /// One request on a connection of its own.
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.connect().ask(method, path, body)
+    }
+
+    fn retain(&self, product: &str, session: &str) -> (u16, Value) {
+        self.connect().retain(product, session, "")
+    }
+}
+
+/// A connection that is kept.
+struct Connection {
+    stream: BufReader<TcpStream>,
+    secret: String,
+}
+
+impl Connection {
+    fn to(running: &Running, secret: &str) -> Connection {
+        let stream = TcpStream::connect(running.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Connection { stream: BufReader::new(stream), secret: secret.to_owned() }
+    }
+
+    fn write(&mut self, text: &str) {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn head(&self, method: &str, path: &str) -> String {
+        let secret = &self.secret;
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {secret}\r\n")
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let head = self.head(method, path);
+        let length = body.len();
+        self.write(&format!(
+            "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        ));
+        self.answer()
+    }
+
+    fn retain(&mut self, product: &str, session: &str, query: &str) -> (u16, Value) {
+        let path = format!("/v1/licenses/active/sessions/{session}/products/{product}{query}");
+        self.ask("PUT", &path, Some(&json!({ "session": described(session) })))
+    }
+
+    fn answer(&mut self) -> (u16, Value) {
+        let (status, length) = self.status();
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// The status of an answer and the length of its body, where it tells one.
+    fn status(&mut self) -> (u16, usize) {
+        let status = self.line();
+        let mut length = 0;
+        loop {
+            let line = self.line();
+            if let Some(told) = line.strip_prefix("content-length: ") {
+                length = told.parse().unwrap();
+            }
+            if line.is_empty() {
+                return (status[9..12].parse().unwrap(), length);
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The next line that tells something of an event.
+    fn event(&mut self, field: &str) -> String {
+        loop {
+            if let Some(value) = self.line().strip_prefix(&format!("{field}: ")) {
+                return value.to_owned();
+            }
+        }
+    }
+
+    fn is_ended(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+fn token(answer: &(u16, Value)) -> (u16, &Value) {
+    (answer.0, &answer.1["retention"]["token"])
+}
+
+#[test]
+fn servers_of_one_store_are_as_one() {
+    let store = Store::new();
+    let [a, b] = ["a", "b"].map(|name| Server::on(&store, name, Options::new()));
+    let session = "/v1/licenses/active/sessions/job-7";
+    let secret = a.secret.clone();
+    let b = Server { secret, ..b };
+    assert_eq!(token(&a.retain("0009", "job-7")), (201, &json!(1)));
+    assert_eq!(token(&b.retain("0009", "job-7")), (200, &json!(1)));
+    assert_eq!(a.ask("GET", session, None).1["held"][0]["lease"]["leaseSeconds"], 90);
+    assert_eq!(b.ask("POST", &format!("{session}/renew"), None).0, 200);
+    let usage = |server: &Server, query: &str| {
+        let path = format!("/v1/licenses/active/usage{query}");
+        server.ask("GET", &path, None).1.as_array().unwrap().len()
+    };
+    // It moved to where it was heard last.
+    assert_eq!((usage(&a, ""), usage(&b, ""), usage(&a, "?server=all")), (0, 1, 1));
+    let servers = a.ask("GET", "/v1/servers", None).1;
+    let names: Vec<&Value> = servers.as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(a.ask("DELETE", session, None).0, 200);
+    assert_eq!(b.ask("DELETE", session, None).0, 404);
+}
+
+#[test]
+fn who_waits_gets_what_another_server_releases() {
+    let store = Store::new();
+    let [a, b] = ["a", "b"].map(|name| Server::on(&store, name, Options::new()));
+    assert_eq!(a.retain("0025", "first").0, 201);
+    let waits = thread::spawn(move || b.connect().retain("0025", "second", "?wait=60s"));
+    // Once it is in line, its refusal is not recorded before its wait ends.
+    let path = "/v1/licenses/active/sessions/first";
+    thread::yield_now();
+    assert_eq!(a.ask("DELETE", path, None).0, 200);
+    assert_eq!(token(&waits.join().unwrap()), (201, &json!(2)));
+}
+
+#[test]
+fn events_are_the_log_followed_from_where_it_was_left() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let follow = |header: &str| {
+        let mut events = server.connect();
+        let head = events.head("GET", "/v1/licenses/active/events");
+        events.write(&format!("{head}{header}\r\n"));
+        assert_eq!(events.status().0, 200);
+        events
+    };
+    let mut live = follow("");
+    live.event("");
+    assert_eq!(server.retain("0009", "job-7").0, 201);
+    assert_eq!(live.event("id"), "2");
+    let entry: Value = serde_json::from_str(&live.event("data")).unwrap();
+    assert_eq!(entry["event"]["sessionId"], "job-7");
+    let mut resumed = follow("last-event-id: 1\r\n");
+    assert_eq!(resumed.event("id"), "2");
+    // What it has seen is not in this log.
+    let mut lost = follow("last-event-id: 99\r\n");
+    assert_eq!(lost.event("event"), "reset");
+    assert_eq!(lost.event("data"), r#"{"sequence":2}"#);
+}
+
+#[test]
+fn there_are_no_more_streams_than_are_allowed() {
+    let store = Store::new();
+    let limits = Limits { streams: 1, ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    let mut first = server.connect();
+    let head = first.head("GET", "/v1/licenses/active/events");
+    first.write(&format!("{head}\r\n"));
+    assert_eq!(first.status().0, 200);
+    assert_eq!(server.ask("GET", "/v1/licenses/active/events", None).0, 429);
+    drop(first);
+    let until = Instant::now() + PATIENCE;
+    let mut again = 429;
+    while again == 429 {
+        assert!(Instant::now() < until, "the place of who left is not given back");
+        let mut next = server.connect();
+        let head = next.head("GET", "/v1/licenses/active/events");
+        next.write(&format!("{head}\r\n"));
+        again = next.status().0;
+        // What happens shows who is not there any more.
+        server.retain("0007", "job");
+        server.ask("DELETE", "/v1/licenses/active/sessions/job", None);
+    }
+    assert_eq!(again, 200);
+}
+
+#[test]
+fn who_is_slow_keeps_nobody_waiting_and_is_let_go() {
+    let store = Store::new();
+    let time = Duration::from_millis(300);
+    let limits = Limits { head: time, body: time, ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    let mut slow: Vec<Connection> = (0..100).map(|_| server.connect()).collect();
+    for (at, connection) in slow.iter_mut().enumerate() {
+        let head = connection.head("PUT", "/v1/licenses/active/sessions/a/products/0009");
+        connection.write(match at % 2 {
+            0 => "PUT /v1/lic",
+            _ => &head,
+        });
+    }
+    let mut body = server.connect();
+    let head = body.head("PUT", "/v1/licenses/active/sessions/a/products/0009");
+    body.write(&format!("{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"));
+    assert_eq!(server.retain("0009", "job-7").0, 201);
+    let (status, problem) = body.answer();
+    assert_eq!((status, &problem["code"]), (400, &json!("bad_request")));
+    for mut connection in slow {
+        assert!(connection.is_ended() || connection.line().is_empty());
+    }
+}
+
+#[test]
+fn a_connection_too_many_waits_until_another_ends() {
+    let store = Store::new();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    let mut first = server.connect();
+    assert_eq!(first.ask("GET", "/healthz", None).0, 200);
+    let mut second = server.connect();
+    let head = second.head("GET", "/healthz");
+    second.write(&format!("{head}\r\n"));
+    assert_eq!(first.ask("GET", "/healthz", None).0, 200);
+    drop(first);
+    assert_eq!(second.answer().0, 200);
+}
+
+#[test]
+fn told_to_stop_it_grants_nothing_new_and_what_is_held_stays_held() {
+    let store = Store::new();
+    let mut server = Server::on(&store, "a", Options::new().drain(PATIENCE));
+    let mut kept = server.connect();
+    assert_eq!(kept.retain("0009", "job-7", "").0, 201);
+    server.running.begin_stop();
+    let until = Instant::now() + PATIENCE;
+    while kept.ask("GET", "/readyz", None).1["code"] != "draining" {
+        assert!(Instant::now() < until, "it does not stop");
+    }
+    let (status, problem) = kept.retain("0009", "job-8", "");
+    assert_eq!((status, &problem["code"]), (503, &json!("draining")));
+    assert_eq!(token(&kept.retain("0009", "job-7", "")), (200, &json!(1)));
+    drop(kept);
+    server.running.stop();
+    assert_eq!(store.open().usage(None).unwrap().len(), 1);
+}
+
+#[test]
+fn a_report_of_many_pages_is_whole() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let pool = store.open();
+    let session = |index: u64| format!("session-{index}");
+    let seats: Vec<_> = (1..=2001)
+        .map(|index| {
+            let id = session(index);
+            pool.retain_async("0007", &id, license_pool::Session::rest("ann", &id, "192.0.2.1"))
+        })
+        .collect();
+    let seats: Vec<_> = seats.into_iter().map(|seat| seat.wait().unwrap()).collect();
+    for accept in ["application/json", "application/x-ndjson"] {
+        let mut connection = server.connect();
+        let head = connection.head("GET", "/v1/licenses/active/usage?server=all");
+        connection.write(&format!("{head}accept: {accept}\r\nconnection: close\r\n\r\n"));
+        assert_eq!(connection.status().0, 200);
+        let mut text = String::new();
+        connection.stream.read_to_string(&mut text).unwrap();
+        let tokens = text.matches("\"token\":").count();
+        assert_eq!(tokens, seats.len(), "{accept}");
+    }
+}
