@@ -389,6 +389,27 @@ pub(crate) struct Store {
 pub(crate) enum StoreCommand {
     /// Reads every entry, recomputes chains and counts: exit code 0 when all is sound
     Check,
+    Copy(Copy),
+}
+
+/// Copies the whole store to another place while it is used, also from SQLite to PostgreSQL and back
+///
+/// Every entry goes over byte for byte, with all that stands beside them. Where the copy is
+/// interrupted nobody takes what is there for a store, and the same command begins anew.
+///
+/// With --seal the copy takes the place of the store: from the last moment of the copy on the store
+/// can only be read, and whoever writes to it is told where to go, also processes that have it open.
+/// Then start the servers on the copy, under the names that they had. Programs under `license run`
+/// lose their licenses.
+#[derive(Args, Debug)]
+pub(crate) struct Copy {
+    /// Where to: `sqlite:PATH` or `postgres://…`, where there is nothing yet; the variables
+    /// LICENSE_COPY_PASSWORD and LICENSE_COPY_PASSWORD_FILE hold a password
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// Leaves the store that is copied to be read only
+    #[arg(long)]
+    pub seal: bool,
 }
 
 /// Says who may ask the server of a store

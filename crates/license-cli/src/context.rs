@@ -237,16 +237,31 @@ impl Context<'_, '_> {
         store::existing(&url, self.password(&url)?, self.env.clock.clone())
     }
 
+    /// The store that another is to be copied to, and its password.
+    pub(crate) fn copy_url(&self, text: &str) -> Result<(StoreUrl, Option<String>), Failure> {
+        let url = store_address(text, &self.env.directory)?;
+        let names = [variables::LICENSE_COPY_PASSWORD, variables::LICENSE_COPY_PASSWORD_FILE];
+        let password = self.password_in(&url, names)?;
+        Ok((url, password))
+    }
+
     /// The password of the store, for an address that has none in it.
-    fn password(&self, url: &StoreUrl) -> Result<Option<String>, Failure> {
+    pub(crate) fn password(&self, url: &StoreUrl) -> Result<Option<String>, Failure> {
+        let names = [variables::LICENSE_STORE_PASSWORD, variables::LICENSE_STORE_PASSWORD_FILE];
+        self.password_in(url, names)
+    }
+
+    /// A password from the first of two variables, or from the file that the second names.
+    fn password_in(&self, url: &StoreUrl, names: [&str; 2]) -> Result<Option<String>, Failure> {
         match url {
             StoreUrl::Memory | StoreUrl::Sqlite(_) => return Ok(None),
             StoreUrl::Postgres(_) => {}
         }
-        if let Some(password) = self.env.variable(variables::LICENSE_STORE_PASSWORD)? {
+        let [password, file] = names;
+        if let Some(password) = self.env.variable(password)? {
             return Ok(Some(password));
         }
-        let Some(path) = self.env.variable(variables::LICENSE_STORE_PASSWORD_FILE)? else {
+        let Some(path) = self.env.variable(file)? else {
             return Ok(None);
         };
         let path = Path::new(&path);

@@ -29,6 +29,10 @@ pub mod variables {
     pub const LICENSE_CREDENTIAL_FILE: &str = "LICENSE_CREDENTIAL_FILE";
     /// The authorities that vouch for a server, where `--ca-file` is not given.
     pub const LICENSE_CA_FILE: &str = "LICENSE_CA_FILE";
+    /// The password of the PostgreSQL store that another is copied to.
+    pub const LICENSE_COPY_PASSWORD: &str = "LICENSE_COPY_PASSWORD";
+    /// The file that holds this password.
+    pub const LICENSE_COPY_PASSWORD_FILE: &str = "LICENSE_COPY_PASSWORD_FILE";
     /// The license, where `--license-number` is not given.
     pub const LICENSE_NUMBER: &str = "LICENSE_NUMBER";
     /// Where the server listens, where `--listen` is not given.

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
+use license_pool::explained;
 use license_types::{Count, HttpStatus, Problem, ProblemCode, Violation};
 use license_validate::Malformed;
 
@@ -78,7 +79,7 @@ impl Failure {
 
     /// A failure with this code, told by an error and all its sources.
     pub(crate) fn because(code: ProblemCode, error: &dyn Error) -> Failure {
-        Failure::new(code, chain(error))
+        Failure::new(code, explained(error))
     }
 
     /// Adds a cure.
@@ -172,23 +173,6 @@ impl fmt::Display for Failure {
             }
         }
     }
-}
-
-/// `error: its source: the source of that`, as one line, each told once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let level = error.to_string();
-        // Some libraries repeat what the level above says, behind a number of theirs.
-        let news = level.rsplit(": ").next().unwrap_or_default();
-        if !message.contains(news) {
-            message.push_str(": ");
-            message.push_str(&level);
-        }
-        source = error.source();
-    }
-    message
 }
 
 /// Exit code and cure of each code.

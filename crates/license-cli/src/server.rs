@@ -50,7 +50,7 @@ impl Seat for ClientSeat {
 /// What people should know of what happened to a license.
 fn sentence(notice: &Notice) -> Option<String> {
     let because = |cause: &Option<Error>| match cause {
-        Some(error) => format!(": {}", crate::failure::chain(error)),
+        Some(error) => format!(": {}", license_pool::explained(error)),
         None => String::new(),
     };
     Some(match notice {

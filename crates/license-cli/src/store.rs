@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use license_pool::{
-    ChainCheck, Clock, Error, InstallError, InstallOptions, LOCAL, OpenError, Options, Pool,
-    Refusal, Release, Retain, Selection, StoreUrl, Target,
+    ChainCheck, Clock, CopyError, CopyOptions, Error, InstallError, InstallOptions, LOCAL,
+    OpenError, Options, Pool, Refusal, Release, Retain, Selection, StoreUrl, Target, explained,
 };
 use license_types::{
     Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck, Token,
+    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck, StoreCopy, Token,
 };
 
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
 
 /// What is left to do with a store that was sealed.
@@ -46,6 +46,26 @@ pub(crate) fn open(
             None => pool,
         },
     }))
+}
+
+/// Copies a store whole; `reached` is told how many entries were copied, and how many there are.
+pub(crate) fn copy(
+    from: &StoreUrl,
+    to: &StoreUrl,
+    options: &CopyOptions,
+    reached: impl FnMut(u64, u64),
+) -> Result<StoreCopy, Failure> {
+    license_pool::copy(from, to, options, reached).map_err(|error| match &error {
+        CopyError::Source(reason) => not_opened(from, reason),
+        CopyError::Target(OpenError::Occupied { .. }) | CopyError::Memory => {
+            Failure::because(ProblemCode::BadRequest, &error)
+        }
+        CopyError::Target(reason) => not_opened(to, reason),
+        CopyError::Read(_) | CopyError::Write(_) | CopyError::NoTable(_) | CopyError::Restless => {
+            Failure::because(ProblemCode::StoreUnavailable, &error)
+                .hint("the same command begins anew")
+        }
+    })
 }
 
 /// Whether there is no store yet that outlives the command.
@@ -229,6 +249,7 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
         OpenError::Sealed { .. } => failure(ProblemCode::StoreUnavailable).hint(SEALED),
         OpenError::Foreign { .. }
         | OpenError::Unfinished { .. }
+        | OpenError::Occupied { .. }
         | OpenError::Newer { .. }
         | OpenError::Older { .. }
         | OpenError::FileSystem { .. }
@@ -259,7 +280,7 @@ pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
         | InstallError::RepeatedProduct { .. }
         | InstallError::ReservedNumber { .. } => ProblemCode::SchemaViolation,
     };
-    Failure::new(code, format!("{source}: {}", chain(reason)))
+    Failure::new(code, format!("{source}: {}", explained(reason)))
 }
 
 /// Why a request failed, in our terms.

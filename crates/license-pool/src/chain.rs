@@ -48,7 +48,8 @@ pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainC
             !follows
         });
         if let Some(entry) = broken {
-            break Some(fault(entry, head));
+            let source = Arc::from(Box::from(fault(entry, head)));
+            break Some(Error::LedgerFaulted { sequence: entry.sequence, source });
         }
         reached(head.sequence);
         if ended {
@@ -59,18 +60,18 @@ pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainC
 }
 
 /// Whether `entry` comes next after `head`. What the first of a log follows may be gone.
-fn follows(entry: &Entry, head: Head) -> bool {
+pub(crate) fn follows(entry: &Entry, head: Head) -> bool {
     match head.sequence {
         0 if entry.sequence > 1 => true,
         before => entry.sequence == before + 1 && entry.link(&head.chain) == entry.chain,
     }
 }
 
-fn fault(entry: &Entry, head: Head) -> Error {
+/// Why `entry` does not come next after `head`.
+pub(crate) fn fault(entry: &Entry, head: Head) -> String {
     let expected = head.sequence + 1;
-    let source = match entry.sequence == expected {
+    match entry.sequence == expected {
         true => "its chain value is not the hash of the chain before and itself".to_owned(),
         false => format!("entry {expected} is missing before it"),
-    };
-    Error::LedgerFaulted { sequence: entry.sequence, source: Arc::from(Box::from(source)) }
+    }
 }

@@ -1,12 +1,10 @@
 //! Reads a whole store again and says whether it is sound.
 
-use std::error::Error as StdError;
-
 use license_core::{Entry, Head, Ledger};
 use license_types::{Count, LedgerCheck, StoreCheck};
 
 use crate::log::{LedgerId, LedgerNumbers, LogError};
-use crate::{Error, Pool, recover};
+use crate::{Error, Pool, explained, recover};
 
 const PAGE: usize = 1024;
 
@@ -92,10 +90,10 @@ fn replay(pool: &Pool, id: LedgerId, ledger: &mut Ledger) -> Result<Option<Strin
             Err(fault) => return Ok(Some(fault)),
         };
         if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
-            return Ok(Some(chain(&fault)));
+            return Ok(Some(explained(&fault)));
         }
         if page.len() < PAGE {
-            return Ok(ledger.recount().err().map(|fault| chain(&fault)));
+            return Ok(ledger.recount().err().map(|fault| explained(&fault)));
         }
     }
 }
@@ -109,20 +107,9 @@ fn page(
 ) -> Result<Result<Vec<Entry>, String>, Error> {
     match pool.with_log(move |log| Ok(log.page(id, after, limit))).wait()? {
         Ok(page) => Ok(Ok(page)),
-        Err(error @ LogError::Entry { .. }) => Ok(Err(chain(&error))),
+        Err(error @ LogError::Entry { .. }) => Ok(Err(explained(&error))),
         Err(error) => Err(Error::store(error)),
     }
-}
-
-/// An error with everything that led to it.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn count(count: u64) -> Count {

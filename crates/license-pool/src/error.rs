@@ -95,6 +95,30 @@ pub enum Error {
     Internal(#[source] Option<Arc<Fault>>),
 }
 
+/// An error and all that led to it, as one line, each told once.
+///
+/// ```
+/// use license_pool::{Pool, explained};
+///
+/// let error = Pool::open("nonsense").unwrap_err();
+/// assert!(explained(&error).starts_with("the store is not named well: `nonsense` names no store"));
+/// ```
+pub fn explained(error: &dyn StdError) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let level = error.to_string();
+        // Some libraries repeat what the level above says, behind a number of theirs.
+        let news = level.rsplit(": ").next().unwrap_or_default();
+        if !message.contains(news) {
+            message.push_str(": ");
+            message.push_str(&level);
+        }
+        source = error.source();
+    }
+    message
+}
+
 impl Error {
     /// Whether the same request may succeed later although nobody changes anything: the store may
     /// come back.

@@ -34,6 +34,8 @@ mod check;
 mod clients;
 mod clock;
 mod commands;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod copy;
 mod credential;
 mod driver;
 mod error;
@@ -69,9 +71,11 @@ mod writer;
 pub use chain::ChainCheck;
 pub use clients::Granted;
 pub use clock::{Clock, ManualClock, SystemClock};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use copy::{CopyError, CopyOptions, copy};
 pub use credential::{KeptCredential, Secret};
 pub use driver::Driver;
-pub use error::Error;
+pub use error::{Error, explained};
 pub use history::{History, HistoryPage};
 pub use license_core::{
     Head, Held, InstallError, License, Refusal, Release, Retain, SAMPLE_LICENSE, Target,

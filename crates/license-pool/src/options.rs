@@ -26,6 +26,8 @@ const HISTORY: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// A snapshot is due after so many entries.
 const SNAPSHOT: u64 = 20_000;
+/// Longer than any turn should take; who waits longer is told that the store is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to open a [`Pool`]: `Pool::options().must_exist().open("sqlite:license.db")`.
 #[derive(Clone)]
@@ -54,8 +56,8 @@ impl Options {
             clock: Arc::new(SystemClock),
             verifier: Arc::new(AcceptUnsigned),
             password: None,
-            patience: Duration::from_secs(10),
             loaded_max: 10_000,
+            patience: PATIENCE,
             instance: None,
             serving: false,
             lease: LEASE,

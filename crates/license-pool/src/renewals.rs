@@ -42,6 +42,10 @@ impl Turns {
         let mut changes: Vec<Change> = Vec::new();
         let mut outcomes: Vec<Vec<Result<Heard, Error>>> = Vec::with_capacity(lists.len());
         for (at, list) in lists.iter().enumerate() {
+            if let Some(error) = self.sealed().filter(|_| list.renews) {
+                outcomes.push(list.sessions.iter().map(|_| Err(error.clone())).collect());
+                continue;
+            }
             let stamp = Stamp { principal: list.principal.clone(), ..self.stamp_of_reader() };
             let ledger = self.ledgers.get(&list.license, &found[place(&licenses, &list.license)]);
             outcomes.push(match ledger {

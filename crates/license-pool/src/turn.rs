@@ -56,6 +56,8 @@ pub(crate) struct Turns {
     pub(crate) actor: Actor,
     pub(crate) ledgers: Ledgers,
     vouched: Vouched,
+    /// The store that took the place of this one.
+    sealed_to: Option<String>,
     /// Whether the store was away and is back.
     back: bool,
     archives: Archives,
@@ -95,6 +97,7 @@ impl Turns {
             ledgers: Ledgers::new(actor.server.clone(), loaded_max),
             actor,
             vouched,
+            sealed_to: None,
             back: false,
             archives,
             taken: 0,
@@ -116,6 +119,11 @@ impl Turns {
     /// When that much time will have been vouched for; never while the store is away.
     pub(crate) fn when(&self, vouched: Duration) -> Duration {
         if self.vouched.is_away() { Duration::MAX } else { self.vouched.when(vouched) }
+    }
+
+    /// Why nothing is left but to read, where a catch-up showed that.
+    pub(crate) fn sealed(&self) -> Option<Error> {
+        Some(Error::Sealed { target: self.sealed_to.clone()? })
     }
 
     /// Whether the store was away and is back, since this was last asked.
@@ -168,6 +176,7 @@ impl Turns {
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let news = self.log.catch_up(&asked).map_err(Error::store);
             let news = self.note(news)?;
+            self.sealed_to.clone_from(&news.sealed_to);
             let clock = tell(&mut self.store_clock, &*self.clock, &news);
             match self.ledgers.absorb(&asked, &news) {
                 Ok(()) => return Ok((news.found, clock)),

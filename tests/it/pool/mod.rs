@@ -5,6 +5,7 @@ mod away;
 mod batches;
 mod clocks;
 mod cluster;
+mod copies;
 mod damage;
 mod driven;
 mod dying;

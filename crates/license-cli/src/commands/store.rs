@@ -1,17 +1,21 @@
-//! `license store check`: reads the whole store and recomputes what can be.
+//! `license store`: copies the whole store, or reads all of it and recomputes what can be.
 
-use license_types::{LedgerCheck, StoreCheck};
+use license_pool::CopyOptions;
+use license_types::{LedgerCheck, StoreCheck, StoreCopy};
 
-use crate::arguments::{Store, StoreCommand};
+use crate::arguments::{Copy, Store, StoreCommand};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::progress::Progress;
 use crate::output::table::Rows;
 use crate::output::text::escaped;
+use crate::store;
 
 pub(super) fn run(arguments: &Store, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    match arguments.command {
+    match &arguments.command {
         StoreCommand::Check => check(context),
+        StoreCommand::Copy(arguments) => copy(arguments, context),
     }
 }
 
@@ -29,6 +33,38 @@ fn check(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
             .say("the store is damaged: keep a copy as it is, then restore the last sound backup");
     }
     Ok(if sound { Exit::Done } else { Exit::Refused })
+}
+
+fn copy(arguments: &Copy, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let from = context.store_url()?;
+    let (to, target_password) = context.copy_url(&arguments.to)?;
+    let password = context.password(&from)?;
+    let options = CopyOptions { seal: arguments.seal, password, target_password };
+    let mut progress = Progress::of_entries("copy", context.env.stderr_is_terminal);
+    let copied = store::copy(&from, &to, &options, |reached, total| {
+        progress.total(total);
+        progress.advance(reached, context.env.stderr);
+    });
+    progress.wipe(context.env.stderr);
+    let copied = copied?;
+    if context.json() {
+        context.value(&copied)?;
+    } else {
+        let StoreCopy { from, to, entries, ledgers, .. } = &copied;
+        let licenses = if ledgers.get() == 1 { "license" } else { "licenses" };
+        let text = format!("copied {entries} entries of {ledgers} {licenses} from {from} to {to}");
+        context.data(&(escaped(&text).into_owned() + "\n"))?;
+    }
+    for fault in &copied.faults {
+        context.say(&format!("warning: {fault}: it is so in the store that was copied too"));
+    }
+    context.say(match copied.sealed {
+        true => "the store that was copied is sealed: start its servers on the copy",
+        false => {
+            "the store that was copied goes on: keep the copy as a backup; --seal would move it"
+        }
+    });
+    Ok(if copied.faults.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 fn text(check: &StoreCheck, width: Option<u16>) -> String {

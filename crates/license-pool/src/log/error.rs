@@ -150,6 +150,12 @@ pub enum OpenError {
         /// The other store, without secrets.
         target: String,
     },
+    /// A copy needs a place of its own.
+    #[error("there is something at {store} already: a copy needs a place of its own")]
+    Occupied {
+        /// Its absolute path, or its address without secrets.
+        store: String,
+    },
     /// A copy of a store that was begun and not finished.
     #[error("{store} is a copy that was not finished: copy again, or choose another place")]
     Unfinished {

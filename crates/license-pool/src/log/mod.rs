@@ -24,16 +24,22 @@ mod row;
 mod selection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod tables;
 
 pub use archive::{Archive, SnapshotMark};
 pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresLog, PostgresUrl};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{PostgresSource, PostgresTarget};
 pub use register::{Server, ServerRow, Silence};
 pub use selection::{Selection, Stretch};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLog;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::{SqliteSource, SqliteTarget};
 
 /// Names a ledger inside its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -53,6 +53,17 @@ const COLUMNS: [(&str, Place); WIDTH] = [
     ("document", Place::Event("document")),
 ];
 
+/// The names of the columns in that order.
+pub(super) const NAMES: [&str; WIDTH] = {
+    let mut names = [""; WIDTH];
+    let mut at = 0;
+    while at < WIDTH {
+        names[at] = COLUMNS[at].0;
+        at += 1;
+    }
+    names
+};
+
 /// The row of an entry.
 pub(super) fn cells(entry: &Entry) -> [Cell<'_>; WIDTH] {
     let stamp = &entry.stamp;

@@ -6,7 +6,7 @@ mod line;
 
 use std::path::Path;
 
-use license_pool::{Error, HistoryPage, Selection};
+use license_pool::{Error, HistoryPage, Selection, explained};
 use license_types::Entry;
 
 use self::follow::Follower;
@@ -15,7 +15,7 @@ use crate::anonymize::{KEY_BYTES_MIN, Pseudonyms};
 use crate::arguments::History;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::licenses::Licenses;
 use crate::output::json_line;
 use crate::output::progress::Progress;
@@ -130,9 +130,9 @@ fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<
             }
             let why = match &error {
                 Error::LedgerFaulted { sequence, source } => {
-                    format!("entry {sequence}: {}", chain(source))
+                    format!("entry {sequence}: {}", explained(source))
                 }
-                error => chain(error),
+                error => explained(error),
             };
             return Err(Failure::damaged(format!("{said}: {why}")));
         }

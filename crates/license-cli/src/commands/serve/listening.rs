@@ -4,13 +4,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 
 use license_http::Certificate;
-use license_pool::Pool;
+use license_pool::{Pool, explained};
 use license_types::{CredentialRole, ProblemCode};
 
 use crate::arguments::Serve;
 use crate::context::Context;
 use crate::environment::variables;
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::store::failure;
 
 const LISTEN: &str = "127.0.0.1:7427";
@@ -97,7 +97,7 @@ fn certificate(
             let directory = &context.env.directory;
             Certificate::read(directory.join(certificate), directory.join(key))
                 .map(Some)
-                .map_err(|error| Failure::usage(chain(&error)))
+                .map_err(|error| Failure::usage(explained(&error)))
         }
         (Some(_), None) => Err(Failure::usage("--tls-certificate needs --tls-key")),
         (None, Some(_)) => Err(Failure::usage("--tls-key needs --tls-certificate")),

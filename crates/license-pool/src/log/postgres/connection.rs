@@ -39,6 +39,20 @@ const SESSION: &str = include_str!("sql/session.sql");
 /// What stands in the store's row beside the format.
 const ENGINE: &str = "license-retention";
 
+/// What stands there in a copy that was begun and not finished, which is no store yet.
+const UNFINISHED: &str = "license-retention, an unfinished copy";
+
+/// What a connection is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A store that exists.
+    Use,
+    /// The same, or a new one.
+    UseOrCreate,
+    /// A copy, where there is nothing yet but what an earlier one left unfinished.
+    Copy,
+}
+
 /// What is sent together: statements, each with its parameters.
 pub(super) type Trip<'t> = [(&'t Statement, &'t [&'t (dyn ToSql + Sync)])];
 
@@ -52,12 +66,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to the first server that takes writes and keeps what it acknowledges; where it has
-    /// no store, creates one if `create` says so.
-    pub(super) async fn open(targets: &[Target], create: bool) -> Result<Connection, Trouble> {
+    /// no store, creates what the purpose needs.
+    pub(super) async fn open(targets: &[Target], purpose: Purpose) -> Result<Connection, Trouble> {
         let mut failed = Vec::new();
         for target in targets {
             let patience = target.config.get_connect_timeout().copied().unwrap_or(CONNECT);
-            let opened = timeout(patience, Connection::open_one(target, create)).await;
+            let opened = timeout(patience, Connection::open_one(target, purpose)).await;
             match opened.unwrap_or(Err(Trouble::Silent(patience))) {
                 Ok(connection) => return Ok(connection),
                 Err(trouble) => failed.push((target.name.clone(), trouble)),
@@ -69,7 +83,7 @@ impl Connection {
         })
     }
 
-    async fn open_one(target: &Target, create: bool) -> Result<Connection, Trouble> {
+    async fn open_one(target: &Target, purpose: Purpose) -> Result<Connection, Trouble> {
         let warnings = Arc::default();
         let (client, task) = match &target.authorities {
             None => {
@@ -83,9 +97,14 @@ impl Connection {
             }
         };
         begin_session(&client).await?;
-        match judge(&client).await {
-            Err(Trouble::Missing) if create => initialise(&client).await?,
-            judged => judged?,
+        match (judge(&client).await, purpose) {
+            (Err(Trouble::Missing), Purpose::UseOrCreate) => initialise(&client).await?,
+            (Err(Trouble::Missing), Purpose::Copy) => client.batch_execute(&copy_schema()).await?,
+            (Err(Trouble::Unfinished), Purpose::Copy) => {}
+            (Ok(()) | Err(Trouble::Foreign | Trouble::Newer(_)), Purpose::Copy) => {
+                return Err(Trouble::Occupied);
+            }
+            (judged, _) => judged?,
         }
         let statements = Statements::prepare(&client).await?;
         Ok(Connection { client, statements, warnings, task })
@@ -121,6 +140,36 @@ impl Connection {
             Some(warning) => Err(Trouble::Warned(warning.into())),
             None => Ok(()),
         }
+    }
+
+    /// Prepares a statement that was made only now.
+    pub(super) async fn prepare(&self, text: &str) -> Result<Statement, Trouble> {
+        Ok(self.client.prepare(text).await?)
+    }
+
+    /// Makes a store of a copy. No server of the store that was copied holds its name here, and new
+    /// ledgers get ids that none has.
+    pub(super) async fn finish_copy(&self) -> Result<(), Trouble> {
+        const NEXT_ID: &str = "SELECT setval(pg_get_serial_sequence('license.ledger', 'id'),
+            (SELECT coalesce(max(id), 0) + 1 FROM license.ledger), false)";
+        let finish = format!(
+            "BEGIN;
+             UPDATE license.server SET instance = 'copied' WHERE instance <> '';
+             UPDATE license.store SET engine = '{ENGINE}';
+             {NEXT_ID};
+             COMMIT;"
+        );
+        self.warnings();
+        self.client.batch_execute(&finish).await?;
+        match self.warnings().pop() {
+            Some(warning) => Err(Trouble::Warned(warning.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what the text says.
+    pub(super) async fn run(&self, text: &str) -> Result<(), Trouble> {
+        Ok(self.client.batch_execute(text).await?)
     }
 
     /// Whether the connection is of no more use after `trouble`, and another may do better.
@@ -188,6 +237,7 @@ async fn judge(client: &Client) -> Result<(), Trouble> {
                 Ok(newer) => Err(Trouble::Newer(newer)),
                 Err(_) => Err(Trouble::Foreign),
             },
+            Some((UNFINISHED, _)) => Err(Trouble::Unfinished),
             Some(_) | None => Err(Trouble::Foreign),
         },
         Err(error) => Err(match error.code() {
@@ -215,6 +265,11 @@ async fn initialise(client: &Client) -> Result<(), Trouble> {
             _ => Err(error.into()),
         },
     }
+}
+
+/// The schema of a store that is no store yet.
+fn copy_schema() -> String {
+    format!("{SCHEMA}\nUPDATE license.store SET engine = '{UNFINISHED}';")
 }
 
 fn row(answer: &[SimpleQueryMessage]) -> Option<&SimpleQueryRow> {

@@ -29,6 +29,10 @@ pub(super) enum Trouble {
     Missing,
     #[error("the schema `license` of the database is not a license store")]
     Foreign,
+    #[error("the database holds a copy that was not finished")]
+    Unfinished,
+    #[error("the database has something in the schema `license` already")]
+    Occupied,
     #[error("the store has format {0}, which a newer version wrote")]
     Newer(u64),
     /// What each of several servers said.
@@ -48,6 +52,8 @@ impl Trouble {
         match self {
             Trouble::Missing => OpenError::Missing { store },
             Trouble::Foreign => OpenError::Foreign { store },
+            Trouble::Unfinished => OpenError::Unfinished { store },
+            Trouble::Occupied => OpenError::Occupied { store },
             Trouble::Newer(format) => OpenError::Newer { store, format, known },
             Trouble::Database(_)
             | Trouble::Silent(_)
@@ -71,6 +77,8 @@ impl Trouble {
             | Trouble::Authorities(_)
             | Trouble::Missing
             | Trouble::Foreign
+            | Trouble::Unfinished
+            | Trouble::Occupied
             | Trouble::Newer(_)
             | Trouble::Servers(_)
             | Trouble::Nonsense => false,

@@ -44,7 +44,7 @@ use license_core::{Entry, Figure};
 use license_types::ServerName;
 use tokio::runtime::{self, Handle, Runtime};
 
-use self::connection::{Connection, FORMAT, Trip};
+use self::connection::{Connection, FORMAT, Purpose, Trip};
 use self::error::Trouble;
 use self::news::{Question, name, sequence};
 use self::row::{Column, escaped, unescaped};
@@ -66,9 +66,11 @@ mod register;
 mod row;
 mod select;
 mod statements;
+mod tables;
 mod tls;
 mod url;
 
+pub(crate) use tables::{PostgresSource, PostgresTarget};
 pub use url::PostgresUrl;
 
 /// How long to look for a commit that got no answer, while the database cannot be asked.
@@ -103,26 +105,16 @@ impl PostgresLog {
         password: Option<&str>,
         create: bool,
     ) -> Result<PostgresLog, OpenError> {
-        let unavailable = |source| OpenError::Unavailable { store: url.to_string(), source };
-        let mut targets = url.targets().map_err(|reason| unavailable(reason.into()))?;
-        for target in &mut targets {
-            if let (None, Some(password)) = (target.config.get_password(), password) {
-                target.config.password(password);
-            }
-        }
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| unavailable(error.into()))?;
-        let opened = aside(|| runtime.block_on(Connection::open(&targets, create)));
-        let mut log = PostgresLog {
+        let purpose = if create { Purpose::UseOrCreate } else { Purpose::Use };
+        let (runtime, targets, connection) = connect(url, password, purpose)?;
+        Ok(PostgresLog {
             url: url.clone(),
             targets,
             runtime: Some(runtime),
-            connection: None,
+            connection: Some(connection),
             unsettled: true,
             server: None,
-        };
-        log.connection = Some(opened.map_err(|error| error.into_open(url.to_string(), FORMAT))?);
-        Ok(log)
+        })
     }
 
     /// Does `work` on the connection, or on a new one where that was lost meanwhile: then nothing
@@ -147,7 +139,7 @@ impl PostgresLog {
                 }
             }
             self.unsettled = true;
-            let connection = Connection::open(&self.targets, false).await?;
+            let connection = Connection::open(&self.targets, Purpose::Use).await?;
             match work(&connection).await {
                 Ok(done) => Ok((connection, done)),
                 Err(trouble) => {
@@ -523,6 +515,26 @@ async fn look_for(connection: &Connection, mark: &Mark) -> Result<bool, Trouble>
     // What was found may not have reached the standby; once this has, it has.
     connection.commit(&[]).await?;
     Ok(landed)
+}
+
+/// Connects to the database, on a runtime that does nothing but what it is told to wait for.
+fn connect(
+    url: &PostgresUrl,
+    password: Option<&str>,
+    purpose: Purpose,
+) -> Result<(Runtime, Vec<Target>, Connection), OpenError> {
+    let unavailable = |source| OpenError::Unavailable { store: url.to_string(), source };
+    let mut targets = url.targets().map_err(|reason| unavailable(reason.into()))?;
+    for target in &mut targets {
+        if let (None, Some(password)) = (target.config.get_password(), password) {
+            target.config.password(password);
+        }
+    }
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| unavailable(error.into()))?;
+    let opened = aside(|| runtime.block_on(Connection::open(&targets, purpose)));
+    let connection = opened.map_err(|error| error.into_open(url.to_string(), FORMAT))?;
+    Ok((runtime, targets, connection))
 }
 
 fn dropped(action: &'static str) -> impl FnOnce(Trouble) -> TurnError {

@@ -9,6 +9,9 @@ pub(super) const FORMAT: u64 = 2;
 /// Marks a SQLite file as ours: "LicR".
 const APPLICATION_ID: u32 = 0x4C69_6352;
 
+/// Marks the beginning of a copy, which is no store yet: "LicU".
+const UNFINISHED_ID: u32 = 0x4C69_6355;
+
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each format to the next; the first leads from format 1 to 2.
@@ -16,8 +19,16 @@ const RAISE: [&str; 1] = [include_str!("raise_to_2.sql")];
 
 /// Whether the file is a store at all.
 pub(super) fn is_ours(connection: &Connection) -> Result<bool> {
-    let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(id == APPLICATION_ID)
+    Ok(application_id(connection)? == APPLICATION_ID)
+}
+
+/// Whether the file is a copy that was begun and not finished.
+pub(super) fn is_unfinished(connection: &Connection) -> Result<bool> {
+    Ok(application_id(connection)? == UNFINISHED_ID)
+}
+
+fn application_id(connection: &Connection) -> Result<u32> {
+    connection.pragma_query_value(None, "application_id", |row| row.get(0))
 }
 
 /// The version of the format that the store is written in.
@@ -36,6 +47,22 @@ pub(super) fn initialise(connection: &Connection) -> Result<()> {
         turn.pragma_update(None, "application_id", APPLICATION_ID)?;
         turn.execute_batch(SCHEMA)?;
     }
+    turn.commit()
+}
+
+/// Writes the schema for a copy.
+pub(super) fn initialise_copy(connection: &Connection) -> Result<()> {
+    let turn = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
+    turn.pragma_update(None, "application_id", UNFINISHED_ID)?;
+    turn.execute_batch(SCHEMA)?;
+    turn.commit()
+}
+
+/// Makes a store of a copy. No server of the store that was copied holds its name here.
+pub(super) fn finish_copy(connection: &Connection) -> Result<()> {
+    let turn = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
+    turn.execute("UPDATE server SET instance = 'copied' WHERE instance <> ''", [])?;
+    turn.pragma_update(None, "application_id", APPLICATION_ID)?;
     turn.commit()
 }
 

@@ -29,10 +29,12 @@ mod read;
 mod register;
 mod row;
 mod select;
+mod tables;
 mod turnstile;
 
 use place::Place;
 use presence::{Presence, Presences};
+pub(crate) use tables::{SqliteSource, SqliteTarget};
 use turnstile::{Denied, Pass, Turnstile};
 
 /// A log in one SQLite file.
@@ -62,14 +64,7 @@ impl SqliteLog {
 
     /// Begins a turn: from here on nobody else writes, and everything committed can be read.
     fn begin(&mut self) -> Result<(Pass, Transaction<'_>), LogError> {
-        let failed = |source| LogError::Unavailable { action: "begin a turn", source };
-        let Some(turnstile) = &self.turnstile else {
-            return Err(failed("it lies where nothing can be written".into()));
-        };
-        let pass = turnstile.enter(self.patience).map_err(|denied| match denied {
-            Denied::Busy { holder } => LogError::Busy { holder },
-            Denied::Failed(error) => failed(error.into()),
-        })?;
+        let pass = enter(self.turnstile.as_ref(), self.patience)?;
         let turn = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -245,6 +240,18 @@ impl Log for SqliteLog {
     fn damage(&mut self) -> Result<Vec<String>, LogError> {
         read::damage(&self.connection).map_err(failed_to("examine its file"))
     }
+}
+
+/// Waits for a turn.
+fn enter(turnstile: Option<&Turnstile>, patience: Duration) -> Result<Pass, LogError> {
+    let failed = |source| LogError::Unavailable { action: "begin a turn", source };
+    let Some(turnstile) = turnstile else {
+        return Err(failed("it lies where nothing can be written".into()));
+    };
+    turnstile.enter(patience).map_err(|denied| match denied {
+        Denied::Busy { holder } => LogError::Busy { holder },
+        Denied::Failed(error) => failed(error.into()),
+    })
 }
 
 fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Result};
 use super::file_system::{self, Ground};
 use super::place::Place;
 use super::presence::Presences;
-use super::turnstile::Turnstile;
+use super::turnstile::{Pass, Turnstile};
 use super::{SqliteLog, format};
 use crate::log::{Cause, OpenError};
 
@@ -34,17 +34,7 @@ fn open_on(
 
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let failed = |error: io::Error| unavailable(&path, error);
-    let nearest = if path.exists() { Some(&*path) } else { path.parent() };
-    let ground = match nearest.filter(|nearest| nearest.exists()) {
-        Some(nearest) => ground(nearest).map_err(failed)?,
-        None => Ground::default(),
-    };
-    if let Some(file_system) = ground.unfit {
-        return Err(OpenError::FileSystem { store: named(&path), file_system });
-    }
-    // Closing a file drops every POSIX lock that this process has on it, SQLite's too: nobody may
-    // open the store in this process between the creation of its file and the end of that.
-    static OPENING: Mutex<()> = Mutex::new(());
+    let ground = fit(&path, ground)?;
     let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     if create && !ground.read_only {
         create_private(&path).map_err(failed)?;
@@ -73,6 +63,7 @@ fn open_on(
                 presence: None,
             })
         }
+        Ok(Prepared::Unfinished) => Err(OpenError::Unfinished { store: named(&path) }),
         Ok(Prepared::Foreign) => Err(OpenError::Foreign { store: named(&path) }),
         Ok(Prepared::Newer(format)) => {
             Err(OpenError::Newer { store: named(&path), format, known: format::FORMAT })
@@ -82,6 +73,64 @@ fn open_on(
             Err(OpenError::Foreign { store: named(&path) })
         }
         Err(error) => Err(unavailable(&path, error)),
+    }
+}
+
+/// Closing a file drops every POSIX lock that this process has on it, SQLite's too: nobody may open
+/// the store in this process between the creation of its file and the end of that.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// Begins a copy at `path`, where nothing may be but what an earlier copy left unfinished; nobody
+/// else copies there until the pass is dropped.
+pub(super) fn begin_copy(path: &Path) -> Result<(Connection, Pass), OpenError> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let failed = |error: io::Error| unavailable(&path, error);
+    fit(&path, file_system::ground)?;
+    let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    create_private(&path).map_err(failed)?;
+    let connection = connect(&path).map_err(|error| unavailable(&path, error))?;
+    drop(opening);
+    let turnstile = Turnstile::of(&path).map_err(failed)?;
+    let pass = turnstile.enter(Duration::ZERO).map_err(|_| {
+        unavailable(&path, "another process has its turn there: it copies to the same place")
+    })?;
+    match prepare_copy(&connection) {
+        Ok(Some(())) => Ok((connection, pass)),
+        Ok(None) => Err(OpenError::Occupied { store: named(&path) }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(OpenError::Occupied { store: named(&path) })
+        }
+        Err(error) => Err(unavailable(&path, error)),
+    }
+}
+
+/// None where something else is there.
+fn prepare_copy(connection: &Connection) -> Result<Option<()>> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if format::is_empty(connection)? {
+        format::initialise_copy(connection)?;
+    }
+    if !format::is_unfinished(connection)? {
+        return Ok(None);
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // Tables come in no particular order.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    Ok(Some(()))
+}
+
+/// The file system of a store, unless processes cannot share a file there.
+fn fit(path: &Path, ground: impl FnOnce(&Path) -> io::Result<Ground>) -> Result<Ground, OpenError> {
+    let nearest = if path.exists() { Some(path) } else { path.parent() };
+    let ground = match nearest.filter(|nearest| nearest.exists()) {
+        Some(nearest) => ground(nearest).map_err(|error| unavailable(path, error))?,
+        None => Ground::default(),
+    };
+    match ground.unfit {
+        Some(file_system) => Err(OpenError::FileSystem { store: named(path), file_system }),
+        None => Ok(ground),
     }
 }
 
@@ -137,6 +186,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 enum Prepared {
     Ours(Connection),
+    Unfinished,
     Foreign,
     Newer(u64),
     /// A server that lives reads no more than an older format.
@@ -156,6 +206,9 @@ fn prepare(
     let read_only = connection.is_readonly(MAIN_DB)?;
     if create && !read_only && format::is_empty(&connection)? {
         format::initialise(&connection)?;
+    }
+    if format::is_unfinished(&connection)? {
+        return Ok(Prepared::Unfinished);
     }
     if !format::is_ours(&connection)? {
         return Ok(Prepared::Foreign);

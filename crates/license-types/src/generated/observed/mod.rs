@@ -26,6 +26,6 @@ pub use super::documented::{
     RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest,
     RetainedEvent, RightCount, SchemaList, Seconds, Sequence, ServerList, ServerName,
     ServerState, ServerStatus, SessionId, SessionRenewal, SessionState,
-    StateChangedEvent, StoreCheck, Token, UsageFigures, UsageReport, UsageReportSource,
-    UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
+    StateChangedEvent, StoreCheck, StoreCopy, Token, UsageFigures, UsageReport,
+    UsageReportSource, UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
 };
