@@ -1,9 +1,13 @@
 //! What the bytes' validator accepts is valid, and everyone says the same of every document.
 
-use std::thread;
+use std::{num::NonZeroUsize, thread};
 
-use license_tests::differential::{Subject, Tally, compare, compare_streams};
+use license_tests::{
+    differential::{Subject, Tally, compare, compare_judges, compare_streams},
+    hostile::KINDS,
+};
 use license_types::schemas::Profile;
+use license_validate::Judge;
 
 /// Documents that every run makes up; `differential` makes up any number.
 const DOCUMENTS: u64 = 200_000;
@@ -29,6 +33,25 @@ fn made_up_documents_are_judged_alike() {
 fn made_up_streams_are_judged_alike() {
     let all = compare_streams(0..3_000).unwrap_or_else(|found| panic!("{found}"));
     assert!(all.valid > 1_000 && all.violations > 1_000 && all.malformed > 1_000, "{all:?}");
+}
+
+#[test]
+fn hostile_streams_are_judged_alike() {
+    for kind in KINDS {
+        let mut stream = kind.stream(1000);
+        for cut in [stream.len(), stream.len() - 5] {
+            stream.truncate(cut);
+            for (lines, limit, chunk) in [(false, 1 << 20, 100), (true, 300, 64), (false, 300, 700)]
+            {
+                let chunk = NonZeroUsize::new(chunk).unwrap();
+                let judge = Judge::new(Profile::Observed).lines(lines);
+                let judge = judge.record_bytes_max(limit).chunk_bytes(chunk);
+                compare_judges(&judge, &stream, 50).unwrap_or_else(|what| {
+                    panic!("{} (lines: {lines}, at most {limit}) {what}", kind.name)
+                });
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 pub mod callers;
 pub mod differential;
+pub mod hostile;
 pub mod load;
+pub mod measure;
 pub mod records;
 pub mod simulation;
 

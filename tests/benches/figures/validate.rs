@@ -9,22 +9,24 @@
 use std::{
     fs::File,
     hint::black_box,
-    io::{BufWriter, Write as _},
+    io::{self, BufWriter},
     num::NonZeroUsize,
     ops::ControlFlow,
     path::Path,
-    process::{Command, Stdio},
     time::Instant,
 };
 
-use license_tests::records::Records;
+use license_tests::{
+    measure::{self, Archive, LAYOUTS},
+    records::Records,
+};
 use license_types::schemas;
 use license_validate::{Judge, Notice, Profile, Validator, rules::Rules};
 use serde_json::Value;
 
 use crate::figure::{Bound, Figure, median};
 
-const MEASURED: &str = env!("CARGO_BIN_EXE_measured");
+const JUDGED: &str = env!("CARGO_BIN_EXE_judged");
 const RECORDS: usize = 50_000;
 const ROUNDS: usize = 7;
 
@@ -92,17 +94,14 @@ pub(crate) fn measure_throughput(report: &mut dyn FnMut(Figure)) {
 
 /// P13: instructions, which do not depend on the machine's mood.
 pub(crate) fn measure_instructions(report: &mut dyn FnMut(Figure)) {
-    const RECORDS: u64 = 1000;
-    const ROUNDS: u64 = 11;
-    let (Some(one), Some(more)) = (instructions(RECORDS, 1), instructions(RECORDS, ROUNDS)) else {
+    let Some((instructions, bytes)) = measure::instructions(Path::new(JUDGED)) else {
         eprintln!("P13 is left out: `valgrind` cannot be started");
         return;
     };
-    let bytes = Records::lines(RECORDS as usize).len() as f64 / RECORDS as f64;
     report(Figure {
         goal: "P13",
         part: format!("generated validator, one record of {bytes:.0} bytes"),
-        value: (more - one) as f64 / (RECORDS * (ROUNDS - 1)) as f64,
+        value: instructions,
         bound: Some(Bound::AtMost(4500.0)),
         yardstick: "none: callgrind counts, start-up subtracted".to_owned(),
         unit: "instr.",
@@ -113,35 +112,22 @@ pub(crate) fn measure_instructions(report: &mut dyn FnMut(Figure)) {
 pub(crate) fn measure_memory(report: &mut dyn FnMut(Figure)) {
     const BYTES: u64 = 1_000_000_000;
     let directory = tempfile::tempdir().unwrap();
-    for (name, [before, between, after]) in
-        [("NDJSON", ["", "\n", "\n"]), ("an array", ["[\n", ",\n", "\n]\n"])]
-    {
+    for (name, layout) in LAYOUTS {
         let file = directory.path().join("usage.json");
-        let mut out = BufWriter::new(File::create(&file).unwrap());
-        let mut records = Records::new();
-        let mut record = Vec::new();
-        let mut count = 0_u64;
-        let mut written = 0;
-        while written < BYTES {
-            record.clear();
-            record.extend_from_slice(if count == 0 { before } else { between }.as_bytes());
-            records.write(&mut record).unwrap();
-            out.write_all(&record).unwrap();
-            written += record.len() as u64;
-            count += 1;
+        let mut archive = Archive::new(layout, BYTES);
+        io::copy(&mut archive, &mut BufWriter::new(File::create(&file).unwrap())).unwrap();
+        for jobs in ["1", "2"] {
+            let taken = measure::judge(Path::new(JUDGED), &[jobs, "file", file.to_str().unwrap()]);
+            assert_eq!(taken.valid, archive.made());
+            report(Figure {
+                goal: "P14",
+                part: format!("peak memory judging 1 GB of {name}, {jobs} jobs"),
+                value: taken.megabytes,
+                bound: Some(Bound::AtMost(64.0)),
+                yardstick: "none: the peak resident memory of a process".to_owned(),
+                unit: "MB",
+            });
         }
-        out.write_all(after.as_bytes()).unwrap();
-        out.flush().unwrap();
-        let (valid, kilobytes) = judge(&file);
-        assert_eq!(valid, count);
-        report(Figure {
-            goal: "P14",
-            part: format!("peak memory judging 1 GB of {name}"),
-            value: kilobytes as f64 / 1000.0,
-            bound: Some(Bound::AtMost(64.0)),
-            yardstick: "none: the peak resident memory of a process".to_owned(),
-            unit: "MB",
-        });
     }
 }
 
@@ -208,26 +194,4 @@ fn assert_same_errors(lines: &[u8]) {
     let rules = Rules::only(jiff::civil::date(2026, 1, 5), []);
     assert_eq!(short, told(Judge::new(Profile::Observed).rules(rules)));
     assert!(short.len() >= RECORDS / 100);
-}
-
-/// Instructions of a process that accepts records; none without valgrind.
-fn instructions(records: u64, rounds: u64) -> Option<u64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", MEASURED, "accept"])
-        .args([records.to_string(), rounds.to_string()])
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    let refs = told.lines().find_map(|line| line.split_once("refs:"))?.1;
-    refs.replace(',', "").trim().parse().ok()
-}
-
-/// Valid records in a file, and the kilobytes of the process that judged it.
-fn judge(file: &Path) -> (u64, u64) {
-    let output = Command::new(MEASURED).arg("judge").arg(file).arg("1").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8(output.stdout).unwrap();
-    let (valid, kilobytes) = told.trim().split_once(' ').unwrap();
-    (valid.parse().unwrap(), kilobytes.parse().unwrap())
 }

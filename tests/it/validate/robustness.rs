@@ -3,9 +3,12 @@
 use std::ops::ControlFlow;
 
 use license_types::{documented, observed, schemas};
-use license_validate::{Document, Judge, Malformed, Profile, Unfit, Validator, parse};
+use license_validate::{
+    Document, EXPLAINED_MAX, Judge, Malformed, Notice, Profile, Unfit, Validator, parse,
+};
 use serde_json::Value;
 
+const RETENTION: &str = r#"{"productId":1,"productName":"","productUsedCount":1,"productBalance":0,"token":1,"time":"2021-12-01T15:36Z","reason":"","session":{"IPAddress":"","userAgent":"","userName":"","userId":1}}"#;
 const PUBLISHED: &str = include_str!("../../data/validate/published-element.json");
 
 /// A schema as the reference validator alone judges it.
@@ -221,4 +224,53 @@ fn nesting_beyond_the_limit_is_malformed_wherever_it_stands() {
             }
         }
     }
+}
+
+#[test]
+fn a_number_may_have_any_number_of_digits_and_a_value_that_a_double_holds() {
+    let validator = Validator::new("availability", Profile::Documented).unwrap();
+    let check = |count: &str| {
+        let text = format!(
+            r#"{{"available":true,"productId":1,"allowedCount":{count},"usedCount":1,"productBalance":0}}"#
+        );
+        validator.check(text.as_bytes()).map(|violations| violations.len())
+    };
+    let zeros = "0".repeat(1_000_000);
+    for one in [format!("1.{zeros}"), format!("0.{zeros}1e1000001"), format!("1e{zeros}")] {
+        assert_eq!(check(&one), Ok(0), "{}", &one[..9]);
+    }
+    assert_eq!(check(&format!("0.{zeros}1")), Ok(0)); // a double takes it for 0
+    assert_eq!(check(&format!("1{}", &zeros[..300])), Ok(1));
+    for beyond in [format!("1{zeros}"), format!("-1{zeros}"), "1e309".to_owned()] {
+        let error = check(&beyond).unwrap_err();
+        assert_eq!(error.problem.to_string(), "the number is out of range");
+    }
+}
+
+#[test]
+fn of_a_large_document_that_is_invalid_the_beginning_is_explained() {
+    let validator = Validator::new("license-info", Profile::Observed).unwrap();
+    let products = |count: usize| format!(r#"{{"products":[{}]}}"#, vec!["{}"; count].join(","));
+    let violations = validator.check(products(100).as_bytes()).unwrap();
+    let root = violations.iter().filter(|it| it.instance_path.is_empty()).count();
+    let each = (violations.len() - root) / 100;
+    assert!(root > 0 && each > 1 && violations.len() == root + 100 * each);
+    let violations = validator.check(products(20_000).as_bytes()).unwrap();
+    assert_eq!(violations.len(), EXPLAINED_MAX);
+
+    // What is wrong behind that beginning is not told in its place, but it is told.
+    let mut records = vec![RETENTION.to_owned(); EXPLAINED_MAX + 2];
+    *records.last_mut().unwrap() = RETENTION.replace("\"token\":1", "\"token\":0");
+    let usage = format!("[{}]", records.join(","));
+    let validator = Validator::new("license-usage", Profile::Observed).unwrap();
+    let [violation] = &validator.check(usage.as_bytes()).unwrap()[..] else { panic!() };
+    assert_eq!(violation.message, "it is invalid behind the first 16384 elements in it");
+    let mut found = Vec::new();
+    let read = Judge::new(Profile::Observed).read(usage.as_bytes(), |notice| {
+        if let Notice::Violation(violation) = notice {
+            found.push(violation.instance_path);
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!((read.unwrap().violations, &found[..]), (1, &["/16385/token".to_owned()][..]));
 }

@@ -1,29 +1,21 @@
-//! What the figures measure in a process of its own: instructions, and peak memory.
+//! What the figures measure of pools in a process of its own.
 //!
-//! `measured accept RECORDS ROUNDS` accepts so many records in each round; `measured judge FILE
-//! JOBS` judges a stream with so many threads, and prints how many records are valid and the peak of
-//! its memory in kilobytes. `measured hold COUNT STORE` retains so many licenses, and prints the bytes
-//! of memory that one of them takes, and those of its record. `measured share NAME CALLERS
-//! MILLISECONDS STORE` works with so many callers for so long whenever it reads a line, and prints the
-//! operations a second and the longest wait in milliseconds.
+//! `measured hold COUNT STORE` retains so many licenses, and prints the bytes of memory that one of
+//! them takes, and those of its record. `measured share NAME CALLERS MILLISECONDS STORE` works with so
+//! many callers for so long whenever it reads a line, and prints the operations a second and the
+//! longest wait in milliseconds.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement talks to its caller")]
 
-use std::{fs, fs::File, io, num::NonZeroUsize, ops::ControlFlow, time::Duration};
+use std::{fs, io, time::Duration};
 
 use license_pool::{Pool, SAMPLE_LICENSE, ServerName};
-use license_tests::{
-    load::{self, many_callers},
-    records::Records,
-};
-use license_validate::{Judge, Profile, Validator};
+use license_tests::load::{self, many_callers};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["accept", records, rounds] => accept(records.parse().unwrap(), rounds.parse().unwrap()),
-        ["judge", file, jobs] => judge(file, jobs.parse().unwrap()),
         ["hold", count, store] => hold(count.parse().unwrap(), store),
         ["share", name, callers, milliseconds, store] => {
             let time = Duration::from_millis(milliseconds.parse().unwrap());
@@ -31,23 +23,6 @@ fn main() {
         }
         _ => panic!("see the documentation of this program"),
     }
-}
-
-fn accept(records: usize, rounds: usize) {
-    let validator = Validator::new("retention", Profile::Observed).unwrap();
-    let lines = Records::lines(records);
-    let lines: Vec<&[u8]> = lines.split_inclusive(|&byte| byte == b'\n').collect();
-    for _ in 0..rounds {
-        assert!(lines.iter().all(|line| validator.accepts(line)));
-    }
-}
-
-fn judge(file: &str, jobs: NonZeroUsize) {
-    let summary = Judge::new(Profile::Observed)
-        .jobs(jobs)
-        .read(File::open(file).unwrap(), |_| ControlFlow::Continue(()))
-        .unwrap();
-    println!("{} {}", summary.valid, kilobytes("VmHWM:"));
 }
 
 fn hold(count: usize, store: &str) {

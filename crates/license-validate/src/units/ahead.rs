@@ -191,9 +191,12 @@ impl<'scope, 'env, R: Read, T: Send + 'env> Units<Ahead<'scope, 'env, R, T>> {
     /// Moves past units that were judged ahead, if there are any just here: what was found, the
     /// place that theirs begin at, and what is to be added to their indexes.
     pub(crate) fn judged_ahead(&mut self) -> Option<(Place, u64, Part<T>)> {
-        let space = self.window.bytes().iter().take_while(|&&byte| is_space(byte)).count();
-        self.window.consume(space);
         let between = self.between();
+        // Space at the start of a line is part of that line.
+        if between != Some(Between::Lines) {
+            let space = self.window.bytes().iter().take_while(|&&byte| is_space(byte)).count();
+            self.window.consume(space);
+        }
         self.window.reader().between = between;
         let between = between.filter(|_| self.window.bytes().is_empty())?;
         let part = self.window.reader().take(between)?;

@@ -45,8 +45,11 @@ impl<R: Read> Units<R> {
                 break if whole { Extent::Whole(scanned) } else { Extent::Broken(scanned) };
             }
         };
+        // What is behind the limit must not count, or else the size of blocks would.
         Ok(match extent {
-            Extent::Whole(length) if length > self.cut.limit => Extent::TooLarge,
+            Extent::Whole(at) | Extent::Broken(at) | Extent::TooDeep(at) if at > self.cut.limit => {
+                Extent::TooLarge
+            }
             extent => extent,
         })
     }
@@ -57,7 +60,7 @@ impl<R: Read> Units<R> {
     pub(super) fn recover(&mut self, extent: &Extent, first: bool) -> Next {
         let seen = match extent {
             Extent::Whole(at) | Extent::Broken(at) | Extent::TooDeep(at) => *at,
-            Extent::TooLarge => self.window.bytes().len(),
+            Extent::TooLarge => self.cut.limit,
         };
         let seen = seen.min(self.window.bytes().len());
         // Brackets on many lines that are never closed must not make each line be read for each.

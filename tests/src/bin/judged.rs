@@ -1,0 +1,112 @@
+//! What the figures measure of the validator in a process of its own: instructions, memory and time.
+//!
+//! - `judged accept RECORDS ROUNDS` accepts so many records in each round.
+//! - `judged judge JOBS file PATH`, `judge JOBS archive LAYOUT BYTES` and `judge JOBS hostile KIND
+//!   BYTES` judge a stream with so many threads, and print how many records are valid, the peak of
+//!   the memory in kilobytes and the nanoseconds that the first thread ran.
+//! - `judged gate` holds against their limits what does not depend on the mood of the machine, and
+//!   exits with 1 where one is broken.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement talks to its caller")]
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    num::NonZeroUsize,
+    ops::ControlFlow,
+    path::Path,
+    process::ExitCode,
+};
+
+use license_tests::{
+    hostile::KINDS,
+    measure::{self, Archive, LAYOUTS, Taken},
+    records::Records,
+};
+use license_validate::{Judge, Profile, Validator};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["accept", records, rounds] => accept(records.parse().unwrap(), rounds.parse().unwrap()),
+        ["judge", jobs, "file", path] => judge(jobs, File::open(path).unwrap()),
+        ["judge", jobs, "archive", layout, bytes] => {
+            let (_, layout) = LAYOUTS[layout.parse::<usize>().unwrap()];
+            judge(jobs, Archive::new(layout, bytes.parse().unwrap()));
+        }
+        ["judge", jobs, "hostile", kind, bytes] => {
+            let stream = KINDS[kind.parse::<usize>().unwrap()].stream(bytes.parse().unwrap());
+            judge(jobs, &stream[..]);
+        }
+        ["gate"] => return gate(&std::env::current_exe().unwrap()),
+        _ => panic!("see the documentation of this program"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn accept(records: usize, rounds: usize) {
+    let validator = Validator::new("retention", Profile::Observed).unwrap();
+    let lines = Records::lines(records);
+    let lines: Vec<&[u8]> = lines.split_inclusive(|&byte| byte == b'\n').collect();
+    for _ in 0..rounds {
+        assert!(lines.iter().all(|line| validator.accepts(line)));
+    }
+}
+
+fn judge(jobs: &str, stream: impl Read) {
+    let judge = Judge::new(Profile::Observed).jobs(jobs.parse::<NonZeroUsize>().unwrap());
+    let summary = judge.read(stream, |_| ControlFlow::Continue(())).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let times = fs::read_to_string("/proc/self/schedstat").unwrap();
+    let time = times.split_whitespace().next().unwrap();
+    println!("{} {} {time}", summary.valid, peak.trim().trim_end_matches(" kB"));
+}
+
+/// Prints each figure with its limit, and whether all are kept.
+fn gate(judged: &Path) -> ExitCode {
+    let mut kept = true;
+    let mut check = |what: &str, value: f64, limit: f64, unit: &str| {
+        let word = if value <= limit { "kept" } else { "BROKEN" };
+        kept &= value <= limit;
+        println!("{word:6} {value:9.1} {unit:12} of {limit:6} {what}");
+    };
+    match measure::instructions(judged) {
+        Some((instructions, bytes)) => {
+            let what = format!("to accept a record of {bytes:.0} bytes (P13)");
+            check(&what, instructions, 4500.0, "instructions");
+        }
+        None => {
+            let required = std::env::var("LICENSE_REQUIRE_COMPONENTS").is_ok_and(|it| it == "1");
+            assert!(!required, "valgrind counts the instructions, and cannot be started");
+            println!("NOT MEASURED: valgrind cannot be started");
+        }
+    }
+    for (index, (layout, _)) in LAYOUTS.iter().enumerate() {
+        for jobs in ["1", "2"] {
+            let bytes = ["archive", &index.to_string(), "1000000000"];
+            let taken = measure::judge(judged, &[&[jobs][..], &bytes].concat());
+            assert!(taken.valid > 2_000_000, "{taken:?}");
+            let what = format!("at the most for 1 GB of {layout}, {jobs} jobs (P14)");
+            check(&what, taken.megabytes, 64.0, "MB");
+        }
+    }
+    for (index, kind) in KINDS.iter().enumerate() {
+        let index = index.to_string();
+        let taken = |jobs, megabytes: u32| -> Taken {
+            let bytes = (megabytes * 1_000_000).to_string();
+            measure::judge(judged, &[jobs, "hostile", &index, &bytes])
+        };
+        let [one, eight] = [taken("1", 1), taken("1", 8)];
+        // What takes next to nothing is no measure: a millisecond is added to both.
+        let growth = (eight.seconds + 1e-3) / (one.seconds + 1e-3) / 8.0;
+        let what = format!("times as long for each byte of eight times as many: {}", kind.name);
+        check(&what, growth, 2.5, "");
+        // The stream itself is in memory here.
+        let limit = if kind.is_one_record { 64.0 + 48.0 * 8.0 } else { 64.0 + 8.0 };
+        let peak = eight.megabytes.max(taken("2", 8).megabytes);
+        check(&format!("at the most for 8 MB: {}", kind.name), peak, limit, "MB");
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
