@@ -68,7 +68,8 @@ impl Export {
         self.read_by(&Judge::new(Profile::Observed), context, take)
     }
 
-    fn read_by(
+    /// The same, by a judge that a test may have made wrong.
+    pub(crate) fn read_by(
         &self,
         judge: &Judge,
         context: &mut Context<'_, '_>,

@@ -4,6 +4,7 @@ use std::{fs::File, time::Duration, time::SystemTime};
 
 use expect_test::expect;
 use license_cli::Exit;
+use license_tests::records::Records;
 use license_validate::{Profile, Validator};
 use serde_json::{Value, json};
 
@@ -360,4 +361,44 @@ fn a_retention_of_all_times_is_refused_and_not_counted_for_ever() {
          report --from old.json {at} --until 0001-01-05
          report --from old.json {at} --since 9999-12-30"
     )));
+}
+
+#[test]
+fn a_long_file_is_read_with_progress_on_a_terminal() {
+    let mut shell = Shell::new();
+    shell.file("long.ndjson", Records::lines(10_500));
+    for line in ["usage --from long.ndjson --product 0025", "report --from long.ndjson --by month"]
+    {
+        shell.terminal = Some(80);
+        let output = shell.run(line);
+        assert_eq!(output.exit, Exit::Done, "{line}");
+        let painted = "\r\u{1b}[2Klong.ndjson: 9";
+        assert!(output.stderr.contains(painted), "{:?}", output.stderr);
+        let wiped = output.stderr.rfind("\r\u{1b}[2K").unwrap();
+        assert!(output.stderr[wiped..].starts_with("\r\u{1b}[2Klicense: "), "{}", output.stderr);
+        shell.terminal = None;
+        assert!(!shell.run(line).stderr.contains('%'));
+    }
+}
+
+#[test]
+fn packed_reports_that_are_cut_or_changed_are_refused_or_read() {
+    const GZIP: &[u8] = include_bytes!("../../data/packed/retention.ndjson.gz");
+    const ZSTD: &[u8] = include_bytes!("../../data/packed/retention.ndjson.zst");
+    let mut shell = Shell::new();
+    for packed in [GZIP, ZSTD] {
+        for at in 0..packed.len() {
+            let mut changed = packed.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            for input in [packed[..at].to_vec(), changed] {
+                shell.stdin = input;
+                for line in ["usage --from -", "report --from -"] {
+                    let output = shell.run(line);
+                    let is_read = output.exit == Exit::Done && !output.stdout.is_empty();
+                    let is_refused = output.exit == Exit::Usage && output.stdout.is_empty();
+                    assert!(is_read || is_refused, "{line}: byte {at}: {output}");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! `validate` and `schema`.
 
+use std::io::Write as _;
+
 use expect_test::expect;
+use flate2::write::GzEncoder;
 use license_cli::Exit;
+use license_tests::records::Records;
 
 use super::shell::{Shell, conforming};
 
@@ -487,4 +491,33 @@ fn compressed_input_is_told_by_its_bytes() {
          validate cut.gz
          validate changed.zst",
     ));
+}
+
+#[test]
+fn any_number_of_threads_tells_the_same_of_a_stream_that_breaks_off() {
+    let shell = Shell::new();
+    let mut lines = Records::lines(6_000);
+    for at in (0..lines.len()).step_by(100_003) {
+        lines[at] = b'\0';
+    }
+    let packed = |bytes: &[u8]| {
+        let mut packer = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    };
+    let whole = packed(&lines);
+    shell.file("plain.ndjson", &lines);
+    shell.file("whole.ndjson.gz", &whole);
+    shell.file("cut.ndjson.gz", &whole[..whole.len() - 9]);
+    shell.file("half.gz", packed(&lines[..lines.len() - 100]));
+    shell.file("twice.gz", [&whole[..], &whole[..whole.len() / 2]].concat());
+    for file in ["plain.ndjson", "whole.ndjson.gz", "cut.ndjson.gz", "half.gz", "twice.gz"] {
+        let [one, two, five] = [1, 2, 5].map(|jobs| {
+            let output = shell.run(&format!("validate --jobs {jobs} {file}"));
+            (output.exit, output.stdout, output.stderr)
+        });
+        assert_eq!(one, two, "{file}");
+        assert_eq!(one, five, "{file}");
+        assert!(one.0 == Exit::Usage && one.1.lines().count() >= 26, "{file}: {}", one.2);
+    }
 }

@@ -26,7 +26,15 @@ pub(super) fn run(arguments: &Validate, context: &mut Context<'_, '_>) -> Result
     if arguments.list_rules {
         return list_rules(context);
     }
-    let judge = judge(arguments, context);
+    judged(&judge(arguments, context), arguments, context)
+}
+
+/// Has all files judged.
+fn judged(
+    judge: &Judge,
+    arguments: &Validate,
+    context: &mut Context<'_, '_>,
+) -> Result<Exit, Failure> {
     let mut report = Report {
         left: arguments.max_violations.map(Into::into),
         kinds: arguments.summary.then(Kinds::default),
@@ -37,7 +45,7 @@ pub(super) fn run(arguments: &Validate, context: &mut Context<'_, '_>) -> Result
         if report.is_full() {
             break;
         }
-        match file(&judge, path, &mut report, context) {
+        match file(judge, path, &mut report, context) {
             Ok(()) => {}
             Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
             // One file that cannot be read must not hide what is wrong with the others.
@@ -245,18 +253,4 @@ fn counted(number: u64, what: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_own_fault_wins_over_all_that_is_wrong_with_the_input() {
-        let clean = Summary { records: 1, valid: 1, ..Summary::default() };
-        assert_eq!(exit(&clean, 0), Exit::Done);
-        let invalid = Summary { valid: 0, violations: 1, ..clean };
-        assert_eq!(exit(&invalid, 0), Exit::Refused);
-        assert_eq!(exit(&invalid, 1), Exit::Usage);
-        let malformed = Summary { malformed: 1, ..invalid };
-        assert_eq!(exit(&malformed, 0), Exit::Usage);
-        assert_eq!(exit(&Summary { disagreements: 1, ..malformed }, 1), Exit::Fault);
-    }
-}
+mod tests;
