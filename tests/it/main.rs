@@ -27,7 +27,6 @@ mod readme;
 mod scripts;
 mod simulation;
 mod snapshots;
-mod suite;
 mod types;
 mod validate;
 mod worlds;

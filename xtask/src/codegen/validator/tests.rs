@@ -1,5 +1,7 @@
 //! What the schemas do not need today: branches that disagree, and every part of a pattern.
 
+mod suite;
+
 use expect_test::expect;
 use serde_json::{Value, json};
 
