@@ -152,6 +152,11 @@ impl Leases {
         *self = Leases::new(self.sleep);
     }
 
+    /// Every session that holds by a lease here.
+    pub(crate) fn sessions(&self) -> Vec<Key> {
+        self.sessions.keys().cloned().collect()
+    }
+
     /// All leases begin afresh: nobody could be heard for a while.
     pub(crate) fn begin_afresh(&mut self, now: Duration) {
         self.afresh = now;

@@ -272,7 +272,9 @@ impl Options {
             (_, false, true) => Role::Serving,
         };
         let server = Arc::new(name);
-        let actor = Actor { server: server.clone(), epoch, instance, role, lease: self.lease };
+        // Whatever was asked for, no server does nothing but beat.
+        let lease = self.lease.max(Duration::from_secs(1));
+        let actor = Actor { server: server.clone(), epoch, instance, role, lease };
         let archives = Archives::new(self.clock.clone(), self.keep, threaded);
         let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives);
         let writer = Writer::new(turns, self.sleep, self.patience);

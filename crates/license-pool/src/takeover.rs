@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use license_core::{Command, Fault, Held, Release, Target};
 use license_types::{ReleaseCause, ServerName, SessionId, Token};
 
 use crate::Error;
-use crate::leases::{Key, Leases};
+use crate::leases::Key;
 use crate::log::{LedgerId, ServerRow, Silence, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Plan, Turns};
@@ -27,31 +26,25 @@ pub(crate) struct Estate {
 }
 
 impl Turns {
-    /// Releases what these sessions hold by leases that have run out; `vouches` tells of seats, which
-    /// need no renewal.
-    pub(crate) fn expire(
+    /// Releases what `ends` says of what these sessions hold, as far as this server still serves them.
+    pub(crate) fn end(
         &mut self,
         sessions: &[Key],
-        leases: &Leases,
-        now: Duration,
-        vouches: impl Fn(LedgerId, Token) -> bool,
+        cause: ReleaseCause,
+        ends: impl Fn(LedgerId, &Held) -> bool,
     ) -> Result<(), Error> {
         let ledgers: Vec<LedgerId> = sessions.iter().map(|(id, _)| *id).collect();
         let own = self.actor.server.clone();
         self.turn_of(&ledgers, |moment, gathering| {
             for (id, session) in sessions {
                 let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
-                let run_out = |held: &Held| {
-                    held.server == own
-                        && leases.has_run_out(*id, held, now)
-                        && !vouches(*id, held.record.token)
-                };
+                let ended = |held: &Held| held.server == own && ends(*id, held);
                 let tokens: Vec<Token> =
-                    ledger.held(session).filter(run_out).map(|held| held.record.token).collect();
+                    ledger.held(session).filter(ended).map(|held| held.record.token).collect();
                 let (gathered, _) = gathering.of(*id, ledger);
                 let mut step = Step { ledger, stamp: moment.stamp, clock: moment.clock, gathered };
                 for token in tokens {
-                    release(&mut step, *id, token, ReleaseCause::LeaseExpired)?;
+                    release(&mut step, *id, token, cause)?;
                 }
             }
             Ok((Vec::new(), ()))

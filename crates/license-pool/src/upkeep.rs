@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_types::ServerName;
+use license_types::{ReleaseCause, ServerName};
 
 use crate::log::{LedgerId, ServerRow};
 use crate::takeover::Estate;
@@ -200,7 +200,10 @@ impl Writer {
         }
         let seats = &self.seats;
         let vouches = |id, token| seats.contains_key(&(id, token));
-        self.turns.expire(&sessions, &self.leases, now, vouches)?;
+        let leases = &self.leases;
+        self.turns.end(&sessions, ReleaseCause::LeaseExpired, |id, held| {
+            leases.has_run_out(id, held, now) && !vouches(id, held.record.token)
+        })?;
         for key in sessions {
             let (id, session) = &key;
             let held: Vec<_> = match self.turns.ledgers.sound(*id) {
@@ -214,6 +217,20 @@ impl Writer {
             } else {
                 self.leases.reconsider(&key, &held);
             }
+        }
+        Ok(())
+    }
+
+    /// Ends what is held by leases under a name that will never be taken again: nobody will hear
+    /// those who hold it.
+    pub(crate) fn end_leases(&mut self) -> Result<(), Error> {
+        if self.turns.actor.role != Role::Transient || self.upkeep.fenced {
+            return Ok(());
+        }
+        for sessions in self.leases.sessions().chunks(SESSIONS_MAX) {
+            self.turns.end(sessions, ReleaseCause::ServerLost, |_, held| {
+                held.record.lease_seconds.is_some()
+            })?;
         }
         Ok(())
     }

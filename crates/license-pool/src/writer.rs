@@ -80,7 +80,9 @@ impl Writer {
     pub(crate) fn close(&mut self) {
         self.give_up_undecided();
         self.dismiss();
-        self.turns.leave();
+        if self.end_leases().is_ok() {
+            self.turns.leave();
+        }
         for closed in self.closing.drain(..) {
             closed();
         }

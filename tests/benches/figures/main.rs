@@ -11,6 +11,7 @@ mod http;
 mod ledger;
 mod noop;
 mod pool;
+mod renewals;
 mod sharing;
 mod validate;
 
@@ -21,7 +22,7 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 12] = [
+const MODULES: [(&[&str], Measure); 13] = [
     (&["P1", "P2", "P3"], http::measure),
     (&["P3"], pool::measure_latency),
     (&["P4"], pool::measure_group_commit),
@@ -30,6 +31,7 @@ const MODULES: [(&[&str], Measure); 12] = [
     (&["P6"], http::measure_held),
     (&["P9"], http::measure_usage),
     (&["P6", "P7"], ledger::measure),
+    (&["P10"], renewals::measure),
     (&["P12"], validate::measure_throughput),
     (&["P13"], validate::measure_instructions),
     (&["P14"], validate::measure_memory),

@@ -1,7 +1,7 @@
 //! Leases: counted by no clock that can be set, fair to who could not be heard, and never for ever.
 
 use jiff::SignedDuration;
-use license_pool::{Error, Refusal, SessionState};
+use license_pool::{Error, Pool, Refusal, Release, Session, SessionState, Target};
 
 use super::cluster::{Cluster, leased};
 
@@ -177,4 +177,33 @@ fn what_was_released_meanwhile_is_not_released_again() {
     cluster.ask("west", |pool| pool.release_async("one", None)).unwrap();
     cluster.pass(10);
     assert_eq!(cluster.history("east", 2), ["west: released one released"]);
+}
+
+#[test]
+fn a_release_that_comes_late_does_not_end_a_newer_retention() {
+    let cluster = Cluster::new(9, &["east"]);
+    let old = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    cluster.ask("east", |pool| pool.release_async("one", None)).unwrap();
+    let new = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    let release = |token| {
+        let session = std::sync::Arc::new("one".parse().unwrap());
+        let target = Target::Session { session, product: None, token: Some(token) };
+        cluster.ask("east", |pool| pool.release_with(Release::new(target)))
+    };
+    assert!(matches!(release(old), Err(Error::Refused(Refusal::NotRetained { .. }))));
+    assert_eq!(cluster.holders("east"), ["one"]);
+    release(new).unwrap();
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn what_is_held_by_leases_ends_with_a_pool_whose_name_nobody_takes_again() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.open("run", Pool::options());
+    cluster.ask("run", |pool| pool.grant(leased("one", 90), None)).unwrap();
+    let describe = Session::rest("ann", "two", "127.0.0.1");
+    cluster.ask("run", |pool| pool.retain_async("0009", "two", describe)).unwrap().keep();
+    drop(cluster.pool("run").close());
+    cluster.step("run");
+    assert_eq!(cluster.holders("east"), ["two"], "a seat that was kept is kept");
 }
