@@ -43,6 +43,8 @@ struct Count {
     days: BTreeMap<(ProductId, i64), Figures>,
     /// Sessions that still may be granted what they were refused, until when.
     hopes: BTreeMap<(ProductId, String), i64>,
+    /// Who holds what.
+    held: BTreeSet<(ProductId, String)>,
     now: i64,
 }
 
@@ -128,8 +130,10 @@ impl Count {
                     (figures.peak, figures.peak_at) = (used, now);
                 }
                 self.hopes.remove(&(id, retained.session.to_string()));
+                self.held.insert((id, retained.session.to_string()));
             }
             Event::Released(released) => {
+                self.held.remove(&(released.product, released.session.to_string()));
                 self.products.get_mut(&released.product).unwrap().used -= 1;
                 self.products.retain(|_, product| product.used > 0 || product.rights.is_some());
             }
@@ -147,7 +151,7 @@ impl Count {
                         if waited_seconds.is_some() {
                             self.hopes.remove(&key);
                             self.today(id).lasting += 1;
-                        } else {
+                        } else if !self.held.contains(&key) {
                             let until = self.now + 300_000;
                             self.hopes.entry(key).or_insert(until);
                         }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use license_types::{ServerName, SessionId};
+use license_types::{ProductId, ServerName, SessionId};
 use smallvec::SmallVec;
 
 use crate::{
-    Breach, Digest, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained,
+    Breach, Digest, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained, Whom,
     figure::Running,
     ledger::{Live, Product, Session},
     rights::Allowance,
@@ -82,11 +82,24 @@ impl Ledger {
             Event::Refused(refused) => {
                 // Anything can be asked for; only what the license lists is planned for.
                 if self.products.contains_key(&refused.product) {
-                    self.day.refused(at, refused.product, refused.times, &refused.whom);
+                    let holds = self.holds(&refused.whom, refused.product);
+                    self.day.refused(at, refused, holds);
                 }
                 Ok(())
             }
             Event::ClockCorrected => Ok(()),
+        }
+    }
+
+    /// Whether who was refused a product holds it by now: refusals are counted for a minute before
+    /// they are told.
+    fn holds(&self, whom: &Whom, product: ProductId) -> bool {
+        match whom {
+            Whom::Session { session, .. } => {
+                let session = self.sessions.get(session);
+                session.is_some_and(|session| session.token_of(product).is_some())
+            }
+            Whom::Others { .. } => false,
         }
     }
 

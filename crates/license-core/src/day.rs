@@ -82,11 +82,13 @@ impl Day {
         }
     }
 
-    pub(crate) fn refused(&mut self, at: i64, product: ProductId, times: u64, whom: &Whom) {
+    /// Somebody was refused, who may hold the product by now.
+    pub(crate) fn refused(&mut self, at: i64, entry: &crate::Refused, holds: bool) {
         self.lose_hope(at);
+        let product = entry.product;
         let refused = self.refused.entry(product).or_default();
-        refused.times = refused.times.saturating_add(times);
-        match whom {
+        refused.times = refused.times.saturating_add(entry.times);
+        match &entry.whom {
             Whom::Others { sessions } => refused.others = refused.others.max(*sessions),
             Whom::Session { session, waited_seconds, .. } => {
                 let key = (product, session.clone());
@@ -99,7 +101,7 @@ impl Day {
                 if waited_seconds.is_some() {
                     refused.lasting = refused.lasting.saturating_add(1);
                     self.forget(key);
-                } else if !self.hopes.contains_key(&key) {
+                } else if !holds && !self.hopes.contains_key(&key) {
                     self.hope(at + PATIENCE, key);
                 }
             }

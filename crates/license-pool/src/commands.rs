@@ -1,6 +1,8 @@
 //! Takes the turn of everything that waits to be written, and answers what asks to be read.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use license_core::{Command, Fault, Ledger, Refusal, Stamp};
 use license_types::ProductId;
@@ -8,7 +10,8 @@ use license_types::ProductId;
 use crate::Error;
 use crate::log::{Found, LedgerId, Turn, Which};
 use crate::queue::Attempt;
-use crate::request::{Done, Read, Write};
+use crate::refusals::Refusals;
+use crate::request::{Done, Read, Reply, Write};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Role, Turned, Turns, distinct, place};
 
@@ -28,33 +31,64 @@ impl Turns {
     /// durable.
     pub(crate) fn write(
         &mut self,
-        writes: &[Write],
+        writes: &mut [Write],
         waiters: &[(&Write, Attempt)],
+    ) -> Result<Turned<Written>, Error> {
+        let mut refusals = mem::take(&mut self.refusals);
+        let written = self.write_noting(writes, waiters, &mut refusals);
+        match &written {
+            Ok(Turned::Made(_) | Turned::Unknown(_)) => refusals.commit(),
+            Ok(Turned::NotMade(..)) | Err(_) => refusals.begin(),
+        }
+        self.refusals = refusals;
+        written
+    }
+
+    fn write_noting(
+        &mut self,
+        writes: &mut [Write],
+        waiters: &[(&Write, Attempt)],
+        refusals: &mut Refusals,
     ) -> Result<Turned<Written>, Error> {
         let waiting = waiters.iter().map(|(write, _)| *write);
         let licenses = distinct(writes.iter().chain(waiting).map(|write| &write.license));
         let serving = self.actor.role == Role::Serving;
+        let elapsed = self.elapsed();
         self.take(&licenses, |moment| {
+            refusals.begin();
             let mut batch = Batch {
                 moment,
                 licenses: &licenses,
                 serving,
                 waiters,
                 gathering: Gathering::default(),
+                refusals,
+                elapsed,
+                is_early: false,
                 written: Written::default(),
             };
+            // The commands that are refused, whatever becomes of this turn: who asked need not wait.
+            let mut early = Vec::new();
             batch.written.waited.resize_with(waiters.len(), || None);
-            for write in writes {
+            for write in &*writes {
                 if let Command::Retain(retain) = &write.command {
                     batch.serve_waiters(Some((&write.license, retain.product)))?;
                 }
                 let outcome = batch.step(write, |step, id| {
                     step.write(id, &write.command, write.only.as_deref())
                 })?;
+                if mem::take(&mut batch.is_early) {
+                    early.push(batch.written.outcomes.len());
+                }
                 batch.written.outcomes.push(outcome.flatten());
             }
             batch.serve_waiters(None)?;
             let Batch { moment, gathering, written, .. } = batch;
+            for at in early {
+                if let Err(error @ Error::Refused(_)) = &written.outcomes[at] {
+                    mem::replace(&mut writes[at].reply, Reply::Nobody).fail(error.clone());
+                }
+            }
             let appends = gathering.into_appends(moment.ledgers);
             Ok((Turn { appends, ..Turn::default() }, written))
         })
@@ -90,6 +124,10 @@ struct Batch<'a> {
     serving: bool,
     waiters: &'a [(&'a Write, Attempt)],
     gathering: Gathering,
+    refusals: &'a mut Refusals,
+    elapsed: Duration,
+    /// Whether the last step was a refusal, founded on nothing that is still to become durable.
+    is_early: bool,
     written: Written,
 }
 
@@ -100,6 +138,7 @@ impl Batch<'_> {
         write: &Write,
         act: impl FnOnce(&mut Step<'_>, LedgerId) -> Result<T, Fault>,
     ) -> Result<Result<T, Error>, Fault> {
+        self.is_early = false;
         let found = &self.moment.found[place(self.licenses, &write.license)];
         let (id, ledger) = match self.moment.ledgers.get(&write.license, found) {
             Ok(found) => found,
@@ -111,7 +150,14 @@ impl Batch<'_> {
         if self.serving && first && step.adopt_local()? {
             self.written.adopted.push(id);
         }
-        act(&mut step, id).map(Ok)
+        let outcome = act(&mut step, id)?;
+        if let Some(refused) = step.gathered.refused() {
+            self.is_early = !step.gathered.is_founded_upon();
+            let (now, principal) = (self.moment.clock.now, write.principal.clone());
+            let told = self.refusals.note(id, step.ledger, refused, principal, now, self.elapsed);
+            step.tell(told)?;
+        }
+        Ok(Ok(outcome))
     }
 
     /// Tries those who wait, in their order, before anybody who comes later: all of them, or those
@@ -158,10 +204,10 @@ impl Attempt {
                 Attempt::First | Attempt::Open,
             ) => Ok(None),
             (Err(error), Attempt::First | Attempt::Open) => {
-                step.refuse(command, error, None).map(|error| Some(Err(error)))
+                Ok(Some(Err(step.refuse(command, error, None))))
             }
             (Err(error), Attempt::Last { waited } | Attempt::Gone { waited }) => {
-                step.refuse(command, error, Some(waited.as_secs())).map(|error| Some(Err(error)))
+                Ok(Some(Err(step.refuse(command, error, Some(waited.as_secs())))))
             }
         }
     }

@@ -50,6 +50,7 @@ mod polling;
 mod pool;
 mod queue;
 mod recover;
+mod refusals;
 mod renewals;
 mod reports;
 mod request;

@@ -64,6 +64,13 @@ pub(crate) struct Write {
     pub(crate) reply: Reply,
 }
 
+impl Write {
+    /// Whether its caller was refused a license already, before the turn was durable.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!((&self.command, &self.reply), (Command::Retain(_), Reply::Nobody))
+    }
+}
+
 /// Who waits for the outcome of a command.
 pub(crate) enum Reply {
     /// A caller.
@@ -75,7 +82,8 @@ pub(crate) enum Reply {
     },
     /// A client, which holds by its lease.
     Client(oneshot::Sender<Result<Granted, Error>>),
-    /// Nobody: a dropped seat was released, which is tried until the store takes it.
+    /// Nobody: a dropped seat was released, which is tried until the store takes it, or who asked
+    /// has its answer.
     Nobody,
 }
 

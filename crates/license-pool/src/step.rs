@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
 use license_core::{
-    Command, Entry, Event, Fault, Held, Ledger, Outcome, Refusal, Stamp, Target, Verdict, Whom,
-    decide,
+    Command, Entry, Event, Fault, Held, Ledger, Outcome, Refusal, Refused, Stamp, Target, Verdict,
+    Whom, decide,
 };
 use license_types::{ServerName, SessionId, Token};
 
 use crate::ledgers::Ledgers;
 use crate::log::{Append, LedgerId};
+use crate::refusals::Told;
 use crate::request::{Done, Granted, Kept, SeatId};
 use crate::{ClockState, Error, LOCAL};
 
@@ -20,11 +21,24 @@ pub(crate) struct Gathered {
     /// Who served sessions when the turn began.
     served_by: BTreeSet<Arc<ServerName>>,
     entries: Vec<Entry>,
+    /// What was refused last, and is not noted yet.
+    refused: Option<Box<Refused>>,
 }
 
 impl Gathered {
     pub(crate) fn new(ledger: &Ledger) -> Gathered {
-        Gathered { served_by: ledger.servers().cloned().collect(), entries: Vec::new() }
+        let served_by = ledger.servers().cloned().collect();
+        Gathered { served_by, entries: Vec::new(), refused: None }
+    }
+
+    /// Whether anything is gathered on which an answer could be founded, and that is not durable yet.
+    pub(crate) fn is_founded_upon(&self) -> bool {
+        self.entries.iter().any(|entry| !matches!(entry.event, Event::Refused(_)))
+    }
+
+    /// Takes what was refused since this was last asked.
+    pub(crate) fn refused(&mut self) -> Option<Box<Refused>> {
+        self.refused.take()
     }
 
     /// What to append; nothing where nothing changed.
@@ -80,7 +94,7 @@ impl Step<'_> {
     ) -> Result<Result<Done, Error>, Fault> {
         match self.judge(command).and_then(|verdict| keep_to(only, verdict, command)) {
             Ok(verdict) => self.carry_out(id, verdict).map(Ok),
-            Err(error) => self.refuse(command, error, None).map(Err),
+            Err(error) => Ok(Err(self.refuse(command, error, None))),
         }
     }
 
@@ -96,24 +110,18 @@ impl Step<'_> {
         verdict.map_err(Error::Refused)
     }
 
-    /// Records a refusal, after a wait where there was one.
-    pub(crate) fn refuse(
-        &mut self,
-        command: &Command,
-        error: Error,
-        waited: Option<u64>,
-    ) -> Result<Error, Fault> {
+    /// Gathers a refusal to be noted, after a wait where there was one.
+    pub(crate) fn refuse(&mut self, command: &Command, error: Error, waited: Option<u64>) -> Error {
         if let (Command::Retain(retain), Error::Refused(refusal)) = (command, &error)
-            && let Some(mut event) = refusal.event(self.ledger, retain, self.clock.now)
+            && let Some(Event::Refused(mut refused)) =
+                refusal.event(self.ledger, retain, self.clock.now)
         {
-            if let Event::Refused(refused) = &mut event
-                && let Whom::Session { waited_seconds, .. } = &mut refused.whom
-            {
+            if let Whom::Session { waited_seconds, .. } = &mut refused.whom {
                 *waited_seconds = waited;
             }
-            self.append(event)?;
+            self.gathered.refused = Some(refused);
         }
-        Ok(error)
+        error
     }
 
     /// Appends what a verdict says, and gives what is to be answered.
@@ -132,6 +140,17 @@ impl Step<'_> {
             done.granted = self.ledger.retention(token).map(|held| self.granted(id, held, new));
         }
         Ok(done)
+    }
+
+    /// Appends refusals, in the names of those who asked.
+    pub(crate) fn tell(&mut self, refusals: Vec<Told>) -> Result<(), Fault> {
+        for (event, principal) in refusals {
+            let stamp = Stamp { principal, ..self.stamp.clone() };
+            let entry = self.ledger.seal(event, &stamp, self.clock.now);
+            self.ledger.apply(&entry)?;
+            self.gathered.entries.push(entry);
+        }
+        Ok(())
     }
 
     /// Takes over what single commands retained; says whether they did.

@@ -15,6 +15,7 @@ use crate::log::{
     Found, LedgerId, Log, LogError, Mark, News, OpenError, ServerRow, Silence, Since, Turn,
     TurnError, Which,
 };
+use crate::refusals::Refusals;
 use crate::store_clock::StoreClock;
 use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
@@ -61,6 +62,7 @@ pub(crate) struct Turns {
     /// Whether the store was away and is back.
     back: bool,
     archives: Archives,
+    pub(crate) refusals: Refusals,
     taken: u64,
     /// Whether this pool wrote something since it was last looked.
     pub(crate) stirred: bool,
@@ -100,6 +102,7 @@ impl Turns {
             sealed_to: None,
             back: false,
             archives,
+            refusals: Refusals::default(),
             taken: 0,
             stirred: false,
             tells_changes,
@@ -133,6 +136,7 @@ impl Turns {
 
     /// Gives back the server's name where nobody else will ever take it.
     pub(crate) fn leave(&mut self) {
+        self.tell_refusals(true);
         if self.actor.role == Role::Transient {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();

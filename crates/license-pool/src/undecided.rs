@@ -57,5 +57,5 @@ pub(crate) fn keep_to_what_was_decided(writes: &mut Vec<Write>, outcomes: &[Resu
             write.only = Some(released.iter().map(|released| released.token).collect());
         }
     }
-    writes.retain(|write| !write.reply.is_gone());
+    writes.retain(|write| !write.reply.is_gone() && !write.is_answered());
 }

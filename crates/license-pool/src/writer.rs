@@ -68,7 +68,8 @@ impl Writer {
     pub(crate) fn due(&self) -> Duration {
         let waits = !self.unreleased.is_empty() || !self.undecided.is_empty();
         let retry = if waits { self.retry_at } else { Duration::MAX };
-        retry.min(self.upkeep_due()).min(self.poll_due())
+        let refusals = self.turns.refusals.due().unwrap_or(Duration::MAX);
+        retry.min(self.upkeep_due()).min(self.poll_due()).min(refusals)
     }
 
     /// Whether the pool is to end.
@@ -133,6 +134,7 @@ impl Writer {
         }
         self.flush(waiting);
         self.retry_at = self.turns.elapsed() + RETRY;
+        self.turns.tell_refusals(false);
         self.keep_up();
         self.poll();
     }
@@ -166,7 +168,7 @@ impl Writer {
                 .iter()
                 .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
                 .collect();
-            let error = match self.turns.write(&writes, &waiters) {
+            let error = match self.turns.write(&mut writes, &waiters) {
                 Ok(Turned::Made(mut written)) => {
                     let waited = mem::take(&mut written.waited);
                     self.made(writes, written);
@@ -253,6 +255,9 @@ impl Writer {
     }
 
     pub(crate) fn answer(&mut self, write: Write, mut outcome: Result<Done, Error>) {
+        if write.is_answered() {
+            return;
+        }
         if let Ok(done) = &mut outcome {
             self.note(done);
         }

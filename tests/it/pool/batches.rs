@@ -98,19 +98,27 @@ fn retain(pool: &Pool, product: &str, session: &str) -> Pending<Seat> {
 }
 
 /// Holds a turn until a test has put others in the queue.
-struct Gate {
+pub(super) struct Gate {
     held: Arc<AtomicBool>,
+    decided: Arc<AtomicBool>,
     entered: Receiver<()>,
     open: Sender<()>,
 }
 
 impl Gate {
-    fn new() -> (Gate, Gated) {
+    pub(super) fn new() -> (Gate, Gated) {
         let held = Arc::new(AtomicBool::new(false));
+        let decided = Arc::new(AtomicBool::new(false));
         let (enter, entered) = channel();
         let (open, opened) = channel();
-        let log = Gated { log: MemoryLog::default(), held: held.clone(), enter, opened };
-        (Gate { held, entered, open }, log)
+        let log = Gated {
+            log: MemoryLog::default(),
+            held: held.clone(),
+            decided: decided.clone(),
+            enter,
+            opened,
+        };
+        (Gate { held, decided, entered, open }, log)
     }
 
     /// The next turn waits.
@@ -118,20 +126,26 @@ impl Gate {
         self.held.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until that turn began.
-    fn entered(&self) {
+    /// The next turn waits when it has decided.
+    pub(super) fn hold_commit(&self) {
+        self.decided.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until that turn waits.
+    pub(super) fn entered(&self) {
         self.entered.recv().unwrap();
     }
 
     /// Lets it go on.
-    fn open(&self) {
+    pub(super) fn open(&self) {
         self.open.send(()).unwrap();
     }
 }
 
-struct Gated {
+pub(super) struct Gated {
     log: MemoryLog,
     held: Arc<AtomicBool>,
+    decided: Arc<AtomicBool>,
     enter: Sender<()>,
     opened: Receiver<()>,
 }
@@ -146,7 +160,15 @@ impl Log for Gated {
             self.enter.send(()).unwrap();
             self.opened.recv().unwrap();
         }
-        self.log.turn(asked, decide)
+        let (decided, enter, opened) = (&self.decided, &self.enter, &self.opened);
+        self.log.turn(asked, &mut |news| {
+            let turn = decide(news);
+            if decided.swap(false, Ordering::SeqCst) {
+                enter.send(()).unwrap();
+                opened.recv().unwrap();
+            }
+            turn
+        })
     }
 
     fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {

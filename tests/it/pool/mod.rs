@@ -18,6 +18,7 @@ mod installing;
 mod leases;
 mod logs;
 mod presence;
+mod refusals;
 mod restart;
 mod seats;
 mod sharing;

@@ -1,0 +1,265 @@
+//! Refusals, folded: whoever asks again and again would fill the log. The first of a session, product
+//! and reason in a minute is an entry; repetitions are counted, and told in one entry when the minute
+//! ends. Where more sessions of a product are refused than can be named, one entry stands for the
+//! rest. Counts are this pool's own and lie in memory; a crash loses those of a minute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use license_core::{Event, Identity, Ledger, Refused, Whom};
+use license_types::{Principal, ProductId, RefusalCode, SessionId};
+
+use crate::log::{LedgerId, Turn, Which};
+use crate::step::{Gathering, Step};
+use crate::turn::{Moment, Turns, distinct, place};
+
+/// So many sessions of a product are named in a minute.
+const NAMED_MAX: usize = 100;
+
+/// So many of the others are told apart; of more it is only known that they were many.
+const OTHERS_MAX: usize = 10_000;
+
+/// For so many products and reasons of a ledger the others are counted. Anybody can ask for products
+/// that nobody has.
+const COUNTED_MAX: usize = 100;
+
+/// How long to wait before what the store did not take is told again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What was refused in the minute that runs, or in one that ended and was not told yet.
+#[derive(Default)]
+pub(crate) struct Refusals {
+    ledgers: BTreeMap<LedgerId, Minute>,
+    /// What is undone if the turn is dropped.
+    before: BTreeMap<LedgerId, Option<Minute>>,
+}
+
+/// A refusal to be told, and who asked.
+pub(crate) type Told = (Event, Option<Arc<Principal>>);
+
+/// The refusals of one ledger in one minute.
+#[derive(Clone)]
+struct Minute {
+    /// Its number, by the clock of the store.
+    number: i64,
+    /// When it is over, by the clock that nobody can set.
+    over: Duration,
+    /// A number that leads to the ledger.
+    license: Arc<str>,
+    named: BTreeMap<(ProductId, Arc<SessionId>, RefusalCode), Named>,
+    others: BTreeMap<(ProductId, RefusalCode), Others>,
+}
+
+/// A session whose first refusal is an entry.
+#[derive(Clone)]
+struct Named {
+    principal: Option<Arc<Principal>>,
+    /// The last repetition, standing for all of them.
+    repeated: Option<Refused>,
+}
+
+/// Sessions that are not named.
+#[derive(Clone)]
+struct Others {
+    sessions: BTreeSet<u64>,
+    last: Refused,
+}
+
+impl Refusals {
+    /// Begins a turn: what one before it noted, and dropped, is undone.
+    pub(crate) fn begin(&mut self) {
+        for (id, before) in mem::take(&mut self.before) {
+            match before {
+                Some(minute) => drop(self.ledgers.insert(id, minute)),
+                None => drop(self.ledgers.remove(&id)),
+            }
+        }
+    }
+
+    /// The turn is durable.
+    pub(crate) fn commit(&mut self) {
+        self.before.clear();
+        self.ledgers.retain(|_, minute| !minute.is_empty());
+    }
+
+    /// Notes a refusal; gives what is to be told now.
+    pub(crate) fn note(
+        &mut self,
+        id: LedgerId,
+        ledger: &Ledger,
+        refused: Box<Refused>,
+        principal: Option<Arc<Principal>>,
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Vec<Told> {
+        let number = now.as_second().div_euclid(60);
+        let mut told = match self.ledgers.get(&id) {
+            Some(minute) if minute.number != number => self.end(id),
+            Some(_) | None => Vec::new(),
+        };
+        self.keep(id);
+        let minute = self.ledgers.entry(id).or_insert_with(|| {
+            let left = 60_000 - now.as_millisecond().rem_euclid(60_000);
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+            let license = ledger.license_numbers().last().unwrap_or_default().into();
+            Minute::new(number, elapsed.saturating_add(left), license)
+        });
+        told.extend(minute.note(refused, principal));
+        told
+    }
+
+    /// Ends the minute of a ledger; gives what is still to be told of it.
+    pub(crate) fn end(&mut self, id: LedgerId) -> Vec<Told> {
+        self.keep(id);
+        self.ledgers.remove(&id).map(Minute::end).unwrap_or_default()
+    }
+
+    /// When the next minute is over of which something is to be told.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        let told = self.ledgers.values().filter(|minute| minute.counts());
+        told.map(|minute| minute.over).min()
+    }
+
+    /// The ledgers whose minute is over, and a number that leads to each; those of which nothing is
+    /// to be told are forgotten.
+    pub(crate) fn over(&mut self, elapsed: Duration) -> Vec<(LedgerId, Arc<str>)> {
+        self.ledgers.retain(|_, minute| minute.over > elapsed || minute.counts());
+        let over = self.ledgers.iter().filter(|(_, minute)| minute.over <= elapsed);
+        over.map(|(id, minute)| (*id, minute.license.clone())).collect()
+    }
+
+    /// What is to be told of these ledgers cannot be told before `until`.
+    pub(crate) fn postpone(&mut self, ids: impl Iterator<Item = LedgerId>, until: Duration) {
+        for id in ids {
+            if let Some(minute) = self.ledgers.get_mut(&id) {
+                minute.over = until;
+            }
+        }
+    }
+
+    /// Remembers how a ledger was when the turn began.
+    fn keep(&mut self, id: LedgerId) {
+        let minute = self.ledgers.get(&id);
+        self.before.entry(id).or_insert_with(|| minute.cloned());
+    }
+}
+
+impl Turns {
+    /// Tells what was counted in minutes that are over, or in all of them.
+    pub(crate) fn tell_refusals(&mut self, all: bool) {
+        let elapsed = if all { Duration::MAX } else { self.elapsed() };
+        let over = self.refusals.over(elapsed);
+        if over.is_empty() {
+            return;
+        }
+        let which = |license: &Arc<str>| Which::Number(license.clone());
+        let asked: Vec<Which> = over.iter().map(|(_, license)| which(license)).collect();
+        let licenses = distinct(asked.iter());
+        let mut refusals = mem::take(&mut self.refusals);
+        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+            refusals.begin();
+            let mut gathering = Gathering::default();
+            for (id, license) in &over {
+                let told = refusals.end(*id);
+                let license = which(license);
+                let found = &found[place(&licenses, &license)];
+                // What was uninstalled has no log any more that somebody reads.
+                let Ok((_, ledger)) = ledgers.get(&license, found) else { continue };
+                let (gathered, _) = gathering.of(*id, ledger);
+                Step { ledger, stamp, clock, gathered }.tell(told)?;
+            }
+            Ok((Turn { appends: gathering.into_appends(ledgers), ..Turn::default() }, ()))
+        });
+        match told {
+            Ok(()) => refusals.commit(),
+            Err(_) => {
+                refusals.begin();
+                let later = self.elapsed().saturating_add(RETRY);
+                refusals.postpone(over.into_iter().map(|(id, _)| id), later);
+            }
+        }
+        self.refusals = refusals;
+    }
+}
+
+impl Minute {
+    fn new(number: i64, over: Duration, license: Arc<str>) -> Minute {
+        Minute { number, over, license, named: BTreeMap::new(), others: BTreeMap::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.others.is_empty()
+    }
+
+    /// Whether anything is counted that is still to be told.
+    fn counts(&self) -> bool {
+        !self.others.is_empty() || self.named.values().any(|named| named.repeated.is_some())
+    }
+
+    fn note(&mut self, refused: Box<Refused>, principal: Option<Arc<Principal>>) -> Option<Told> {
+        let Refused { product, code, .. } = *refused;
+        let Whom::Session { session, .. } = &refused.whom else { return None };
+        let key = (product, session.clone(), code);
+        if let Some(named) = self.named.get_mut(&key) {
+            let times = named.repeated.as_ref().map_or(0, |repeated| repeated.times);
+            named.repeated =
+                Some(Refused { times: times.saturating_add(refused.times), ..*refused });
+            return None;
+        }
+        // What the license does not list is one product here, however many were asked for.
+        let named = self.named.keys().filter(|(other, _, other_code)| match code {
+            RefusalCode::UnknownProduct => *other_code == code,
+            RefusalCode::NotPermitted
+            | RefusalCode::LicenseExpired
+            | RefusalCode::NoLicenseLeft => *other == product,
+        });
+        if named.count() < NAMED_MAX {
+            self.named.insert(key, Named { principal: principal.clone(), repeated: None });
+            return Some((Event::Refused(refused), principal));
+        }
+        let (session, counted) = (hash(session), self.others.len());
+        match self.others.get_mut(&(product, code)) {
+            Some(others) => {
+                if others.sessions.len() < OTHERS_MAX {
+                    others.sessions.insert(session);
+                }
+                let times = others.last.times.saturating_add(refused.times);
+                others.last = Refused { times, ..*refused };
+            }
+            None if counted < COUNTED_MAX => {
+                let others = Others { sessions: BTreeSet::from([session]), last: *refused };
+                self.others.insert((product, code), others);
+            }
+            None => {}
+        }
+        None
+    }
+
+    fn end(self) -> Vec<Told> {
+        let repeated = self.named.into_values().filter_map(|Named { principal, repeated }| {
+            let mut repeated = repeated?;
+            if let Whom::Session { identity, waited_seconds, .. } = &mut repeated.whom {
+                // Who it is says the first entry.
+                *identity = Identity::Erased(identity.digest());
+                *waited_seconds = None;
+            }
+            Some((Event::Refused(Box::new(repeated)), principal))
+        });
+        let others = self.others.into_values().map(|Others { sessions, last }| {
+            let sessions = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+            let refused = Refused { whom: Whom::Others { sessions }, ..last };
+            (Event::Refused(Box::new(refused)), None)
+        });
+        repeated.chain(others).collect()
+    }
+}
+
+fn hash(session: &SessionId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    session.hash(&mut hasher);
+    hasher.finish()
+}

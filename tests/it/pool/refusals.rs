@@ -1,0 +1,165 @@
+//! Refusals, folded: the first is an entry, repetitions are one, and so are those of whom there are
+//! too many to name.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use license_pool::log::MemoryLog;
+use license_pool::{Driver, Error, Event, ManualClock, Pool, RefusedEvent, Session};
+
+use super::batches::Gate;
+use super::world::{is_refused, license, options, retain};
+
+struct World {
+    pool: Pool,
+    driver: Driver,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    /// The only license is held.
+    fn new() -> World {
+        let clock = Arc::new(ManualClock::new("2026-01-05T10:00:30Z".parse().unwrap()));
+        let options = Pool::options().clock(clock.clone()).instance(1);
+        let (pool, mut driver) = options.open_driven(MemoryLog::default()).unwrap();
+        let installed = pool.install_with(license("A", 1).as_bytes(), Default::default());
+        driver.step();
+        installed.try_take().unwrap().unwrap();
+        let mut world = World { pool, driver, clock };
+        std::mem::forget(world.ask("0009", "held").unwrap());
+        world
+    }
+
+    fn ask(&mut self, product: &str, session: &str) -> Result<license_pool::Seat, Error> {
+        let session = self.pool.retain_async(product, session, Session::rest("ann", "s", "::1"));
+        self.driver.step();
+        session.try_take().unwrap()
+    }
+
+    fn refuse(&mut self, product: &str, session: &str) {
+        assert!(matches!(self.ask(product, session), Err(Error::Refused(_))));
+    }
+
+    /// Lets time pass, and has done what is due then.
+    fn pass(&mut self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+        self.driver.step();
+    }
+
+    /// The refusals that the log has.
+    fn told(&mut self) -> Vec<String> {
+        let page = self.pool.page(0, 100_000);
+        self.driver.step();
+        let page = page.try_take().unwrap().unwrap();
+        let refused = page.into_iter().filter_map(|entry| match entry.event {
+            Event::Refused(event) => Some(said(&event)),
+            _ => None,
+        });
+        refused.collect()
+    }
+}
+
+fn said(event: &RefusedEvent) -> String {
+    let whom = match (&event.session_id, event.sessions) {
+        (Some(session), _) => session.to_string(),
+        (None, sessions) => format!("{} sessions", sessions.unwrap()),
+    };
+    let described = if event.description.is_some() { ", described" } else { "" };
+    format!("{whom}: {} {} times{described}", event.code, event.times)
+}
+
+#[test]
+fn the_first_refusal_is_an_entry_and_repetitions_are_one_when_the_minute_ends() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        world.refuse("0009", "S1");
+        world.refuse("0009", "S2");
+        world.refuse("0005", "S1");
+    }
+    world.refuse("0009", "S3");
+    let first = [
+        "S1: no_license_left 1 times, described",
+        "S2: no_license_left 1 times, described",
+        "S1: unknown_product 1 times, described",
+        "S3: no_license_left 1 times, described",
+    ];
+    world.pass(29);
+    assert_eq!(world.told(), first);
+    assert!(world.driver.step().unwrap() <= std::time::Duration::from_secs(30));
+    world.pass(1);
+    let repeated = [
+        "S1: unknown_product 4 times",
+        "S1: no_license_left 4 times",
+        "S2: no_license_left 4 times",
+    ];
+    assert_eq!(world.told(), [&first[..], &repeated[..]].concat());
+    // Nothing more is told of that minute, and the next one begins anew.
+    world.pass(60);
+    assert_eq!(world.told().len(), 7);
+    world.refuse("0009", "S1");
+    assert_eq!(world.told().last().unwrap(), first[0]);
+}
+
+#[test]
+fn of_more_sessions_than_can_be_named_one_entry_tells() {
+    let mut world = World::new();
+    for round in 0..3 {
+        for session in 0..130 {
+            world.refuse("0009", &format!("S{session}"));
+        }
+        assert_eq!(world.told().len(), 100, "round {round}");
+    }
+    // Anybody can ask for products that nobody has.
+    for product in 1000..1200 {
+        world.refuse(&product.to_string(), "S1");
+    }
+    assert_eq!(world.told().len(), 200);
+    world.pass(30);
+    let told = world.told();
+    let (repeated, others): (Vec<_>, Vec<_>) =
+        told[200..].iter().partition(|told| told.starts_with('S'));
+    assert_eq!(repeated.len(), 100);
+    assert!(repeated.iter().all(|told| told.ends_with(": no_license_left 2 times")));
+    assert_eq!(others[0], "30 sessions: no_license_left 90 times");
+    assert!(others[1..].iter().all(|told| *told == "1 sessions: unknown_product 1 times"));
+    assert_eq!(others.len(), 100, "of more products nothing is told");
+}
+
+#[test]
+fn what_was_counted_is_told_when_the_pool_ends() {
+    let log = MemoryLog::default();
+    let pool = options().open_log(log.clone()).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    let seat = retain(&pool, "0009", "held").unwrap();
+    for _ in 0..3 {
+        assert!(is_refused(retain(&pool, "0009", "S1")));
+    }
+    drop((seat, pool));
+    let pool = options().open_log(log).unwrap();
+    let times = pool.history().filter_map(|entry| match entry.unwrap().event {
+        Event::Refused(event) => Some(event.times.get()),
+        _ => None,
+    });
+    assert_eq!(times.collect::<Vec<_>>(), [1, 2]);
+    let days = pool.days(jiff::Timestamp::MIN..jiff::Timestamp::MAX).wait().unwrap();
+    assert_eq!((days[0].refused.get(), days[0].sessions_refused.get()), (3, 1));
+}
+
+#[test]
+fn who_is_refused_need_not_wait_for_the_disk() {
+    let (gate, log) = Gate::new();
+    let pool = options().open_log(log).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    let seat = retain(&pool, "0009", "held").unwrap();
+    gate.hold_commit();
+    let described = || Session::rest("ann", "s", "::1");
+    let refused = pool.retain_async("0009", "S1", described());
+    // The turn has decided, and its entry is not written yet.
+    gate.entered();
+    assert!(is_refused(refused.wait()));
+    // Who asks now waits for the turn.
+    let granted = pool.retain_async("0009", "held", described());
+    assert!(granted.try_take().is_err());
+    gate.open();
+    drop(seat);
+}
