@@ -27,6 +27,9 @@ pub(crate) struct Leases {
     sleep: Duration,
     /// Silences that were told of and are over.
     over: Vec<(LedgerId, Token)>,
+    /// Whether some are over because the session was heard: that must be told before it is answered,
+    /// or a restart would count a silence that was broken.
+    broken: bool,
 }
 
 struct Lease {
@@ -34,6 +37,8 @@ struct Lease {
     heard: Duration,
     /// Its silence before that, which others counted.
     kept: Duration,
+    /// Whether it was not heard at all since this server began to vouch for it.
+    unheard: bool,
     /// The shortest of its leases, or shorter.
     term: Term,
     /// When it is on the agenda.
@@ -59,6 +64,14 @@ impl Term {
         Some(Term { whole: if sleeps { lease.max(sleep) } else { lease }, third: lease / 3 })
     }
 
+    /// How long a silence must last to be told of: long enough that it is rare, since its end must
+    /// be told before the session is answered. Of a session that sleeps, or that was not heard since
+    /// a restart, less is worth telling, so that restarts never reset the count.
+    fn worth_telling(self, unheard: bool) -> Duration {
+        let sleeps = self.whole > self.third * 4;
+        if unheard || sleeps { self.third / 2 } else { self.whole / 2 }
+    }
+
     /// What is left of it where leases begin afresh after a silence of `kept`: all the rest, but no
     /// less than a third of a lease, and that only once.
     fn left(self, kept: Duration) -> Duration {
@@ -75,6 +88,7 @@ impl Leases {
             afresh: Duration::ZERO,
             sleep,
             over: Vec::new(),
+            broken: false,
         }
     }
 
@@ -90,8 +104,11 @@ impl Leases {
         let key = (ledger, held[0].record.session.clone());
         match self.sessions.get_mut(&key) {
             Some(lease) => {
-                (lease.heard, lease.kept) = (now, Duration::ZERO);
-                self.over.extend(lease.told.take().map(|token| (ledger, token)));
+                (lease.heard, lease.kept, lease.unheard) = (now, Duration::ZERO, false);
+                if let Some(token) = lease.told.take() {
+                    self.over.push((ledger, token));
+                    self.broken = true;
+                }
                 if term < lease.term {
                     lease.term = term;
                     let due = now + term.whole;
@@ -102,7 +119,7 @@ impl Leases {
                     }
                 }
             }
-            None => self.begin(key, term, Duration::ZERO, now),
+            None => self.begin(key, term, Duration::ZERO, now, false),
         }
     }
 
@@ -110,6 +127,7 @@ impl Leases {
     pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
         self.heard(ledger, held, now);
         self.over.extend(held.last().map(|held| (ledger, held.record.token)));
+        self.broken = true;
     }
 
     /// Vouches for a session from now on that was silent already for as long as `kept` says, told by
@@ -126,14 +144,15 @@ impl Leases {
         if self.sessions.contains_key(&key) {
             return;
         }
-        self.begin(key.clone(), term, kept.map_or(Duration::ZERO, |(_, silent)| silent), now);
+        let silent = kept.map_or(Duration::ZERO, |(_, silent)| silent);
+        self.begin(key.clone(), term, silent, now, true);
         if let Some(lease) = self.sessions.get_mut(&key) {
             lease.told = kept.map(|(token, _)| token);
         }
     }
 
-    fn begin(&mut self, key: Key, term: Term, kept: Duration, now: Duration) {
-        let mut lease = Lease { heard: now, kept, term, due: now, told: None };
+    fn begin(&mut self, key: Key, term: Term, kept: Duration, now: Duration, unheard: bool) {
+        let mut lease = Lease { heard: now, kept, unheard, term, due: now, told: None };
         lease.due = self.end(&lease, term);
         self.agenda.insert((lease.due, key.clone()));
         self.sessions.insert(key, lease);
@@ -225,7 +244,7 @@ impl Leases {
         let mut silent = Vec::new();
         for (key, lease) in sessions {
             let silence = lease.kept + now.saturating_sub(lease.heard);
-            if silence >= lease.term.third / 2
+            if silence >= lease.term.worth_telling(lease.unheard)
                 && let Some(token) = last(key)
             {
                 let before = lease.told.replace(token).filter(|before| *before != token);
@@ -241,9 +260,15 @@ impl Leases {
         over.chain(silent).collect()
     }
 
+    /// Whether a session that was silent was heard, which was not told yet.
+    pub(crate) fn must_tell(&self) -> bool {
+        self.broken
+    }
+
     /// Notes that the silences were told.
     pub(crate) fn told(&mut self) {
         self.over.clear();
+        self.broken = false;
     }
 
     fn shortest(&self, held: &[Held]) -> Option<Term> {

@@ -92,10 +92,15 @@ impl Turns {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         archives.begin(&*log);
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
+        // What the clock shows now is believed; what it shows later, only if it follows from that.
+        let mut store_clock = StoreClock::default();
+        if let Ok(news) = log.catch_up(&[]) {
+            tell(&mut store_clock, &*clock, &news);
+        }
         Turns {
             log,
             clock,
-            store_clock: StoreClock::default(),
+            store_clock,
             ledgers: Ledgers::new(actor.server.clone(), loaded_max),
             actor,
             vouched,

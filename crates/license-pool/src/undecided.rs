@@ -25,7 +25,7 @@ impl Writer {
     pub(crate) fn decide_undecided(&mut self) {
         for Undecided { mut writes, unknown, until } in mem::take(&mut self.undecided) {
             match self.turns.decide(unknown) {
-                Ok(Turned::Made(written)) => self.made(writes, written),
+                Ok(Turned::Made(written)) => self.made(writes, written, Vec::new()),
                 Ok(Turned::NotMade(written, _)) => {
                     keep_to_what_was_decided(&mut writes, &written.outcomes);
                     self.write(writes);

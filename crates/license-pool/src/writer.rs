@@ -171,10 +171,8 @@ impl Writer {
             let error = match self.turns.write(&mut writes, &waiters) {
                 Ok(Turned::Made(mut written)) => {
                     let waited = mem::take(&mut written.waited);
-                    self.made(writes, written);
-                    for (write, outcome) in self.queue.answered(waited, elapsed) {
-                        self.answer(write, outcome);
-                    }
+                    let waited = self.queue.answered(waited, elapsed);
+                    self.made(writes, written, waited);
                     return;
                 }
                 Ok(Turned::NotMade(written, error)) => {
@@ -205,9 +203,25 @@ impl Writer {
         self.fail(writes, &error);
     }
 
-    /// Answers a turn that is durable.
-    pub(crate) fn made(&mut self, writes: Vec<Write>, written: Written) {
-        for (write, outcome) in writes.into_iter().zip(written.outcomes) {
+    /// Answers a turn that is durable, and those who `waited` for it.
+    pub(crate) fn made(
+        &mut self,
+        writes: Vec<Write>,
+        written: Written,
+        waited: Vec<(Write, Result<Done, Error>)>,
+    ) {
+        let answered = writes.into_iter().zip(written.outcomes);
+        let mut outcomes: Vec<_> = answered.chain(waited).collect();
+        for done in outcomes.iter_mut().filter_map(|(_, outcome)| outcome.as_mut().ok()) {
+            self.note(done);
+        }
+        let told = self.tell_broken_silences();
+        for (write, outcome) in outcomes {
+            let repeats = |done: &Done| done.granted.as_ref().is_some_and(|it| !it.new);
+            let outcome = match (outcome, &told) {
+                (Ok(done), Err(error)) if repeats(&done) => Err(error.clone()),
+                (outcome, _) => outcome,
+            };
             self.answer(write, outcome);
         }
         for id in written.adopted {
@@ -225,11 +239,26 @@ impl Writer {
     fn renew(&mut self, renewals: Vec<Renewal>) {
         let outcomes = self.turns.renew(&renewals);
         let now = self.turns.vouched();
+        let mut replies = Vec::with_capacity(renewals.len());
         for (Renewal { renews, reply, .. }, outcomes) in renewals.into_iter().zip(outcomes) {
             let kept =
                 |outcome: Result<Heard, Error>| outcome.map(|heard| self.hear(heard, renews, now));
-            reply(outcomes.into_iter().map(kept).collect());
+            let outcomes: Vec<_> = outcomes.into_iter().map(kept).collect();
+            replies.push((reply, outcomes));
         }
+        let told = self.tell_broken_silences();
+        for (reply, outcomes) in replies {
+            reply(match &told {
+                Ok(()) => outcomes,
+                Err(error) => outcomes.into_iter().map(|it| it.and(Err(error.clone()))).collect(),
+            });
+        }
+    }
+
+    /// Tells which silences are over before anybody hears that he was heard: otherwise a restart
+    /// would go on counting, and end a lease on which its holder relies.
+    fn tell_broken_silences(&mut self) -> Result<(), Error> {
+        if self.leases.must_tell() { self.register().map(drop) } else { Ok(()) }
     }
 
     /// Notes that a session was heard, or only looks; gives what it holds until when.
@@ -254,12 +283,9 @@ impl Writer {
         self.turns.actor.role != Role::Local
     }
 
-    pub(crate) fn answer(&mut self, write: Write, mut outcome: Result<Done, Error>) {
+    pub(crate) fn answer(&mut self, write: Write, outcome: Result<Done, Error>) {
         if write.is_answered() {
             return;
-        }
-        if let Ok(done) = &mut outcome {
-            self.note(done);
         }
         match write.reply {
             Reply::Nobody => {

@@ -217,6 +217,14 @@ impl World {
             (Error::StoreUnavailable(_) | Error::OutcomeUnknown(_), _, _) => {
                 Ok((Some(Reply::Failed), false))
             }
+            (Error::ClockSkew { before, after }, Some(client), _) => {
+                let offer = self.scenario.offers.iter().find(|it| it.product == client.product);
+                let ends = offer.and_then(|offer| offer.ends).ok_or("it never expires")?;
+                if !(*before < ends && ends <= *after) {
+                    return Err(format!("{error}, and no date lies between"));
+                }
+                Ok((Some(Reply::Failed), false))
+            }
             (Error::Fenced(_) | Error::Closed, _, _) => Ok((Some(Reply::Failed), true)),
             (error, _, _) => Err(format!("unexpectedly, {error:?}")),
         }
