@@ -276,7 +276,8 @@ impl Options {
         let lease = self.lease.max(Duration::from_secs(1));
         let actor = Actor { server: server.clone(), epoch, instance, role, lease };
         let archives = Archives::new(self.clock.clone(), self.keep, threaded);
-        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives);
+        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives)
+            .map_err(OpenError::Register)?;
         let writer = Writer::new(turns, self.sleep, self.patience);
         let (sender, requests) = mpsc::channel();
         Ok((Driver::new(writer, self.clock, requests), sender, server))

@@ -88,16 +88,14 @@ impl Turns {
         actor: Actor,
         loaded_max: usize,
         mut archives: Archives,
-    ) -> Turns {
+    ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         archives.begin(&*log);
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         // What the clock shows now is believed; what it shows later, only if it follows from that.
         let mut store_clock = StoreClock::default();
-        if let Ok(news) = log.catch_up(&[]) {
-            tell(&mut store_clock, &*clock, &news);
-        }
-        Turns {
+        tell(&mut store_clock, &*clock, &log.catch_up(&[])?);
+        Ok(Turns {
             log,
             clock,
             store_clock,
@@ -111,7 +109,7 @@ impl Turns {
             taken: 0,
             stirred: false,
             tells_changes,
-        }
+        })
     }
 
     /// The time that passed, by a clock that nobody can set.
