@@ -13,8 +13,11 @@ pub use documents::{license, page, validator};
 pub use ledgers::{entries, pool};
 pub use streams::{packed, stream};
 
-/// What can be fuzzed, by the name of its directory of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+/// The name of a target and of its directory of seeds, and what must hold there.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// What can be fuzzed.
+pub const TARGETS: [Target; 7] = [
     ("entries", entries),
     ("license", license),
     ("packed", packed),

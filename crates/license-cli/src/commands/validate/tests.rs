@@ -14,8 +14,11 @@ use crate::exports;
 
 const RECORD: &str = r#"{"productId":1,"productName":"","productUsedCount":1,"productBalance":0,"token":1,"time":"2021-12-01T15:36Z","reason":"","session":{"IPAddress":"","userAgent":"","userName":"","userId":1}}"#;
 
+/// Reads a value that it takes for valid.
+type Reader = for<'a> fn(&'a [u8]) -> Option<&'a [u8]>;
+
 /// Accepts any line that is whole, as no validator should.
-fn wrong(_: &str, _: Profile) -> Option<for<'a> fn(&'a [u8]) -> Option<&'a [u8]>> {
+fn wrong(_: &str, _: Profile) -> Option<Reader> {
     Some(|text| {
         let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
         text[..end].ends_with(b"}}").then_some(&text[end..])
