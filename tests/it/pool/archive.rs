@@ -58,7 +58,7 @@ impl World {
 }
 
 fn retain(pool: &Pool, product: &str, session: &str) -> Result<Seat, Error> {
-    pool.retain(product, session, Session::rest(&format!("user of {session}"), session, "::1"))
+    pool.retain(product, session, Session::rest(format!("user of {session}"), session, "::1"))
 }
 
 /// Everything that a pool tells of now.
