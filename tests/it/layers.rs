@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "license-client",
         ],
     ),
-    ("license-tests", &["license-types", "license-validate"]),
+    ("license-tests", &["license-types", "license-validate", "license-core", "license-pool"]),
     ("xtask", &[]),
 ];
 

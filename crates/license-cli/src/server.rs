@@ -3,8 +3,9 @@
 use license_client::{Client, Error, Notice, Retain};
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, Count, Entry, InstallReceipt, LicenseInfo, ProblemCode, ProductId, RefusalCode,
-    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck,
+    Availability, Count, DateTime, InstallReceipt, LicenseInfo, ProblemCode, ProductId,
+    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState,
+    StoreCheck,
 };
 
 use crate::failure::Failure;
@@ -146,15 +147,17 @@ impl Licenses for Server {
     }
 
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure> {
-        let Some(entries) = self.installed(self.client.history(0))? else { return Ok(()) };
-        let mut page = HistoryPage { entries: Vec::new(), reached: 0, end: 0 };
+        let Selection { from, to, product, session, kinds } = wanted;
+        let (from, to) = (from.map(DateTime::from), to.map(DateTime::from));
+        let wanted = license_client::Selection { after: 0, from, to, product, session, kinds };
+        let Some(entries) = self.installed(self.client.history(&wanted))? else { return Ok(()) };
+        // Where a license is installed, the log says so, whatever is wanted of it.
+        let mut page = HistoryPage { entries: Vec::new(), reached: 0, end: 1 };
         for entry in entries {
             let entry = entry.map_err(failure)?;
             page.reached = entry.sequence.get();
             page.end = page.reached;
-            if takes(&wanted, &entry) {
-                page.entries.push(entry);
-            }
+            page.entries.push(entry);
             if page.entries.len() == PAGE {
                 let entries = std::mem::take(&mut page.entries);
                 each(HistoryPage { entries, ..page })?;
@@ -176,17 +179,6 @@ impl Licenses for Server {
 fn on_the_store(what: &str) -> Failure {
     Failure::usage(format!("{what} where the store lies, and not through a server"))
         .hint("--store names the store")
-}
-
-/// Whether an entry is wanted.
-fn takes(wanted: &Selection, entry: &Entry) -> bool {
-    let Selection { from, to, product, session, kinds } = wanted;
-    let (time, event) = (entry.time.timestamp(), &entry.event);
-    from.is_none_or(|from| from <= time)
-        && to.is_none_or(|to| time < to)
-        && product.is_none_or(|product| event.product_id() == Some(product))
-        && session.as_ref().is_none_or(|session| event.session_ids().contains(session))
-        && (kinds.is_empty() || kinds.contains(&event.kind()))
 }
 
 /// Why a request failed, in our terms.

@@ -2,14 +2,14 @@
 
 use license_types::{
     Availability, InstallReceipt, IntoProductId, LicenseInfo, LicenseList, ProductId,
-    ReleaseReceipt, RenewListReceipt, RenewReceipt, RenewRequest, Retention, SessionId,
+    ReleaseReceipt, RenewListReceipt, RenewReceipt, RenewRequest, Retention, ServerList, SessionId,
     SessionState, Token,
 };
 use ureq::http::Method;
 
 use crate::ask::{self, license_path, question, session_path};
 use crate::transport::Question;
-use crate::{Client, Entries, Error, Lines};
+use crate::{Client, Entries, Error, Lines, Selection};
 
 /// What all these answer when they fail is an [`Error::Problem`] with the server's reason, or why no
 /// server answered.
@@ -44,6 +44,14 @@ impl Client {
         let question = question(Method::GET, format!("{}/usage", license_path(self.named())));
         let question = question.query("server", server).query("product", product.as_deref());
         self.lines(question)
+    }
+
+    /// The servers that share the store, in the order of their names.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn store_servers(&self) -> Result<ServerList, Error> {
+        self.ask(&question(Method::GET, "/v1/servers"))
     }
 
     /// Whether a new session would be granted a license of a product now.
@@ -128,14 +136,13 @@ impl Client {
         self.ask(&Question { body: Some(document.to_vec()), ..question })
     }
 
-    /// Every entry of the log after a sequence, 0 for all, as it comes.
+    /// The entries of the log that are wanted, as they come.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn history(&self, after: u64) -> Result<Entries, Error> {
+    pub fn history(&self, wanted: &Selection) -> Result<Entries, Error> {
         let question = question(Method::GET, format!("{}/history", license_path(self.named())));
-        let after = (after > 0).then(|| after.to_string());
-        self.lines(question.query("after", after.as_deref()))
+        self.lines(wanted.narrow(question))
     }
 
     fn lines<T>(&self, question: Question) -> Result<Lines<T>, Error> {

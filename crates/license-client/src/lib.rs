@@ -96,6 +96,7 @@ mod pending;
 mod retain;
 mod seat;
 mod secret;
+mod selection;
 mod servers;
 mod transport;
 
@@ -110,3 +111,4 @@ pub use pending::Pending;
 pub use retain::Retain;
 pub use seat::Seat;
 pub use secret::Secret;
+pub use selection::Selection;

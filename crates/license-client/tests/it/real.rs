@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use license_client::{
-    Client, Error, ProblemCode, Retention, Secret, Session, SessionId, SessionState,
+    Client, Entry, Error, EventKind, ProblemCode, Retention, Secret, Selection, Session, SessionId,
+    SessionState,
 };
 use license_http::{Options, Running};
 use license_pool::{CredentialRole, KeptCredential, OpenError, Pool, SAMPLE_LICENSE, ServerName};
@@ -113,6 +114,7 @@ fn every_call_is_understood() {
     let seat = client.retain("0009", "job-7", ann()).unwrap();
     assert_eq!(tokens(&client), [1]);
     assert_eq!(client.usage(None, Some("0025".parse().unwrap())).unwrap().count(), 0);
+    assert!(client.store_servers().unwrap().iter().any(|server| server.name.as_str() == "here"));
     assert_eq!(client.availability("0009").unwrap().used_count.get(), 1);
     assert_eq!(client.session(&session).unwrap().held.len(), 1);
     let renewed = client.renew(&session, Some(SessionState::Sleeping)).unwrap();
@@ -128,9 +130,21 @@ fn every_call_is_understood() {
     assert_eq!(receipt.license_number, number);
     let named = admin.clone().license(&*number).connect(&server.url()).unwrap();
     assert_eq!(named.revoke(seat.token(), Some("a note: 1 & 2")).unwrap().released.len(), 1);
-    let history: Result<Vec<_>, Error> = client.history(1).unwrap().collect();
-    let sequences: Vec<u64> = history.unwrap().iter().map(|entry| entry.sequence.get()).collect();
-    assert_eq!(sequences.first(), Some(&2));
+    let entries = |wanted: Selection| -> Vec<Entry> {
+        client.history(&wanted).unwrap().collect::<Result<_, Error>>().unwrap()
+    };
+    let all = entries(Selection::default());
+    assert_eq!(entries(Selection { after: 1, ..Selection::default() }), all[1..]);
+    let wanted = Selection {
+        after: 1,
+        from: Some("2026-01-05T10:00:00+01:00".parse().unwrap()),
+        to: Some("9000-01-01T00:00:00Z".parse().unwrap()),
+        product: Some("0009".parse().unwrap()),
+        session: Some(session),
+        kinds: vec![EventKind::Retained, EventKind::Released],
+    };
+    let kinds: Vec<EventKind> = entries(wanted).iter().map(|entry| entry.event.kind()).collect();
+    assert_eq!(kinds, [EventKind::Retained, EventKind::Released]);
     let unknown = admin.license("N ö/?#").connect(&server.url()).unwrap();
     assert_eq!(unknown.info().unwrap_err().code(), Some(ProblemCode::UnknownLicense));
     let refused = unknown.retain("0009", "job-7", ann()).unwrap_err();
