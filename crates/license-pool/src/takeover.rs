@@ -34,6 +34,8 @@ impl Turns {
         ends: impl Fn(LedgerId, &Held) -> bool,
     ) -> Result<(), Error> {
         let ledgers: Vec<LedgerId> = sessions.iter().map(|(id, _)| *id).collect();
+        // One whose turn failed is in memory no more.
+        self.load(&ledgers)?;
         let own = self.actor.server.clone();
         self.turn_of(&ledgers, |moment, gathering| {
             for (id, session) in sessions {

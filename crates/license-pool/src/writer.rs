@@ -320,7 +320,11 @@ impl Writer {
             self.seats.remove(&(done.ledger, released.token));
         }
         for session in &done.gone {
-            self.leases.forget(&(done.ledger, session.clone()));
+            // What was unknown for a while may be told after the session retained anew.
+            let ledger = self.turns.ledgers.sound(done.ledger);
+            if ledger.is_none_or(|ledger| ledger.held(session).next().is_none()) {
+                self.leases.forget(&(done.ledger, session.clone()));
+            }
         }
         if let Some(Granted { kept, .. }) = &mut done.granted {
             if self.judges() {

@@ -103,9 +103,8 @@ impl World {
                 self.servers[server].is_gone = true;
                 continue;
             }
-            let process = self.servers[server].process;
             self.plan(0, Event::Start { server });
-            self.plan(0, Event::Step { server, process });
+            self.plan_step(server, 0);
         }
         for client in &mut self.clients {
             if self.servers[client.server].is_gone {

@@ -119,8 +119,7 @@ impl World {
     pub(super) fn owe(&mut self, server: usize, owed: Owed) {
         let delay = self.rng.u64(0..3);
         self.servers[server].owed.push(owed);
-        let process = self.servers[server].process;
-        self.plan(delay, Event::Step { server, process });
+        self.plan_step(server, delay);
     }
 
     pub(super) fn hear(&mut self, place: usize, number: u64, reply: &Reply) {

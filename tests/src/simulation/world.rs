@@ -103,6 +103,8 @@ pub(super) struct Server {
     pub(super) process: u64,
     pub(super) running: Option<(Pool, Driver)>,
     pub(super) frozen_until: u64,
+    /// When it is driven next.
+    pub(super) due: Option<u64>,
     /// It never comes back.
     pub(super) is_gone: bool,
     pub(super) owed: Vec<Owed>,
@@ -151,6 +153,7 @@ impl World {
                 process: 0,
                 running: None,
                 frozen_until: 0,
+                due: None,
                 is_gone: false,
                 owed: Vec::new(),
             }
@@ -255,6 +258,17 @@ impl World {
         }
     }
 
+    /// A server is driven after `delay`, unless it is before.
+    pub(super) fn plan_step(&mut self, server: usize, delay: u64) {
+        let at = self.time.now() + delay;
+        let it = &mut self.servers[server];
+        if it.due.is_none_or(|due| due > at) {
+            it.due = Some(at);
+            let process = it.process;
+            self.plan(delay, Event::Step { server, process });
+        }
+    }
+
     /// A client acts after `delay`, and not before, whatever it had planned.
     pub(super) fn plan_act(&mut self, client: usize, delay: u64) {
         self.clients[client].acts += 1;
@@ -311,10 +325,11 @@ impl World {
             Ok(running) => {
                 it.running = Some(running);
                 it.process += 1;
+                it.due = None;
                 let process = it.process;
                 self.tell(|| format!("server-{server} starts"));
                 self.trouble(server, |trouble| trouble.restarted = process > 1);
-                self.plan(0, Event::Step { server, process });
+                self.plan_step(server, 0);
             }
             Err(_) => self.plan(1_000, Event::Start { server }),
         }
@@ -338,12 +353,13 @@ impl World {
     fn step(&mut self, server: usize, process: u64) -> Result<(), String> {
         let now = self.time.now();
         let it = &mut self.servers[server];
-        if it.process != process || it.running.is_none() {
+        if it.process != process || it.running.is_none() || it.due != Some(now) {
             return Ok(());
         }
+        it.due = None;
         if it.frozen_until > now {
             let delay = it.frozen_until - now;
-            self.plan(delay, Event::Step { server, process });
+            self.plan_step(server, delay);
             return Ok(());
         }
         let before = self.truth.ends();
@@ -363,7 +379,7 @@ impl World {
         {
             let delay = next.saturating_sub(self.servers[server].clock.elapsed());
             let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).clamp(1, 60_000);
-            self.plan(delay, Event::Step { server, process });
+            self.plan_step(server, delay);
         }
         Ok(())
     }
