@@ -61,6 +61,7 @@ pub(crate) struct Turns {
     sealed_to: Option<String>,
     /// Whether the store was away and is back.
     back: bool,
+    reread: Vec<LedgerId>,
     archives: Archives,
     pub(crate) refusals: Refusals,
     taken: u64,
@@ -104,6 +105,7 @@ impl Turns {
             vouched,
             sealed_to: None,
             back: false,
+            reread: Vec::new(),
             archives,
             refusals: Refusals::default(),
             taken: 0,
@@ -130,6 +132,12 @@ impl Turns {
     /// Why nothing is left but to read, where a catch-up showed that.
     pub(crate) fn sealed(&self) -> Option<Error> {
         Some(Error::Sealed { target: self.sealed_to.clone()? })
+    }
+
+    /// The ledgers that were read from their start again since this was last asked: in a store that
+    /// went back in time, sessions may hold again what they had released.
+    pub(crate) fn reread(&mut self) -> Vec<LedgerId> {
+        std::mem::take(&mut self.reread)
     }
 
     /// Whether the store was away and is back, since this was last asked.
@@ -329,6 +337,9 @@ impl Turns {
 
     fn reload(&mut self, stale: Vec<LedgerId>) -> Result<(), Error> {
         for id in stale {
+            if self.ledgers.is_known(id) {
+                self.reread.push(id);
+            }
             self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
         }
         Ok(())

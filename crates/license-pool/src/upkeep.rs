@@ -70,6 +70,10 @@ impl Writer {
         if self.upkeep.fenced {
             return;
         }
+        let reread = self.turns.reread();
+        if let Some(loading) = &mut self.upkeep.loading {
+            loading.extend(reread);
+        }
         let elapsed = self.turns.elapsed();
         if self.upkeep.beat <= elapsed {
             // Whatever went wrong, it is tried again in time.
