@@ -119,6 +119,13 @@ pub(crate) struct Serve {
     /// How long beyond a lease the silence of a server is borne [env: LICENSE_GRACE] [default: 90s]
     #[arg(long, value_name = "TIME")]
     pub grace: Option<Span>,
+    /// How long entries are kept; daily figures stay [env: LICENSE_HISTORY] [default: 400d]
+    #[arg(long, value_name = "TIME")]
+    pub history: Option<Span>,
+    /// How long descriptions of sessions are kept that hold nothing, such as 90d; without, as long
+    /// as the entries [env: LICENSE_IDENTITIES]
+    #[arg(long, value_name = "TIME")]
+    pub identities: Option<Span>,
     /// The name under which it shares the store [env: LICENSE_SERVER_NAME] [default: HOST:PORT]
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<ServerName>,

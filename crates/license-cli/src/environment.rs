@@ -41,6 +41,10 @@ pub mod variables {
     pub const LICENSE_LEASE: &str = "LICENSE_LEASE";
     /// The server's grace, where `--grace` is not given.
     pub const LICENSE_GRACE: &str = "LICENSE_GRACE";
+    /// How long entries are kept, where `--history` is not given.
+    pub const LICENSE_HISTORY: &str = "LICENSE_HISTORY";
+    /// How long descriptions of sessions are kept, where `--identities` is not given.
+    pub const LICENSE_IDENTITIES: &str = "LICENSE_IDENTITIES";
     /// The server's name, where `serve --server-name` is not given.
     pub const LICENSE_SERVER_NAME: &str = "LICENSE_SERVER_NAME";
     /// The certificate of the server, where `--tls-certificate` is not given.

@@ -20,6 +20,7 @@ impl FromStr for Span {
             "" | "s" => 1,
             "m" => 60,
             "h" => 3600,
+            "d" => 24 * 3600,
             _ => return Err(NoSpan),
         };
         count.checked_mul(seconds).map(|seconds| Span(Duration::from_secs(seconds))).ok_or(NoSpan)
@@ -32,7 +33,7 @@ pub(crate) struct NoSpan;
 
 impl fmt::Display for NoSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write a number and a unit, such as 90s, 15m or 24h")
+        f.write_str("write a number and a unit, such as 90s, 15m, 24h or 90d")
     }
 }
 

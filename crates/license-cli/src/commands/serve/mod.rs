@@ -33,6 +33,8 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     // Understood before anything is touched.
     let lease = span(arguments.lease, variables::LICENSE_LEASE, LEASE, context)?;
     let grace = span(arguments.grace, variables::LICENSE_GRACE, GRACE, context)?;
+    let history = optional(arguments.history, variables::LICENSE_HISTORY, context)?;
+    let identities = optional(arguments.identities, variables::LICENSE_IDENTITIES, context)?;
     let lease_seconds = LeaseSeconds::new(lease.as_secs())
         .map_err(|_| Failure::usage("a lease has from 15 seconds to 24 hours"))?;
     let url = store(arguments, context)?;
@@ -40,7 +42,13 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     let stop = stop_signals()?;
 
     let name = server_name(arguments, address, context)?;
-    let pool = Pool::options().server(name).serving().lease(lease).grace(grace);
+    let mut pool = Pool::options().server(name).serving().lease(lease).grace(grace);
+    if let Some(history) = history {
+        pool = pool.history(history);
+    }
+    if let Some(identities) = identities {
+        pool = pool.identities(identities);
+    }
     let pool = context.serving(&url, pool)?;
     listening::only_safely(arguments, address, certificate.is_some(), &pool, context)?;
     let mut clients = None;
@@ -106,12 +114,20 @@ fn span(
     default: Duration,
     context: &Context<'_, '_>,
 ) -> Result<Duration, Failure> {
+    Ok(optional(flag, variable, context)?.unwrap_or(default))
+}
+
+fn optional(
+    flag: Option<Span>,
+    variable: &str,
+    context: &Context<'_, '_>,
+) -> Result<Option<Duration>, Failure> {
     if let Some(Span(span)) = flag {
-        return Ok(span);
+        return Ok(Some(span));
     }
-    let Some(text) = context.env.variable(variable)? else { return Ok(default) };
+    let Some(text) = context.env.variable(variable)? else { return Ok(None) };
     let wrong = |error| Failure::usage(format!("`{text}` in {variable} is no time: {error}"));
-    Span::from_str(&text).map(|Span(span)| span).map_err(wrong)
+    Span::from_str(&text).map(|Span(span)| Some(span)).map_err(wrong)
 }
 
 /// Becomes true when the process is told to end.
