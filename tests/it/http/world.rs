@@ -162,6 +162,22 @@ impl Ask<'_> {
         })
     }
 
+    /// The answer, of which only the beginning where it does not end.
+    pub(crate) fn begun(self) -> Answer {
+        let router = self.world.router.clone();
+        self.world.runtime.block_on(async move {
+            let (parts, mut body) = router.oneshot(self.request).await.unwrap().into_parts();
+            let endless = parts.headers["content-type"] == "text/event-stream";
+            let bytes = if endless {
+                body.frame().await.unwrap().unwrap().into_data().unwrap()
+            } else {
+                body.collect().await.unwrap().to_bytes()
+            };
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            Answer { status: parts.status, headers: parts.headers, text }
+        })
+    }
+
     /// What comes first of an answer that does not end.
     pub(crate) fn first(self) -> Answer {
         let router = self.world.router.clone();
