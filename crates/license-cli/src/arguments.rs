@@ -146,6 +146,13 @@ pub(crate) struct Serve {
     /// clear, and answers can be forged
     #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
     pub plain_http: bool,
+    /// Appends a line to this file for each license that is retained or released, as 4D Server
+    /// does: `[LICUSAGE]`, with users and their addresses
+    #[arg(long, value_name = "FILE")]
+    pub usage_log: Option<PathBuf>,
+    /// How what happens to the server is told on stderr; never with users or addresses
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log: LogFormat,
     /// Serves a sample license from memory, with clients that come and go
     #[arg(long, conflicts_with = "license")]
     pub demo: bool,
@@ -417,6 +424,15 @@ pub(crate) struct Copy {
     /// Leaves the store that is copied to be read only
     #[arg(long)]
     pub seal: bool,
+}
+
+/// How a server tells what happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
 }
 
 /// Says who may ask the server of a store

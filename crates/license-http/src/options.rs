@@ -1,6 +1,7 @@
 //! How a server is to behave, beyond what its pool knows.
 
 use std::fmt;
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub struct Options {
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) limits: Limits,
     pub(crate) lease: LeaseSeconds,
+    pub(crate) usage_log: Option<Arc<File>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -34,6 +36,7 @@ impl Options {
             certificate: None,
             limits: Limits::default(),
             lease: LeaseSeconds::new(90).expect("it is within the bounds"),
+            usage_log: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -76,6 +79,13 @@ impl Options {
     #[must_use]
     pub fn lease(self, lease: LeaseSeconds) -> Options {
         Options { lease, ..self }
+    }
+
+    /// Writes a line for each license that is retained or released, as the reference system does.
+    /// The lines name users and their addresses.
+    #[must_use]
+    pub fn usage_log(self, file: File) -> Options {
+        Options { usage_log: Some(Arc::new(file)), ..self }
     }
 
     /// Judges whether credentials expired by this clock instead of the machine's.

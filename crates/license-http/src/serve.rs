@@ -29,6 +29,7 @@ use crate::options::Options;
 use crate::screen::Ends;
 use crate::state::State;
 use crate::tls::Certificate;
+use crate::usage_log;
 
 /// Headers of a request, and bytes of them.
 const HEADERS_MAX: usize = 64;
@@ -46,6 +47,11 @@ pub async fn serve(
 ) {
     options.listen = listener.local_addr().ok();
     let (drain, limits) = (options.drain, options.limits.clone());
+    let mut aside = JoinSet::new();
+    if let Some(file) = options.usage_log.clone() {
+        aside.spawn(usage_log::follow_all(pool.clone(), file));
+    }
+    tracing::info!(server = pool.server().as_str(), store = pool.store(), "serving");
     let server = Server {
         certificate: options.certificate.clone(),
         places: Arc::new(Semaphore::new(limits.connections)),
@@ -65,6 +71,7 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
         }
     }
+    tracing::info!("stopping: nothing new is granted, what is held stays held");
     server.state.drain();
     let draining = async {
         while !connections.is_empty() {
@@ -79,6 +86,7 @@ pub async fn serve(
     let _ = timeout(drain, draining).await;
     drop(listener);
     server.ending.send_replace(true);
+    aside.shutdown().await;
     let _ = timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
 }
 

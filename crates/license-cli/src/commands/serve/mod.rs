@@ -3,8 +3,11 @@
 mod listening;
 mod simulated;
 mod starting;
+mod telling;
 
+use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +68,10 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     for proxy in &arguments.trusted_proxy {
         options = options.trusted_proxy(*proxy);
     }
+    if let Some(path) = &arguments.usage_log {
+        options = options.usage_log(appended(path, context)?);
+    }
+    telling::begin(arguments.log);
     if let Some(certificate) = certificate {
         options = options.certificate(certificate);
     }
@@ -79,6 +86,13 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     drop(clients);
     running.stop();
     Ok(Exit::Done)
+}
+
+fn appended(path: &Path, context: &Context<'_, '_>) -> Result<File, Failure> {
+    let mut file = OpenOptions::new();
+    file.append(true).create(true).open(context.env.directory.join(path)).map_err(|error| {
+        Failure::usage(format!("{} cannot be written: {error}", crate::output::name_of(path)))
+    })
 }
 
 /// The store to serve: the demo has one in memory, so that it is never that of real licenses.

@@ -1,0 +1,188 @@
+//! The log of the reference system: a line for each license that is retained or released.
+//!
+//! Its lines name users and their addresses, so nobody gets them who does not ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use license_pool::{Held, Pool};
+use license_types::{Entry, Event, ProductId, Session, Token};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// So many entries are read at once.
+const PAGE: usize = 512;
+
+/// What is needed to word a line when a license is released.
+struct Holder {
+    product: String,
+    user: String,
+    address: String,
+    reason: String,
+}
+
+/// The lines of one license.
+struct Lines {
+    holders: BTreeMap<Token, Holder>,
+    used: BTreeMap<ProductId, u64>,
+}
+
+/// So often it is looked whether a license was installed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Follows every license of a store, those installed later too.
+pub(crate) async fn follow_all(pool: Pool, out: Arc<File>) {
+    let (mut followed, mut tasks) = (BTreeSet::new(), JoinSet::new());
+    loop {
+        match pool.licenses_async().await {
+            Ok(numbers) => {
+                for number in numbers {
+                    if followed.insert(number.clone()) {
+                        tasks.spawn(follow(pool.license(number), out.clone()));
+                    }
+                }
+            }
+            Err(license_pool::Error::Closed) => return,
+            Err(error) => {
+                tracing::warn!(error = crate::failure::chain(&error), "cannot follow the usage");
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Writes a line for each license of `pool` that is retained or released from now on; ends with the
+/// pool, or with what takes the lines.
+async fn follow(pool: Pool, out: Arc<File>) -> Result<(), license_pool::Error> {
+    // What happens between these two is told twice at most, which changes nothing.
+    let mut after = pool.head_async().await?.sequence;
+    let mut lines = Lines::of(pool.held_async(None).await?);
+    loop {
+        pool.watch(after).await?;
+        for entry in pool.page(after, PAGE).await? {
+            after = entry.sequence.get();
+            if let Some(line) = lines.line(&entry)
+                && writeln!(&*out, "{line}").is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Lines {
+    fn of(held: Vec<Held>) -> Lines {
+        let mut lines = Lines { holders: BTreeMap::new(), used: BTreeMap::new() };
+        for held in held {
+            let retention = held.retention();
+            let (user, address) = who(&retention.session);
+            let (product, reason) = (retention.product_name, retention.reason);
+            lines.hold(
+                held.record.product,
+                retention.token,
+                Holder { product, user, address, reason },
+            );
+        }
+        lines
+    }
+
+    fn hold(&mut self, product: ProductId, token: Token, holder: Holder) {
+        if self.holders.insert(token, holder).is_none() {
+            *self.used.entry(product).or_default() += 1;
+        }
+    }
+
+    fn line(&mut self, entry: &Entry) -> Option<String> {
+        let (product, token, done, text) = match &entry.event {
+            Event::Retained(event) => {
+                let (user, address) = event.description.as_ref().map(who).unwrap_or_default();
+                let (product, reason) = (event.product_name.clone(), event.reason.to_string());
+                let holder = Holder { product, user, address, reason };
+                self.hold(event.product_id, event.token, holder);
+                (event.product_id, event.token, "retained", event.session_id.to_string())
+            }
+            Event::Released(event) => {
+                let used = self.used.entry(event.product_id).or_default();
+                *used = used.saturating_sub(1);
+                (event.product_id, event.token, "released", event.cause.to_string())
+            }
+            Event::Installed(_)
+            | Event::Refused(_)
+            | Event::StateChanged(_)
+            | Event::Described(_)
+            | Event::Moved(_)
+            | Event::Adopted(_)
+            | Event::ClockCorrected(_) => return None,
+        };
+        let used = self.used.get(&product).copied().unwrap_or_default();
+        let holder = self.holders.get(&token)?;
+        let Holder { product, user, address, reason } = holder;
+        let [product, user, address, reason] = [product, user, address, reason].map(inert);
+        let time = entry.time.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f");
+        let line = format!(
+            "{} {time} [LICUSAGE] INFO - License {product} {done} (current use {used}) by user \
+             {user} with IP {address} with token {token}: {reason} ({})",
+            entry.sequence,
+            inert(&text),
+        );
+        if done == "released" {
+            self.holders.remove(&token);
+        }
+        Some(line)
+    }
+}
+
+/// The user and the address of a session.
+fn who(session: &Session) -> (String, String) {
+    match session {
+        Session::Client(client) => (client.system_user_name.clone(), client.ip_address.clone()),
+        Session::Sql(sql) => (sql.user_name.clone(), sql.ip_address.clone()),
+        Session::Rest(rest) => (rest.user_name.clone(), rest.ip_address.clone()),
+    }
+}
+
+/// A text that ends no line and moves no cursor.
+fn inert(text: &String) -> String {
+    let escape = |letter: char| match letter {
+        _ if letter.is_control()
+            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            letter.escape_unicode().to_string()
+        }
+        _ => letter.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use license_pool::SAMPLE_LICENSE;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_that_of_the_reference_system() {
+        let pool = Pool::open("memory:").unwrap();
+        pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
+        let session = |id: &str| Session::rest("ann\n", id, "192.0.2.1");
+        let before = pool.retain("0009", "job-6", session("job-6")).unwrap();
+        let mut lines = Lines::of(pool.held(None).unwrap());
+        pool.retain("0009", "job-7", session("job-7")).unwrap().release().unwrap();
+        drop(before);
+        let entries = pool.page(2, 100).wait().unwrap();
+        let told: Vec<String> = entries.iter().filter_map(|entry| lines.line(entry)).collect();
+        let time = |at: usize| entries[at].time.to_string().trim_end_matches('Z').to_owned();
+        let line = |at: usize, what: &str, rest: &str| {
+            let (sequence, time) = (entries[at].sequence, time(at));
+            let user = r"user ann\u{a} with IP 192.0.2.1 with";
+            format!("{sequence} {time} [LICUSAGE] INFO - License 4D Client {what} by {user} {rest}")
+        };
+        assert_eq!(told[0], line(0, "retained (current use 2)", "token 2: CLIENT (job-7)"));
+        assert_eq!(told[1], line(1, "released (current use 1)", "token 2: CLIENT (released)"));
+    }
+}
