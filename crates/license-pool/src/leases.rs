@@ -123,6 +123,11 @@ impl Leases {
         }
     }
 
+    /// Whether this server vouches for the session of a retention already.
+    pub(crate) fn knows(&self, ledger: LedgerId, held: &Held) -> bool {
+        self.sessions.contains_key(&(ledger, held.record.session.clone()))
+    }
+
     /// A session came from another server: what that told of its silence is no longer true.
     pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
         self.heard(ledger, held, now);

@@ -326,10 +326,15 @@ impl Writer {
                 self.leases.forget(&(done.ledger, session.clone()));
             }
         }
-        if let Some(Granted { kept, .. }) = &mut done.granted {
+        if let Some(Granted { kept, new, .. }) = &mut done.granted {
             if self.judges() {
                 let now = self.turns.vouched();
-                self.leases.heard(done.ledger, std::slice::from_ref(&kept.held), now);
+                let held = std::slice::from_ref(&kept.held);
+                if *new || self.leases.knows(done.ledger, &kept.held) {
+                    self.leases.heard(done.ledger, held, now);
+                } else {
+                    self.leases.came(done.ledger, held, now);
+                }
             }
             let whole = self.leases.whole(&kept.held);
             kept.until = whole.and_then(|whole| done.time.checked_add(whole).ok());
