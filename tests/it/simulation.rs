@@ -4,7 +4,7 @@ use license_tests::simulation::{Planted, run};
 
 #[test]
 fn servers_clients_and_stores_in_trouble_keep_every_promise() {
-    for seed in 0..10 {
+    for seed in 0..100 {
         if let Err(failure) = run(seed, None) {
             panic!("{failure}\nAgain: cargo xtask simulate --from {seed} --seeds 1");
         }

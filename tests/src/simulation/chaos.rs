@@ -1,6 +1,7 @@
 //! What goes wrong, from outside the servers: clocks, crashes, pauses, and a store that goes away or back.
 
 use fastrand::Rng;
+use license_types::SessionId;
 
 use super::client::Doing;
 use super::scenario::Clocks;
@@ -70,8 +71,11 @@ impl World {
         self.truth.forget();
         let _ = self.truth.read(&mut self.store, |_| Ok(()));
         // Nobody can rely on what the store forgot, nor judge what was said of it.
-        for client in &mut self.clients {
+        for (place, client) in self.clients.iter_mut().enumerate() {
             client.sent += 1;
+            // What it asked before must not be taken for what it asks now.
+            let session = format!("client-{place}.{}", self.tally.restored);
+            client.session = SessionId::new(session).expect("a session id");
             if client.doing != Doing::Gone {
                 client.doing = Doing::Idle;
             }

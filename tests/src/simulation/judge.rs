@@ -9,6 +9,7 @@ use license_pool::log::{LedgerId, Log};
 use license_pool::{Error, Granted, Held, Refusal};
 use license_types::{ReleaseReceipt, RenewReceipt};
 
+use super::client::Wish;
 use super::scenario::Clocks;
 use super::truth::{Ending, Window};
 use super::world::{Answer, Event, Owed, Question, Reply, World, ledger_id};
@@ -209,7 +210,12 @@ impl World {
             }
             (Error::Refused(refusal), _, _) => Err(format!("unexpectedly, {refusal}")),
             (Error::StoreUnavailable(_), Some(client), Some(history)) => {
-                if history.changed(&client.session, step) {
+                let done = match question.wish {
+                    Wish::Retain => history.retained_in(&client.session, step),
+                    Wish::Release { token } => history.released_in(token, step),
+                    Wish::Renew => false,
+                };
+                if done {
                     return Err("it said that nothing was done, and something was".to_owned());
                 }
                 Ok((Some(Reply::Failed), false))

@@ -45,6 +45,7 @@ pub(super) struct Life {
     pub(super) product: ProductId,
     pub(super) began: u64,
     pub(super) ended: Option<u64>,
+    pub(super) cause: Option<ReleaseCause>,
 }
 
 /// A retention that ended just now, and why.
@@ -59,6 +60,12 @@ pub(super) struct Ending {
 pub(super) struct Window {
     pub(super) after: u64,
     pub(super) to: u64,
+}
+
+impl Window {
+    fn holds(self, sequence: u64) -> bool {
+        self.after < sequence && sequence <= self.to
+    }
 }
 
 impl Truth {
@@ -153,11 +160,17 @@ impl History {
         before.into_iter().chain(within).map(|(_, used)| *used).max().unwrap_or(0)
     }
 
-    /// Whether the session retained or lost something in the window.
-    pub(super) fn changed(&self, session: &SessionId, window: Window) -> bool {
-        let within = |sequence: u64| sequence > window.after && sequence <= window.to;
-        let of_session = self.lives.iter().filter(|life| life.session == *session);
-        of_session.into_iter().any(|life| within(life.began) || life.ended.is_some_and(within))
+    /// Whether the session retained something in the window.
+    pub(super) fn retained_in(&self, session: &SessionId, window: Window) -> bool {
+        self.lives.iter().any(|life| life.session == *session && window.holds(life.began))
+    }
+
+    /// Whether a token was given back in the window.
+    pub(super) fn released_in(&self, token: u64, window: Window) -> bool {
+        let given_back = |life: &Life| life.cause == Some(ReleaseCause::Released);
+        self.life(token)
+            .filter(|life| given_back(life))
+            .is_some_and(|life| life.ended.is_some_and(|ended| window.holds(ended)))
     }
 
     fn follow(
@@ -186,6 +199,7 @@ impl History {
                     return Err(format!("token {token} is released for another than its holder"));
                 }
                 life.ended = Some(entry.sequence);
+                life.cause = Some(released.cause);
                 self.note_use(released.product, entry.sequence);
                 if !self.holds(&released.session) {
                     self.served_by.remove(&released.session);
@@ -258,6 +272,7 @@ impl History {
             product,
             began: entry.sequence,
             ended: None,
+            cause: None,
         });
         self.served_by.insert(session.clone(), (**server).clone());
         self.note_use(product, entry.sequence);
