@@ -199,7 +199,10 @@ impl World {
                 let nothing = match token {
                     Some(token) => {
                         let life = history.life(token.get());
-                        life.is_none_or(|life| life.ended.is_some_and(|end| end <= window.to))
+                        life.is_none_or(|life| {
+                            life.session != client.session
+                                || life.ended.is_some_and(|end| end <= window.to)
+                        })
                     }
                     None => history.held_nothing(&client.session, None, window),
                 };
