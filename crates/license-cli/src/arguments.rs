@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Release(Release),
     History(History),
     Report(Report),
+    Servers(Servers),
     Store(Store),
     Credential(Credentials),
     Validate(Validate),
@@ -340,28 +341,33 @@ pub(crate) struct History {
     pub verify: bool,
 }
 
-/// Shows figures per product and day or month, from reports that were exported
+/// Shows figures per product and day or month: what was allowed and used, and who went without
 ///
-/// Each file is one License usage, true at one instant, all of the same license; a License info
-/// among them adds what was allowed. The figures are what these reports prove: a retention is held
-/// from its time to the last report that lists it, and its counters tell how many were used when
-/// it was made. What was retained and released between two reports, and how long a retention lived
-/// after the last report that lists it, no report can tell: so each figure is a lower bound.
+/// The figures of a store are those that it keeps of every day, also of days whose entries are gone;
+/// those of today are as of now. Their days are UTC days, and what only one user held they do not
+/// tell.
+///
+/// With --from the figures are made from reports that were exported. Each file is one License usage,
+/// true at one instant, all of the same license; a License info among them adds what was allowed.
+/// The figures are what these reports prove: a retention is held from its time to the last report
+/// that lists it, and its counters tell how many were used when it was made. What was retained and
+/// released between two reports, and how long a retention lived after the last report that lists it,
+/// no report can tell: so each figure is a lower bound.
 #[derive(Args, Debug)]
-#[command(mut_arg("from", |from| from.required(true)), after_long_help = FIGURES)]
+#[command(after_long_help = FIGURES)]
 pub(crate) struct Report {
     #[command(flatten)]
     pub exports: Exports,
     /// Only this product, such as 0009 or 808464441
     #[arg(long, value_name = "ID")]
     pub product: Option<ProductId>,
-    /// Only what sessions of this user held
+    /// Only what sessions of this user held; with --from
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// Length of a period
     #[arg(long, value_name = "PERIOD", default_value = "day", value_parser = one_of::<ReportPeriod>(ReportPeriod::ALL.iter().map(|period| period.as_str())))]
     pub by: ReportPeriod,
-    /// Where days begin and end, such as Europe/Berlin
+    /// Where days begin and end, such as Europe/Berlin; other than UTC with --from
     #[arg(long, value_name = "NAME", default_value = "UTC")]
     pub time_zone: Zone,
     /// Only from this day or instant on
@@ -377,7 +383,18 @@ pub(crate) struct Report {
 }
 
 const FIGURES: &str = "\
-Figures:
+Figures of a store:
+  allowed     at the end of the period
+  peak, at    the most that were in use at once over all servers, and when that was first so
+  none left   minutes in which a further session would have been refused
+  hours       license-hours: the time of all retentions, added up
+  retained    retentions that began
+  refused     refusals, each repetition counted, and of how many sessions; a session counts
+              once a day
+  in vain     refusals after which the session went without: none was granted to it within its
+              wait, or within five minutes where it gave none
+
+Figures of exported reports:
   reports     usage reports whose instant lies in the period; with 0, the line shows only
               those retentions that were still held at a later report
   allowed     by the last License info up to the end of the period; not what was allowed
@@ -389,6 +406,10 @@ Figures:
   sessions    different sessions; SQL sessions have no id, so each retention counts as one
   retentions  held for some of the period
   hours       license-hours: time that retentions are proven to be held, added up";
+
+/// Shows who shares the store
+#[derive(Args, Debug)]
+pub(crate) struct Servers {}
 
 /// Looks after the store
 #[derive(Args, Debug)]

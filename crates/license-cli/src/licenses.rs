@@ -1,11 +1,14 @@
 //! What commands ask of the licenses, behind which a store stands or a server.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProductId, Reason, ReleaseReceipt, RenewReceipt,
-    RetainReceipt, Retention, ServerName, Session, SessionId, SessionState, StoreCheck,
+    Availability, InstallReceipt, LicenseInfo, ProductDay, ProductId, Reason, ReleaseReceipt,
+    RenewReceipt, RetainReceipt, Retention, ServerName, ServerStatus, Session, SessionId,
+    SessionState, StoreCheck,
 };
 
 use crate::failure::Failure;
@@ -34,6 +37,10 @@ pub(crate) trait Licenses {
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure>;
     /// Recomputes the chain of the log; `reached` is told now and then which entry was reached.
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure>;
+    /// The figures of each product on each day, in UTC, that lies at least partly in `time`.
+    fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure>;
+    /// Who shares the store.
+    fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure>;
     /// Reads the whole store and recomputes what can be.
     fn check(&mut self) -> Result<StoreCheck, Failure>;
 }

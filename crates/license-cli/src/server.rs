@@ -1,11 +1,14 @@
 //! The licenses of a server, or of several that share a store, through the client of their API.
 
+use std::ops::Range;
+
+use jiff::Timestamp;
 use license_client::{Client, Error, Notice, Retain};
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, Count, DateTime, InstallReceipt, LicenseInfo, ProblemCode, ProductId,
-    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState,
-    StoreCheck,
+    Availability, Count, DateTime, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId,
+    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId,
+    SessionState, StoreCheck,
 };
 
 use crate::failure::Failure;
@@ -168,6 +171,14 @@ impl Licenses for Server {
 
     fn verify(&mut self, _: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
         Err(on_the_store("the chain is verified"))
+    }
+
+    fn days(&mut self, _: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure> {
+        Err(on_the_store("figures are reported"))
+    }
+
+    fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
+        Err(on_the_store("servers are listed"))
     }
 
     fn check(&mut self) -> Result<StoreCheck, Failure> {

@@ -1,14 +1,17 @@
 //! The licenses of a store, through a pool that acts as the reserved server `local`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use license_pool::{
     ChainCheck, Clock, CopyError, CopyOptions, Error, InstallError, InstallOptions, LOCAL,
     OpenError, Options, Pool, Refusal, Release, Retain, Selection, StoreUrl, Target, explained,
 };
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductId, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, ServerName, SessionId, SessionState, StoreCheck, StoreCopy, Token,
+    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId, ReleaseReceipt,
+    RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId, SessionState, StoreCheck,
+    StoreCopy, Token,
 };
 
 use crate::failure::Failure;
@@ -225,6 +228,14 @@ impl Licenses for Store {
 
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
         self.pool.verify_chain(reached).map_err(|error| failure(&error))
+    }
+
+    fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure> {
+        self.pool.days(time).wait().map_err(|error| failure(&error))
+    }
+
+    fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
+        self.pool.servers().wait().map_err(|error| failure(&error))
     }
 
     fn check(&mut self) -> Result<StoreCheck, Failure> {

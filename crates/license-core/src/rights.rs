@@ -1,9 +1,10 @@
 //! What a license allows at a given time.
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
+use license_types::RightCount;
 
 /// The count of a right that means any number of connections.
-pub(crate) const UNLIMITED: u64 = 32767;
+pub(crate) const UNLIMITED: u64 = RightCount::UNLIMITED.get();
 
 /// A count of connections, valid through the end of a day.
 #[derive(Clone, Debug, PartialEq)]

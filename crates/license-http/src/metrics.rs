@@ -221,7 +221,7 @@ pub(crate) fn licenses(seen: &[Seen], now: Timestamp, page: &mut Page) {
 type Value = fn(&Seen, &LicensedProduct, Timestamp) -> Option<f64>;
 
 /// What a right counts that has no limit.
-const UNLIMITED: u64 = 32767;
+const UNLIMITED: u64 = license_types::RightCount::UNLIMITED.get();
 
 fn balance(product: &LicensedProduct) -> f64 {
     let allowed = product.allowed_count.get();

@@ -28,6 +28,7 @@ mod generated;
 mod json;
 mod license_date;
 mod product_id;
+mod right_count;
 pub mod schemas;
 mod session;
 

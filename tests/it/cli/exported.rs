@@ -172,13 +172,9 @@ fn what_cannot_be_asked_of_files_is_said_with_the_cure() {
         [exit code 2]
 
         $ license report
-        ! license: the following required arguments were not provided:
-        !   --from <FILE>...
-        ! 
-        ! Usage: license report --from <FILE>...
-        ! 
-        ! For more information, try '--help'.
-        [exit code 2]
+        ! license: there is no store at /dir/license.db: install a license to create one
+        ! hint: --store or LICENSE_STORE names another
+        [exit code 4]
 
         $ license report --from monday.json --time-zone Berlin
         ! license: invalid value 'Berlin' for '--time-zone <NAME>': write a name such as UTC or Europe/Berlin

@@ -42,10 +42,10 @@ fn hostile_text_is_escaped_for_people_and_kept_for_programs() {
     expect![[r#"
         $ license install license.json
         license DEMO\u{202e}-2001 is installed already: nothing changed
-        PRODUCT                                                                ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D \u{1b}[2J\u{1b}]0;owned\u{7}\nClient\u{202e}nimda 808464441 (0009)              15       15     1     0
-        4D SQL Server 808464949 (0025)                                                      1        1     0     0
-        4D REST Only 808464439 (0007)                                                   32767    32767     0     0
+        PRODUCT                                                                ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D \u{1b}[2J\u{1b}]0;owned\u{7}\nClient\u{202e}nimda 808464441 (0009)              15         15     1     0
+        4D SQL Server 808464949 (0025)                                                      1          1     0     0
+        4D REST Only 808464439 (0007)                                               unlimited  unlimited     0     0
         ! license: warning: /products/0/usedCount says 0; 1 is computed and counts
 
         $ license retain --product 0009 --session a

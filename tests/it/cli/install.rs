@@ -12,17 +12,17 @@ fn a_license_is_installed_once_and_shown() {
     expect![[r#"
         $ license install license.json
         installed license DEMO-2001 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                   0       15     0     0
-        4D SQL Server 808464949 (0025)               0        1     0     0
-        4D REST Only 808464439 (0007)                0    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                   0         15     0     0
+        4D SQL Server 808464949 (0025)               0          1     0     0
+        4D REST Only 808464439 (0007)                0  unlimited     0     0
 
         $ license install license.json
         license DEMO-2001 is installed already: nothing changed
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                  15       15     0     0
-        4D SQL Server 808464949 (0025)               1        1     0     0
-        4D REST Only 808464439 (0007)            32767    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                  15         15     0     0
+        4D SQL Server 808464949 (0025)               1          1     0     0
+        4D REST Only 808464439 (0007)        unlimited  unlimited     0     0
 
         $ license info
         4D Server v20, license DEMO-2001, valid until 2036-06-02
@@ -46,10 +46,10 @@ fn a_trial_shows_what_would_change_and_changes_nothing() {
     expect![[r#"
         $ license install license.json --dry-run
         would install license DEMO-2001 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                   0       15     0     0
-        4D SQL Server 808464949 (0025)               0        1     0     0
-        4D REST Only 808464439 (0007)                0    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                   0         15     0     0
+        4D SQL Server 808464949 (0025)               0          1     0     0
+        4D REST Only 808464439 (0007)                0  unlimited     0     0
 
     "#]]
     .assert_eq(&shell.transcript("install license.json --dry-run"));
@@ -61,10 +61,10 @@ fn a_trial_shows_what_would_change_and_changes_nothing() {
     expect![[r#"
         $ license install less.json --dry-run
         would replace license DEMO-2001 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                  15       15     0     0
-        4D SQL Server 808464949 (0025)               1        0     1     1
-        4D REST Only 808464439 (0007)            32767    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                  15         15     0     0
+        4D SQL Server 808464949 (0025)               1          0     1     1
+        4D REST Only 808464439 (0007)        unlimited  unlimited     0     0
         ! license: warning: /products/1/usedCount says 0; 1 is computed and counts
         ! license: warning: /products/1/allowedCount says 1; 0 is computed and counts
 
@@ -81,10 +81,10 @@ fn a_renewed_license_bears_a_new_number_and_keeps_what_is_held() {
     expect![[r#"
         $ license install renewed.json --replaces DEMO-2001
         replaced license DEMO-2002 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                  15       15     1     0
-        4D SQL Server 808464949 (0025)               1        1     0     0
-        4D REST Only 808464439 (0007)            32767    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                  15         15     1     0
+        4D SQL Server 808464949 (0025)               1          1     0     0
+        4D REST Only 808464439 (0007)        unlimited  unlimited     0     0
         ! license: warning: /products/0/usedCount says 0; 1 is computed and counts
 
         $ license usage
@@ -125,10 +125,10 @@ fn of_several_licenses_one_must_be_named() {
     expect![[r#"
         $ license install second.json
         installed license OTHER-1 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                   0       15     0     0
-        4D SQL Server 808464949 (0025)               0        1     0     0
-        4D REST Only 808464439 (0007)                0    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                   0         15     0     0
+        4D SQL Server 808464949 (0025)               0          1     0     0
+        4D REST Only 808464439 (0007)                0  unlimited     0     0
 
         $ license usage
         ! license: several licenses are installed (DEMO-2001, OTHER-1): name one of them
@@ -254,10 +254,10 @@ fn comments_are_read_and_counters_of_the_document_are_not_believed() {
     expect![[r#"
         $ license install license.json
         installed license DEMO-2001 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                   0       15     0     0
-        4D SQL Server 808464949 (0025)               0        1     0     0
-        4D REST Only 808464439 (0007)                0    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                   0         15     0     0
+        4D SQL Server 808464949 (0025)               0          1     0     0
+        4D REST Only 808464439 (0007)                0  unlimited     0     0
         ! license: warning: /products/0/allowedCount says 25; 15 is computed and counts
 
     "#]]

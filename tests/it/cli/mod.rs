@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod install;
 mod json;
+mod reports;
 mod retain;
 mod server;
 pub(crate) mod shell;

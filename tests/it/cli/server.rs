@@ -92,10 +92,10 @@ fn commands_act_through_a_server_as_on_the_store() {
 
         $ license install license.json
         license DEMO-2001 is installed already: nothing changed
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                  15       15     0     0
-        4D SQL Server 808464949 (0025)               1        1     0     0
-        4D REST Only 808464439 (0007)            32767    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                  15         15     0     0
+        4D SQL Server 808464949 (0025)               1          1     0     0
+        4D REST Only 808464439 (0007)        unlimited  unlimited     0     0
 
         $ license info --license-number NONE
         ! license: license `NONE` is not installed

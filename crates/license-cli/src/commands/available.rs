@@ -6,6 +6,7 @@ use crate::arguments::Available;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::{UNLIMITED, or_unlimited};
 
 pub(super) fn run(arguments: &Available, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let mut licenses = context.licenses()?;
@@ -25,6 +26,9 @@ fn sentence(availability: &Availability) -> String {
     let Availability { product_id, allowed_count, used_count, product_balance, .. } = availability;
     let product = product_id.human();
     match availability.code {
+        None if or_unlimited(*product_balance) == UNLIMITED => {
+            format!("yes: {product} is unlimited\n")
+        }
         None => format!("yes: {product} has {product_balance} of {allowed_count} left\n"),
         Some(RefusalCode::UnknownProduct) => format!("no: the license has no product {product}\n"),
         Some(RefusalCode::LicenseExpired) => format!("no: the license for {product} has expired\n"),

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use license_types::{LicenseDate, LicenseInfo, LicensedProduct, Right};
+use license_types::{LicenseDate, LicenseInfo, LicensedProduct, Right, RightCount};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -10,9 +10,6 @@ use crate::failure::Failure;
 use crate::output::product;
 use crate::output::table::Rows;
 use crate::output::text::escaped;
-
-/// The count of a right that means any number.
-const UNLIMITED: u64 = 32767;
 
 pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let info = context.licenses()?.info()?;
@@ -63,19 +60,18 @@ fn products(info: &LicenseInfo, today: Date, width: Option<u16>) -> String {
 fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, today: Date) -> bool {
     let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, today));
     valid(info.expiration_date.as_ref())
-        && listed
-            .rights
-            .iter()
-            .any(|right| right.count.get() == UNLIMITED && valid(right.expiration_date.as_ref()))
+        && listed.rights.iter().any(|right| {
+            right.count == RightCount::UNLIMITED && valid(right.expiration_date.as_ref())
+        })
 }
 
 fn rights(rights: &[Right], today: Date) -> String {
     let texts: Vec<String> = rights
         .iter()
         .map(|right| {
-            let count = match right.count.get() {
-                UNLIMITED => "unlimited".to_owned(),
-                count => count.to_string(),
+            let count = match right.count == RightCount::UNLIMITED {
+                true => "unlimited".to_owned(),
+                false => right.count.to_string(),
             };
             match &right.expiration_date {
                 Some(date) => format!("{count} until {}", until(date, today)),

@@ -13,9 +13,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::licenses::Installation;
-use crate::output::name_of;
 use crate::output::table::Rows;
 use crate::output::text::escaped;
+use crate::output::{name_of, or_unlimited};
 
 pub(super) fn run(arguments: &Install, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let document = context.read(&arguments.file)?;
@@ -96,8 +96,8 @@ fn changes(products: &[ProductChange], width: Option<u16>) -> String {
     for product in products {
         rows.row([
             crate::output::product(&product.product_name, product.product_id),
-            product.allowed_before.to_string(),
-            product.allowed_after.to_string(),
+            or_unlimited(product.allowed_before),
+            or_unlimited(product.allowed_after),
             product.held.to_string(),
             product.over.to_string(),
         ]);

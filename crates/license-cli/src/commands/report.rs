@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use license_types::{ReportSourceKind, UsageFigures, UsageReport, UsageReportSource};
 
+use super::stored_report;
 use crate::arguments;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -16,6 +17,9 @@ pub(super) fn run(
     arguments: &arguments::Report,
     context: &mut Context<'_, '_>,
 ) -> Result<Exit, Failure> {
+    if arguments.exports.from.is_empty() {
+        return stored_report::run(arguments, context);
+    }
     let zone = arguments.time_zone.0.clone();
     let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));
     let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use license_types::{DateTime, ProductId, RetainReceipt, Violation};
+use license_types::{Count, DateTime, ProductId, RetainReceipt, RightCount, Violation};
 use serde::Serialize;
 
 use text::escaped;
@@ -67,6 +67,17 @@ pub(crate) fn instant_in(timestamp: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// What any number of licenses is called.
+pub(crate) const UNLIMITED: &str = "unlimited";
+
+/// A number of licenses that are allowed or left, where no single right is at hand that says so.
+pub(crate) fn or_unlimited(count: Count) -> String {
+    match count.get() == RightCount::UNLIMITED.get() {
+        true => UNLIMITED.to_owned(),
+        false => count.to_string(),
+    }
+}
+
 /// What a session holds, as a line.
 pub(crate) fn held(receipt: &RetainReceipt) -> String {
     let retention = &receipt.retention;
@@ -75,7 +86,7 @@ pub(crate) fn held(receipt: &RetainReceipt) -> String {
         retention.token,
         escaped(&product(&retention.product_name, retention.product_id)),
         retention.global_product_used_count,
-        retention.product_balance,
+        or_unlimited(retention.product_balance),
         time(&retention.time),
     );
     if let Some(lease) = &receipt.lease {

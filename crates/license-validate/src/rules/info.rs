@@ -8,7 +8,7 @@ use license_types::observed::{LicenseDate, LicenseInfo, LicensedProduct};
 use super::{Rule, Ruling};
 
 /// The count of a right, and so of a product, that is without limit.
-const UNLIMITED: u64 = 32767;
+const UNLIMITED: u64 = license_types::RightCount::UNLIMITED.get();
 
 impl Ruling<'_> {
     pub(super) fn info(&mut self, info: &LicenseInfo) {

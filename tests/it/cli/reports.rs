@@ -1,0 +1,108 @@
+//! `report` and `servers` on a store.
+
+use expect_test::expect;
+use jiff::SignedDuration;
+
+use super::shell::{Shell, conforming};
+
+/// Two days of one SQL connection that several want, and a client over midnight.
+fn two_days() -> Shell {
+    let shell = Shell::installed();
+    shell.transcript(
+        "retain --product 0025 --session etl
+         retain --product 0025 --session report
+         retain --product 0025 --session report
+         retain --product 0009 --session ws-12",
+    );
+    shell.clock.advance(SignedDuration::from_mins(56));
+    shell.run("release --session etl");
+    shell.clock.set("2026-01-06T02:00:00Z".parse().unwrap());
+    shell.transcript("retain --product 0007 --session web\n release --session ws-12");
+    shell.clock.set("2026-02-01T02:00:00Z".parse().unwrap());
+    shell.run("release --session web");
+    shell
+}
+
+#[test]
+fn a_store_tells_what_became_of_each_day() {
+    let page = two_days().transcript(
+        "report --until 2026-01-06
+         report --by month
+         report --by month --product 0025 --csv
+         report --since 2026-02-02
+         report --user ann
+         report --time-zone Europe/Berlin",
+    );
+    expect![[r#"
+        $ license report --until 2026-01-06
+        PERIOD      PRODUCT                           ALLOWED  PEAK  AT                    NONE LEFT  HOURS  RETAINED  REFUSED  SESSIONS  IN VAIN
+        2026-01-05  4D Client 808464441 (0009)             15     1  2026-01-05 10:03:00Z      0 min   13.9         1        0         0        0
+        2026-01-05  4D SQL Server 808464949 (0025)          1     1  2026-01-05 10:00:00Z     60 min    1.0         1        2         1        1
+        2026-01-06  4D REST Only 808464439 (0007)   unlimited     1  2026-01-06 02:00:00Z      0 min   22.0         1        0         0        0
+        2026-01-06  4D Client 808464441 (0009)             15     1  2026-01-06 00:00:00Z      0 min    2.0         0        0         0        0
+
+        $ license report --by month
+        PERIOD   PRODUCT                           ALLOWED  PEAK  AT                    NONE LEFT  HOURS  RETAINED  REFUSED  SESSIONS  IN VAIN
+        2026-01  4D REST Only 808464439 (0007)   unlimited     1  2026-01-06 02:00:00Z      0 min  622.0         1        0         0        0
+        2026-01  4D Client 808464441 (0009)             15     1  2026-01-05 10:03:00Z      0 min   15.9         1        0         0        0
+        2026-01  4D SQL Server 808464949 (0025)          1     1  2026-01-05 10:00:00Z     60 min    1.0         1        2         1        1
+        2026-02  4D REST Only 808464439 (0007)   unlimited     1  2026-02-01 00:00:00Z      0 min    2.0         0        0         0        0
+
+        $ license report --by month --product 0025 --csv
+        period,productId,productName,allowedCount,peakUsedCount,peakAt,secondsWithNothingLeft,heldSeconds,retained,refused,sessionsRefused,trueRefusals
+        2026-01,808464949,4D SQL Server,1,1,2026-01-05T10:00:00.000Z,3600,3600,1,2,1,1
+
+        $ license report --since 2026-02-02
+        nothing was retained or refused
+
+        $ license report --user ann
+        ! license: the figures of a store are of all users together
+        ! hint: `license history --user NAME` shows what a user held; --from reads reports
+        [exit code 2]
+
+        $ license report --time-zone Europe/Berlin
+        ! license: the figures of a store are of days in UTC, and tell nothing of other days
+        ! hint: `license history --time-zone NAME` shows the entries of a day there
+        [exit code 2]
+
+    "#]].assert_eq(&page.replace("\r\n", "\n"));
+}
+
+#[test]
+fn programs_read_days_and_months() {
+    let shell = two_days();
+    let days = shell.json("report --json --until 2026-01-05", "license-report");
+    assert_eq!(
+        (&days[0]["date"], &days[0]["productId"]),
+        (&"2026-01-05".into(), &808_464_441.into())
+    );
+    assert_eq!(days[1]["secondsWithNothingLeft"], 3600);
+    let months = shell.json("report --json --by month", "month-report");
+    assert_eq!(
+        (&months[1]["month"], &months[1]["heldSeconds"]),
+        (&"2026-01".into(), &57_480.into())
+    );
+    assert_eq!(
+        shell.run("report --csv").stdout.lines().count(),
+        1 + shell.json("report --json", "license-report").as_array().unwrap().len()
+    );
+}
+
+#[test]
+fn who_shares_the_store_is_listed() {
+    let shell = Shell::installed();
+    let url = format!("sqlite:{}", shell.path("license.db").display());
+    let options = || license_pool::Pool::options().clock(shell.clock.clone());
+    let server = options().server("db1:7427".parse().unwrap()).open(&url).unwrap();
+    expect![[r#"
+        $ license servers
+        SERVER    STATE  EPOCH  LEASE  GRACE  LICENSES  FORMAT  ENDS
+        db1:7427  live       1   90 s   90 s         0       2  -
+
+    "#]]
+    .assert_eq(&shell.transcript("servers"));
+    let listed = conforming(&shell.run("servers --json").stdout, "server-list");
+    assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"db1:7427".into(), &"live".into()));
+    drop(server);
+    assert!(shell.run("servers").stdout.contains("dead"));
+}
