@@ -265,6 +265,15 @@ impl Leases {
         over.chain(silent).collect()
     }
 
+    /// The ledgers of the sessions that are silent long enough to tell.
+    pub(crate) fn silent(&self, now: Duration) -> BTreeSet<LedgerId> {
+        let is_silent = |lease: &Lease| {
+            lease.kept + now.saturating_sub(lease.heard) >= lease.term.worth_telling(lease.unheard)
+        };
+        let silent = self.sessions.iter().filter(|(_, lease)| is_silent(lease));
+        silent.map(|((ledger, _), _)| *ledger).collect()
+    }
+
     /// Whether a session that was silent was heard, which was not told yet.
     pub(crate) fn must_tell(&self) -> bool {
         self.broken

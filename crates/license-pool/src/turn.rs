@@ -330,9 +330,10 @@ impl Turns {
         Some(Which::Number(number.into()))
     }
 
-    /// The token that a session retained last, as far as is known.
+    /// The token that a session retained last, as far as is known, where this server serves it.
     pub(crate) fn last_token(&self, (id, session): &Key) -> Option<Token> {
-        Some(self.ledgers.sound(*id)?.held(session).last()?.record.token)
+        let last = self.ledgers.sound(*id)?.held(session).last()?;
+        (last.server == self.actor.server).then_some(last.record.token)
     }
 
     fn reload(&mut self, stale: Vec<LedgerId>) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use license_types::{ReleaseCause, ServerName};
 
 use crate::log::{LedgerId, ServerRow};
 use crate::takeover::Estate;
-use crate::turn::Role;
+use crate::turn::{Role, distinct};
 use crate::watcher::{Dead, Watcher};
 use crate::writer::Writer;
 use crate::{Error, LOCAL};
@@ -124,6 +124,15 @@ impl Writer {
     /// Shows that this server lives, and looks who else does.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
         let now = self.turns.vouched();
+        // Who went to another server is not silent there.
+        let ledgers = self.leases.silent(now);
+        let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
+        if !licenses.is_empty() {
+            let caught_up = self.turns.catch_up(&distinct(licenses.iter()));
+            if let Err(error) = caught_up {
+                self.fence_if(&error);
+            }
+        }
         let turns = &self.turns;
         let silences = self.leases.silences(now, |session| turns.last_token(session));
         let rows = self.turns.beat(&silences);
