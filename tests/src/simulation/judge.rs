@@ -74,17 +74,19 @@ impl World {
         before: &BTreeMap<LedgerId, u64>,
     ) -> Result<(), String> {
         let mut fenced = false;
-        for mut owed in mem::take(&mut self.servers[server].owed) {
+        let all = mem::take(&mut self.servers[server].owed);
+        let askers: Vec<Option<usize>> = all.iter().map(|owed| owed.question.client).collect();
+        for mut owed in all {
             let Some(answer) = (owed.answer)() else {
                 self.servers[server].owed.push(owed);
                 continue;
             };
             let Owed { question, .. } = owed;
             let window = Window { after: question.after, to: self.end_of(question.ledger) };
-            let step = Window {
-                after: before.get(&ledger_id(question.ledger)).copied().unwrap_or(0),
-                to: window.to,
-            };
+            // Whether something was done can be told where the client asked nothing else.
+            let alone = askers.iter().filter(|asker| **asker == question.client).count() == 1;
+            let begin = before.get(&ledger_id(question.ledger)).copied().unwrap_or(0);
+            let step = Window { after: if alone { begin } else { window.to }, to: window.to };
             let judged = match answer {
                 Answer::Granted(Ok(granted)) => self.granted(&question, window, &granted),
                 Answer::Renewed(Ok(receipt)) => self.renewed(&question, window, &receipt),

@@ -31,7 +31,10 @@ impl World {
                     return;
                 }
                 if self.rng.bool() {
-                    self.clients[place].server = self.rng.usize(0..self.servers.len());
+                    let server = self.rng.usize(0..self.servers.len());
+                    if !self.servers[server].is_gone {
+                        self.clients[place].server = server;
+                    }
                 }
                 match request.wish {
                     // A lease counts from when the request was sent that was answered.

@@ -345,7 +345,11 @@ impl World {
         it.process += 1;
         it.frozen_until = 0;
         self.tally.crashes += 1;
-        let longest = if self.rng.bool() { 10_000 } else { 200_000 };
+        let longest = match self.calm {
+            true => 1_000,
+            false if self.rng.bool() => 10_000,
+            false => 200_000,
+        };
         let delay = self.rng.u64(10..longest);
         self.plan(delay, Event::Start { server });
     }
