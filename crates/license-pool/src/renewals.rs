@@ -68,15 +68,15 @@ impl Turns {
         if changes.is_empty() {
             return outcomes;
         }
-        match self.change(lists, &changes) {
-            Ok(changed) => {
-                for ((list, session), outcome) in changes.into_iter().zip(changed) {
-                    outcomes[list][session] = outcome;
-                }
-                outcomes
-            }
-            Err(error) => all(lists, &error),
+        let changed = match self.change(lists, &changes) {
+            Ok(changed) => changed,
+            // Those that change nothing were heard all the same.
+            Err(error) => changes.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for ((list, session), outcome) in changes.into_iter().zip(changed) {
+            outcomes[list][session] = outcome;
         }
+        outcomes
     }
 
     /// Takes a turn for the sessions that change something.

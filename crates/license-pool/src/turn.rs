@@ -402,7 +402,12 @@ impl<T> Unknown<T> {
 }
 
 fn is_away(error: &Error) -> bool {
-    matches!(error, Error::StoreUnavailable(_) | Error::StoreBusy(_) | Error::OutcomeUnknown(_))
+    match error {
+        // A store that knows better is there.
+        Error::StoreUnavailable(error) => !matches!(**error, LogError::Alive { .. }),
+        Error::StoreBusy(_) | Error::OutcomeUnknown(_) => true,
+        _ => false,
+    }
 }
 
 pub(crate) fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {

@@ -2,8 +2,8 @@
 //! back everybody gets the time to be heard.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,8 @@ use super::world::{clock, license};
 
 struct World {
     away: Arc<AtomicBool>,
+    late: Arc<Mutex<Option<MemoryLog>>>,
+    log: MemoryLog,
     clock: Arc<ManualClock>,
     pool: Pool,
     driver: Driver,
@@ -27,10 +29,12 @@ struct World {
 impl World {
     fn new() -> World {
         let (away, clock) = (Arc::new(AtomicBool::new(false)), clock());
-        let log = Away { log: MemoryLog::default(), away: away.clone() };
+        let (late, log) = (Arc::default(), MemoryLog::default());
+        let away_log = Away { log: log.clone(), away: away.clone(), late: Arc::clone(&late) };
         let options = Pool::options().server("east".parse().unwrap()).serving();
-        let (pool, driver) = options.clock(clock.clone()).instance(1).open_driven(log).unwrap();
-        let mut world = World { away, clock, pool, driver };
+        let (pool, driver) =
+            options.clock(clock.clone()).instance(1).open_driven(away_log).unwrap();
+        let mut world = World { away, late, log, clock, pool, driver };
         let document = license("A", 9);
         let installed = world.pool.install_with(document.as_bytes(), Default::default());
         let granted = world.pool.grant(leased("one", 90), None);
@@ -104,9 +108,45 @@ fn who_waits_or_watches_goes_on_when_the_store_is_back() {
     assert_eq!(watch.try_take().unwrap().unwrap().sequence, 3);
 }
 
+#[test]
+fn a_server_that_beats_at_the_last_moment_lives_and_lengthens_nobodys_lease() {
+    let mut world = World::new();
+    let mut west = world.log.clone();
+    west.register(Server {
+        name: "west".parse().unwrap(),
+        instance: "west".to_owned(),
+        lease_seconds: 90,
+        grace_seconds: 90,
+        transient: true,
+    })
+    .unwrap();
+    *world.late.lock().unwrap() = Some(west);
+    let mut renewed = 0;
+    for second in 0.. {
+        if world.late.lock().unwrap().is_none() {
+            break;
+        }
+        if second % 10 == 0 {
+            let renewal = world.pool.grant(leased("one", 90), None);
+            world.pass(0);
+            renewal.try_take().unwrap().unwrap();
+            renewed = second;
+        }
+        world.pass(1);
+    }
+    let register = world.log.clone().beat(&[]).unwrap();
+    assert!(register.iter().all(|row| !row.is_ended()), "{register:?}");
+    let passed = world.clock.elapsed().as_secs() - renewed;
+    assert!((1..10).contains(&passed), "it was heard before, and not just now: {passed}");
+    world.pass(91 - passed);
+    assert_eq!(world.held().unwrap(), 0);
+}
+
 struct Away {
     log: MemoryLog,
     away: Arc<AtomicBool>,
+    /// A server that beats between the moment it is found dead and its end.
+    late: Arc<Mutex<Option<MemoryLog>>>,
 }
 
 impl Away {
@@ -161,6 +201,11 @@ impl Log for Away {
     }
 
     fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
+        if server.as_str() == "west"
+            && let Some(mut late) = self.late.lock().unwrap().take()
+        {
+            late.beat(&[])?;
+        }
         self.here()?.serving(server)
     }
 
