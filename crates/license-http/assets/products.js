@@ -1,6 +1,6 @@
 // What the license allows and how much of it is used: one card a product, and what needs attention.
 
-import { byId, element } from "./dom.js";
+import { byId, element, setText } from "./dom.js";
 import { UNLIMITED, ago, daysLeft, lastDay, number, plural, productId } from "./words.js";
 
 /** Days before an end of which the page warns. */
@@ -11,17 +11,16 @@ const DAY = 24 * 60 * 60_000;
 export function showProducts(products, figures, chosen, choose, now) {
   const list = byId("products");
   const shown = new Map([...list.children].map((item) => [item.dataset.product, item]));
-  const items = products.map((product) => {
+  const items = products.map(({ id }) => shown.get(String(id)) ?? card(id, choose));
+  if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) list.replaceChildren(...items);
+  products.forEach((product, index) => {
     const facts = describe(product, figures.refused(product.id), now);
-    const key = JSON.stringify([facts, chosen === product.id]);
-    const found = shown.get(String(product.id));
-    return found?.dataset.key === key ? found : card(product, facts, chosen === product.id, choose, key);
+    facts.chosen = product.id === chosen;
+    const key = JSON.stringify(facts);
+    if (items[index].dataset.key === key) return;
+    items[index].dataset.key = key;
+    fillCard(items[index], facts);
   });
-  const focused = document.activeElement?.closest("#products li")?.dataset.product;
-  if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) {
-    list.replaceChildren(...items);
-    if (focused) list.querySelector(`li[data-product="${focused}"] button`)?.focus({ preventScroll: true });
-  }
 }
 
 /** What a person should know first, the gravest first: `{level, text, product}`. */
@@ -63,17 +62,25 @@ export function attention(info, products, figures, holders, now) {
 /** Shows them; `follow` is called with the filter of the one that is clicked. */
 export function showAttention(found, follow) {
   const list = byId("attention");
-  const key = JSON.stringify(found);
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
-  const words = { bad: "Urgent", warn: "Warning", info: "Note" };
-  const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
-  const items = found.map(({ level, text, filter }) => element("li", { class: level },
-    element("span", { class: "hidden" }, `${words[level]}: `),
-    filter ? element("button", { type: "button", class: "link", click: () => follow(filter) }, text) : element("span", {}, text)));
-  if (!items.length) items.push(element("li", { class: "good" }, element("span", {}, "Nothing. Licenses are left of every product, and none was refused in the last 24 hours.")));
-  list.replaceChildren(...items);
-  if (focused >= 0) list.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
+  const words = { bad: "Urgent", warn: "Warning", info: "Note", good: "" };
+  const nothing = { level: "good", text: "Nothing. Licenses are left of every product, and none was refused in the last 24 hours." };
+  const wanted = found.length ? found : [nothing];
+  while (list.children.length > wanted.length) list.lastElementChild.remove();
+  wanted.forEach(({ level, text, filter }, index) => {
+    let item = list.children[index];
+    // A line is changed in place, or a click that begins on it could end on another.
+    if (!item || Boolean(item.filter) !== Boolean(filter)) {
+      const line = filter ? element("button", { type: "button", class: "link", click: () => follow(fresh.filter) }) : element("span");
+      const fresh = element("li", {}, element("span", { class: "hidden" }), line);
+      if (item) item.replaceWith(fresh);
+      else list.append(fresh);
+      item = fresh;
+    }
+    item.filter = filter;
+    item.className = level;
+    setText(item.firstElementChild, words[level] && `${words[level]}: `);
+    setText(item.lastElementChild, text);
+  });
 }
 
 /** Users with more than one license of a product, as keys of `userAndProduct`. */
@@ -116,29 +123,33 @@ function describe(product, refused, now) {
   const next = product.rights.filter((right) => right.expirationDate).map((right) => right.expirationDate)
     .sort((one, other) => daysLeft(one, now) - daysLeft(other, now))[0];
   return {
-    level: levelOf(product), used, allowed, unlimited, notes,
+    name: product.name, level: levelOf(product), used, allowed, unlimited, notes,
     left: unlimited ? "Unlimited" : over ? `${number(over)} over` : allowed === 0 ? "None allowed" : `${number(free)} free`,
     until: next ? `Until ${lastDay(next)}` : "No end",
   };
 }
 
-function card(product, facts, chosen, choose, key) {
-  const { level, used, allowed, unlimited, notes, left, until } = facts;
-  const share = unlimited || !allowed ? 0 : Math.min(1, used / allowed);
-  const fill = element("span", { class: "fill" });
-  fill.style.width = `${share * 100}%`;
-  const said = unlimited ? `${number(used)} used, unlimited` : `${number(used)} of ${number(allowed)} used`;
-  return element("li", { "data-product": product.id, "data-key": key },
-    element("button", { type: "button", class: `card ${level}`, "aria-pressed": String(chosen), click: () => choose(chosen ? null : product.id) },
-      element("span", { class: "card-head" },
-        element("span", { class: "name" }, product.name),
-        element("span", { class: "id" }, productId(product.id))),
-      element("span", { class: "card-figures" },
-        element("span", { class: "used" }, element("b", {}, number(used)), unlimited ? " used" : ` of ${number(allowed)} used`),
-        element("span", { class: "left" }, left)),
-      element("span", { class: "bar", role: "img", "aria-label": said }, fill),
-      element("span", { class: "card-notes" },
-        notes.map(({ level: of, text }) => element("span", { class: `tag ${of}` }, text)),
-        element("span", { class: "muted" }, until))));
+/** The card of a product, empty; it stays as long as the product does. */
+function card(id, choose) {
+  const button = element("button", { type: "button", click: () => choose(button.getAttribute("aria-pressed") === "true" ? null : id) },
+    element("span", { class: "card-head" }, element("span", { class: "name" }), element("span", { class: "id" }, productId(id))),
+    element("span", { class: "card-figures" }, element("span", { class: "used" }, element("b"), element("span")), element("span", { class: "left" })),
+    element("span", { class: "bar", role: "img" }, element("span", { class: "fill" })),
+    element("span", { class: "card-notes" }));
+  return element("li", { "data-product": id }, button);
 }
 
+function fillCard(item, { name, level, used, allowed, unlimited, notes, left, until, chosen }) {
+  const part = (css) => item.querySelector(css);
+  part("button").className = `card ${level}`;
+  part("button").setAttribute("aria-pressed", String(chosen));
+  setText(part(".name"), name);
+  setText(part(".used b"), number(used));
+  setText(part(".used span"), unlimited ? " used" : ` of ${number(allowed)} used`);
+  setText(part(".left"), left);
+  part(".bar").setAttribute("aria-label", unlimited ? `${number(used)} used, unlimited` : `${number(used)} of ${number(allowed)} used`);
+  part(".fill").style.width = `${unlimited || !allowed ? 0 : Math.min(1, used / allowed) * 100}%`;
+  part(".card-notes").replaceChildren(
+    ...notes.map(({ level: of, text }) => element("span", { class: `tag ${of}` }, text)),
+    element("span", { class: "muted" }, until));
+}

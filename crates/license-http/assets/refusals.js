@@ -10,14 +10,26 @@ export function showRefusals(refusals, products, chosen, now) {
   const times = wanted.reduce((sum, refusal) => sum + refusal.times, 0);
   setText(byId("refusals-count"), times ? `${plural(times, "refusal")}, last 24 hours` : "last 24 hours");
   const names = new Map(products.map(({ id, name }) => [id, name]));
-  const rows = wanted.slice(0, SHOWN).map((refusal) => element("li", {},
-    element("span", { class: "main" }, refusal.who || refusal.session, refusal.times > 1 && element("span", { class: "times" }, ` ×${refusal.times}`)),
-    element("time", { class: "muted", datetime: new Date(refusal.at).toISOString(), title: fullTime(refusal.at) }, ago(now - refusal.at)),
-    element("span", { class: "minor" }, [names.get(refusal.product) ?? String(refusal.product), REFUSED[refusal.code] ?? refusal.code, refusal.address].filter(Boolean).join(", "))));
   const place = byId("refusals");
-  const key = JSON.stringify([chosen, rows.map((row) => row.textContent)]);
-  if (place.dataset.key === key) return;
-  place.dataset.key = key;
-  if (rows.length) place.replaceChildren(element("ul", { class: "refusals", tabindex: 0, "aria-labelledby": "refusals-title" }, rows));
-  else place.replaceChildren(element("div", { class: "empty" }, element("p", {}, "No session was refused.")));
+  if (!wanted.length) return showNone(place);
+  const list = place.querySelector("ul") ?? element("ul", { class: "refusals", tabindex: 0, "aria-labelledby": "refusals-title" });
+  if (!list.isConnected) place.replaceChildren(list);
+  const rows = wanted.slice(0, SHOWN);
+  while (list.children.length > rows.length) list.lastElementChild.remove();
+  rows.forEach((refusal, index) => {
+    const item = list.children[index] ?? list.appendChild(row());
+    const what = [names.get(refusal.product) ?? String(refusal.product), REFUSED[refusal.code] ?? refusal.code, refusal.address];
+    setText(item.querySelector(".main"), refusal.who || refusal.session);
+    setText(item.querySelector(".times"), refusal.times > 1 ? `×${refusal.times}` : "");
+    setText(item.querySelector("time"), ago(now - refusal.at));
+    item.querySelector("time").title = fullTime(refusal.at);
+    setText(item.querySelector(".minor"), what.filter(Boolean).join(", "));
+  });
+}
+
+const row = () => element("li", {}, element("span", { class: "main" }), element("span", { class: "times" }), element("time", { class: "muted" }), element("span", { class: "minor" }));
+
+function showNone(place) {
+  if (place.querySelector(".empty")) return;
+  place.replaceChildren(element("div", { class: "empty" }, element("p", {}, "No session was refused.")));
 }
