@@ -25,7 +25,7 @@ fn the_files_of_a_store_are_private_to_their_owner() {
         let names = store.names();
         assert_eq!(
             names,
-            ["", "-next", "-servers", "-shm", "-turn", "-wal"]
+            ["", "-line", "-next", "-servers", "-shm", "-turn", "-wal"]
                 .map(|end| format!("license.db{end}"))
         );
         for name in names {

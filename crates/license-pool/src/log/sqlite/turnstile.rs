@@ -1,16 +1,25 @@
 //! Who is next: SQLite's own waiting is by chance, and starves one of two busy processes.
 //!
-//! Two advisory locks on files beside the store make a line. Whoever wants a turn takes the place of
-//! the *next*, then waits for the *turn* itself, and only then leaves the first place to another. So
-//! whoever had a turn gets no other while somebody is next. The operating system frees the locks of
-//! a process that dies.
+//! Advisory locks on files beside the store make a line. Whoever wants a turn takes the place of the
+//! *next*, then waits for the *turn* itself, and only then leaves the first place to another. So
+//! whoever had a turn gets no other while somebody is next. Who is woken to become the next may come
+//! too late on a busy machine, and whoever had the last turn would be faster each time: so those who
+//! wait share a lock of their own, the *line*, and who had the last turn lets them go first. The
+//! operating system frees the locks of a process that dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long whoever had the last turn lets others go first: one that is frozen must not hold up all.
+const COURTESY: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether they went.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// The way to a turn.
 pub(super) struct Turnstile {
@@ -35,8 +44,11 @@ pub(super) enum Denied {
 
 /// The files whose locks are the places.
 struct Places {
-    next: Arc<File>,
+    line: File,
+    next: File,
     turn: Arc<File>,
+    /// What is left in the file of the turn: tells this turnstile from every other.
+    note: String,
 }
 
 /// Where another thread stands in line: waiting for a lock cannot be cut short. It has files of its
@@ -64,18 +76,21 @@ impl Turnstile {
             name.push(suffix);
             PathBuf::from(name)
         };
-        let paths = [beside("-next"), beside("-turn")];
+        let paths = [beside("-line"), beside("-next"), beside("-turn")];
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let note = format!("{} {}", std::process::id(), OPENED.fetch_add(1, Ordering::Relaxed));
         let line = Line {
-            places: Places::open(&paths)?,
+            places: Places::open(&paths, &note)?,
             wait: Mutex::new(Wait::default()),
             passed: Condvar::new(),
         };
-        Ok(Turnstile { places: Places::open(&paths)?, line: Arc::new(line) })
+        Ok(Turnstile { places: Places::open(&paths, &note)?, line: Arc::new(line) })
     }
 
     /// Waits for a turn, but no longer than `patience`.
     pub(super) fn enter(&self, patience: Duration) -> Result<Pass, Denied> {
-        if let Some(pass) = self.places.try_pass().map_err(Denied::Failed)? {
+        let others_first = self.places.others_first().map_err(Denied::Failed)?;
+        if !others_first && let Some(pass) = self.places.try_pass().map_err(Denied::Failed)? {
             return Ok(pass);
         }
         match Line::wait(&self.line, patience).map_err(Denied::Failed)? {
@@ -104,7 +119,7 @@ impl Line {
     }
 
     fn stand(&self) {
-        let pass = self.places.pass();
+        let pass = self.places.let_others_go().and_then(|()| self.places.pass());
         let mut wait = self.lock();
         wait.standing = false;
         if wait.wanted {
@@ -119,15 +134,34 @@ impl Line {
 }
 
 impl Places {
-    fn open([next, turn]: &[PathBuf; 2]) -> io::Result<Places> {
+    fn open([line, next, turn]: &[PathBuf; 3], note: &str) -> io::Result<Places> {
         let open = |path: &Path| {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(path).map(Arc::new)
+            options.open(path)
         };
-        Ok(Places { next: open(next)?, turn: open(turn)? })
+        let turn = Arc::new(open(turn)?);
+        Ok(Places { line: open(line)?, next: open(next)?, turn, note: note.to_owned() })
+    }
+
+    /// Whether somebody else waits, and this had the last turn.
+    fn others_first(&self) -> io::Result<bool> {
+        if locked(self.line.try_lock())? {
+            self.line.unlock()?;
+            return Ok(false);
+        }
+        Ok(self.last().is_some_and(|last| last == self.note))
+    }
+
+    /// Lets those who wait have a turn, where this had the last one.
+    fn let_others_go(&self) -> io::Result<()> {
+        let since = Instant::now();
+        while self.others_first()? && since.elapsed() < COURTESY {
+            thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// A turn that nobody else has or waits for.
@@ -142,6 +176,13 @@ impl Places {
 
     /// A turn, once those who came before had theirs.
     fn pass(&self) -> io::Result<Pass> {
+        self.line.lock_shared()?;
+        let pass = self.wait_for_pass();
+        self.line.unlock()?;
+        pass
+    }
+
+    fn wait_for_pass(&self) -> io::Result<Pass> {
         self.next.lock()?;
         let turn = self.turn.lock();
         self.next.unlock()?;
@@ -154,17 +195,22 @@ impl Places {
         let pass = Pass(self.turn.clone());
         let mut file = &*self.turn;
         file.rewind()?;
-        writeln!(file, "{:<10}", std::process::id())?;
+        writeln!(file, "{:<40}", self.note)?;
         Ok(pass)
     }
 
-    /// The process that has the turn, by its note.
-    fn holder(&self) -> Option<u32> {
+    /// The note of who had the last turn, or has it.
+    fn last(&self) -> Option<String> {
         let mut note = String::new();
         let mut file = &*self.turn;
         file.rewind().ok()?;
         file.read_to_string(&mut note).ok()?;
-        note.trim().parse().ok()
+        Some(note.trim_end().to_owned())
+    }
+
+    /// The process that has the turn, by its note.
+    fn holder(&self) -> Option<u32> {
+        self.last()?.split(' ').next()?.parse().ok()
     }
 }
 
@@ -214,6 +260,33 @@ mod tests {
             });
             assert_eq!(*turns.lock().unwrap(), ["other", "one"]);
         }
+    }
+
+    #[test]
+    fn whoever_had_the_last_turn_lets_those_go_first_who_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| Turnstile::of(&folder.path().join("store")).unwrap());
+        drop(one.enter(LONG).ok().unwrap());
+        // The other waits, but was not woken yet to become the next.
+        other.line.places.line.lock_shared().unwrap();
+        assert!(one.places.others_first().unwrap());
+        assert!(!other.places.others_first().unwrap(), "it did not have the last turn");
+        thread::scope(|scope| {
+            let late = scope.spawn(|| {
+                let _pass = other.line.places.wait_for_pass().unwrap();
+                other.line.places.line.unlock().unwrap();
+            });
+            drop(one.enter(LONG).ok().unwrap());
+            late.join().unwrap();
+        });
+        // The other had its turn, so the first may have the next one, and must not take a third.
+        assert!(!one.places.others_first().unwrap());
+        // One that is frozen in line holds up nobody for ever.
+        drop(one.enter(LONG).ok().unwrap());
+        other.line.places.line.lock_shared().unwrap();
+        let since = Instant::now();
+        drop(one.enter(LONG).ok().unwrap());
+        assert!(since.elapsed() >= COURTESY);
     }
 
     #[test]
