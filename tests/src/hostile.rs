@@ -24,7 +24,7 @@ pub const KINDS: [Hostile; 25] = [
     }),
     small("brackets on lines", |bytes| repeated("{}\n", "[\n", bytes, "")),
     small("brackets", |bytes| repeated("", "[", bytes, "")),
-    small("brackets around many lines", |bytes| {
+    large("brackets around many lines", |bytes| {
         repeated(&("{}\n".to_owned() + &"[\n".repeat(126)), "[1],\n", bytes, "")
     }),
     small("brackets around many lines, again and again", |bytes| {

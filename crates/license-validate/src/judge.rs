@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Bytes that one record may have, unless told otherwise.
-pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes that a thread judges at a time.
 const CHUNK_BYTES: NonZeroUsize = NonZeroUsize::new(1024 * 1024).expect("it is above zero");

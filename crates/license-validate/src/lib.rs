@@ -16,8 +16,9 @@
 //! - a number has any number of digits, and a value that a double can hold;
 //! - of an invalid document, [`EXPLAINED_MAX`] elements are explained and as many violations told.
 //!
-//! So the time is proportional to the input, whatever it is, and memory to its largest record: about
-//! that record, and up to forty times of it where its bytes alone do not show that it is valid.
+//! So the time is proportional to the input, whatever it is, and memory to its largest record: to
+//! that record where its bytes alone show that it is valid; else to its tree, which takes about ten
+//! times as much, and 150 times where it is all brackets.
 
 mod breach;
 mod bytes;
