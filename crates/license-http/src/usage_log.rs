@@ -120,7 +120,7 @@ impl Lines {
         let used = self.used.get(&product).copied().unwrap_or_default();
         let holder = self.holders.get(&token)?;
         let Holder { product, user, address, reason } = holder;
-        let [product, user, address, reason] = [product, user, address, reason].map(inert);
+        let [product, user, address, reason] = [product, user, address, reason].map(|text| inert(text));
         let time = entry.time.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f");
         let line = format!(
             "{} {time} [LICUSAGE] INFO - License {product} {done} (current use {used}) by user \
@@ -145,7 +145,7 @@ fn who(session: &Session) -> (String, String) {
 }
 
 /// A text that ends no line and moves no cursor.
-fn inert(text: &String) -> String {
+fn inert(text: &str) -> String {
     let escape = |letter: char| match letter {
         _ if letter.is_control()
             || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>

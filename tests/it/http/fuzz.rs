@@ -144,7 +144,7 @@ impl<'a> Fuzzer<'a> {
         {
             return SAMPLE.to_owned();
         }
-        let mut value = self.value(&schema.clone(), 0);
+        let mut value = self.value(&schema.clone());
         if self.rng.u8(..4) == 0 {
             self.spoil(&mut value);
         }
@@ -162,7 +162,7 @@ impl<'a> Fuzzer<'a> {
     /// A value for a part of the path or the query: mostly one that leads somewhere.
     fn parameter(&mut self, name: &str, schema: &Value) -> String {
         if self.rng.u8(..10) == 0 {
-            return match self.value(&schema.clone(), 0) {
+            return match self.value(&schema.clone()) {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
@@ -190,15 +190,15 @@ impl<'a> Fuzzer<'a> {
     }
 
     /// A value as the schema wants it, where that is easy.
-    fn value(&mut self, schema: &Value, depth: usize) -> Value {
+    fn value(&mut self, schema: &Value) -> Value {
         if let Some(reference) = schema["$ref"].as_str() {
             let schema = self.description.pointer(&reference[1..]).unwrap().clone();
-            return self.value(&schema, depth + 1);
+            return self.value(&schema);
         }
         for choices in [&schema["oneOf"], &schema["enum"]] {
             if let Some(choices) = choices.as_array() {
                 let choice = self.rng.choice(choices).unwrap().clone();
-                return if choice.is_object() { self.value(&choice, depth + 1) } else { choice };
+                return if choice.is_object() { self.value(&choice) } else { choice };
             }
         }
         if let Some(examples) = schema["examples"].as_array()
@@ -212,7 +212,7 @@ impl<'a> Fuzzer<'a> {
                 for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
                     let required = schema_requires(&schema.clone(), name);
                     if required || self.rng.u8(..4) > 0 {
-                        let value = self.value(schema, depth + 1);
+                        let value = self.value(schema);
                         object.insert(name.clone(), value);
                     }
                 }
@@ -220,7 +220,7 @@ impl<'a> Fuzzer<'a> {
             }
             Some("array") => {
                 let count = self.rng.usize(..4);
-                (0..count).map(|_| self.value(&schema["items"], depth + 1)).collect()
+                (0..count).map(|_| self.value(&schema["items"])).collect()
             }
             Some("integer" | "number") => {
                 let edge = |name: &str| schema[name].as_i64();
