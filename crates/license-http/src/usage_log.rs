@@ -120,7 +120,8 @@ impl Lines {
         let used = self.used.get(&product).copied().unwrap_or_default();
         let holder = self.holders.get(&token)?;
         let Holder { product, user, address, reason } = holder;
-        let [product, user, address, reason] = [product, user, address, reason].map(|text| inert(text));
+        let [product, user, address, reason] =
+            [product, user, address, reason].map(|text| inert(text));
         let time = entry.time.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f");
         let line = format!(
             "{} {time} [LICUSAGE] INFO - License {product} {done} (current use {used}) by user \
