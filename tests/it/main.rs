@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails, and some print what they counted"
 )]
 
+mod browser;
 mod cli;
 mod demo;
 mod differential;

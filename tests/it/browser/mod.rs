@@ -1,0 +1,214 @@
+//! The page in a real browser: what a person sees and does there.
+
+mod driver;
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use driver::Browser;
+use server::Server;
+
+/// Becomes true where markup is taken for markup.
+const HOSTILE: [&str; 4] = [
+    r#"<img src=x onerror="window.executed=1">"#,
+    "<script>window.executed=1</script>",
+    r#""><svg onload="window.executed=1">"#,
+    "{{constructor.constructor('window.executed=1')()}}",
+];
+
+/// The rows that are shown, as text.
+const ROWS: &str = "[...document.querySelectorAll('#table tbody tr')].map((row) => row.innerText)";
+
+/// A license of which every text is given, for clients (0009), one SQL connection (0025) and REST
+/// (0007) without limit.
+fn license([name, client, sql, rest]: [&str; 4]) -> Value {
+    let product = |id: u64, name: &str, count: u64| {
+        json!({ "id": id, "name": name, "usedCount": 0, "allowedCount": count,
+                "rights": [{ "count": count }] })
+    };
+    json!({
+        "name": name, "key": 1, "licenseNumber": "PAGE-1", "version": "20",
+        "userName": name, "userMail": name, "companyName": name, "platforms": ["windows"],
+        "products": [product(808_464_441, client, 15), product(808_464_949, sql, 1),
+                     product(808_464_439, rest, 32767)],
+    })
+}
+
+fn client(name: &str) -> Value {
+    json!({
+        "type": "remote", "userName": name, "machineName": name, "systemUserName": name,
+        "IPAddress": name, "hostType": "mac", "creationDateTime": "2026-01-05T10:00:00Z",
+        "state": "active", "ID": "3C81A8D7AFE64C2E9CCFFCDC35DC52F5",
+        "persistentID": "0B6F0A6D2E4B4A1D8E8A4D4D1B1C9F77",
+    })
+}
+
+fn rest(name: &str) -> Value {
+    json!({ "userName": name, "sessionID": name, "IPAddress": name, "isDatastore": false })
+}
+
+fn sql(name: &str) -> Value {
+    json!({ "IPAddress": name, "userAgent": name, "userName": name, "userId": 7 })
+}
+
+fn signed_in(browser: &Browser, server: &Server) {
+    browser.open(&server.url());
+    browser.click("#blocked button.primary");
+    browser.write("#sign-in-credential", &server.secret);
+    browser.click("#sign-in-dialog button[type=submit]");
+    browser.until("document.getElementById('connection').innerText === 'Live'");
+}
+
+#[test]
+fn the_page_shows_what_others_do_and_releases() {
+    let Some(browser) = Browser::start() else { return };
+    let mut server = Server::start(&license(["Server", "Client", "SQL", "REST"]));
+    browser.open(&server.url());
+    browser.until("document.getElementById('blocked').innerText.includes('Sign in')");
+    // Being asked for a credential is an error to the console, and the only one.
+    let asked = browser.console();
+    assert!(asked.iter().all(|line| line.contains("401")), "{asked:?}");
+    signed_in(&browser, &server);
+    browser.until("document.querySelector('#table .empty').innerText.includes('Nobody holds')");
+    browser.console();
+
+    // Another client's retention is on the page within a second.
+    browser.script(
+        "new MutationObserver(() => {
+            if (document.getElementById('table').innerText.includes('Ann')) window.seen ??= Date.now();
+         }).observe(document.body, { subtree: true, childList: true, characterData: true })",
+    );
+    let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    server.retain("0009", "ann", "CLIENT", &client("Ann"));
+    browser.until("window.seen");
+    let seen = u128::from(browser.script("return window.seen").as_u64().unwrap());
+    assert!(seen < asked + 1000, "shown {} ms after it was asked for", seen - asked);
+    browser.until(
+        "document.querySelector('[data-product=\"808464441\"]').innerText.includes('14 free')",
+    );
+
+    // One of several is found by words, by product and by what else is known of it.
+    server.retain("0007", "eve", "nightly export", &rest("Eve"));
+    server.retain("0025", "bob", "CLIENT", &sql("Bob"));
+    browser.until(&format!("{ROWS}.length === 3"));
+    browser.write("#search", "nightly eve");
+    browser.until(&format!("{ROWS}.length === 1 && {ROWS}[0].includes('Eve')"));
+    browser.click("#clear");
+    browser.until(&format!("{ROWS}.length === 3"));
+    browser.click("[data-product=\"808464949\"] button");
+    browser.until(&format!("{ROWS}.length === 1 && {ROWS}[0].includes('Bob')"));
+    browser.click("[data-product=\"808464949\"] button");
+    browser.until(&format!("{ROWS}.length === 3"));
+
+    // Who is refused is told.
+    let path = "/v1/licenses/active/sessions/dan/products/0025";
+    let refused = server.ask("PUT", path, &json!({ "session": sql("Dan") }));
+    assert_eq!(refused.status, 409);
+    browser.until("document.getElementById('refusals').innerText.includes('Dan')");
+    browser.until("document.getElementById('attention').innerText.includes('1 refusal')");
+
+    // A license is taken back, after a question, with a note.
+    browser.click("button[aria-label*='held by Bob']");
+    browser.until("document.getElementById('release-dialog').open");
+    browser.until("document.getElementById('release-facts').innerText.includes('Bob')");
+    browser.write("#release-note", "left the company");
+    browser.click("#release-dialog button[type=submit]");
+    browser.until(&format!("{ROWS}.length === 2 && !{ROWS}.join().includes('Bob')"));
+    let history = server.ask("GET", "/v1/licenses/active/history?kind=released", &Value::Null).body;
+    let history = String::from_utf8(history).unwrap();
+    assert!(history.contains("revoked") && history.contains("left the company"), "{history}");
+    assert_eq!(browser.console(), [""; 0]);
+
+    // A server that comes back is followed again.
+    server.stop();
+    browser.until("document.getElementById('connection').dataset.state === 'away'");
+    server.launch();
+    browser.until("document.getElementById('connection').innerText === 'Live'");
+    server.retain("0009", "olga", "CLIENT", &client("Olga"));
+    browser.until(&format!("{ROWS}.some((row) => row.includes('Olga'))"));
+    let said = browser.console();
+    assert!(said.iter().all(|line| line.contains("net::ERR_")), "{said:?}");
+}
+
+#[test]
+fn what_a_session_calls_itself_stays_text() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(&license(HOSTILE));
+    signed_in(&browser, &server);
+    browser.console();
+    for (index, text) in HOSTILE.into_iter().enumerate() {
+        server.retain("0009", &format!("client-{index}"), text, &client(text));
+        server.retain("0007", &format!("rest-{index}"), text, &rest(text));
+    }
+    server.retain("0025", "sql", HOSTILE[0], &sql(HOSTILE[0]));
+    let path = "/v1/licenses/active/sessions/other/products/0025";
+    let refused = json!({ "reason": HOSTILE[1], "session": sql(HOSTILE[1]) });
+    assert_eq!(server.ask("PUT", path, &refused).status, 409);
+    browser.until(&format!("{ROWS}.length === 9"));
+    browser.until("document.querySelectorAll('#refusals li').length === 1");
+    for text in HOSTILE {
+        let shown = browser.script(&format!(
+            "return [...document.querySelectorAll('#table td .main, #refusals .main')]
+                .filter((cell) => cell.textContent === {}).length",
+            json!(text)
+        ));
+        // Name, machine and reason of a client; name, address and reason of a REST session.
+        assert!(shown.as_u64().unwrap() >= 6, "{text} is shown {shown} times");
+    }
+    let place =
+        |css: &str| browser.script(&format!("return document.querySelector('{css}').textContent"));
+    assert_eq!(place("h1"), HOSTILE[0]);
+    assert_eq!(place("[data-product=\"808464441\"] .name"), HOSTILE[1]);
+    browser.click("button[aria-label*='token 1']");
+    browser.until("document.getElementById('release-dialog').open");
+    let made = "document.querySelectorAll('main img, main script, dialog img, dialog script, [onload], [onerror]').length";
+    assert_eq!(browser.script(&format!("return {made}")), 0);
+    assert_eq!(browser.script("return window.executed ?? null"), Value::Null);
+    // Neither an error nor something that the page's policy had to forbid.
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn a_thousand_holders_are_as_few_rows_as_can_be_seen() {
+    let Some(browser) = Browser::start() else { return };
+    let server =
+        Server::start(&license(["4D Server", "4D Client", "4D SQL Server", "4D REST Only"]));
+    for index in 0..1000 {
+        let user = format!("User {}", index % 200);
+        server.retain("0007", &format!("rest-{index}"), "CLIENT", &rest(&user));
+    }
+    for index in 0..14 {
+        server.retain(
+            "0009",
+            &format!("client-{index}"),
+            "CLIENT",
+            &client(&format!("Ann {index}")),
+        );
+    }
+    browser.look("light", 1360, 900);
+    signed_in(&browser, &server);
+    browser
+        .until("document.querySelector('#table table').getAttribute('aria-rowcount') === '1015'");
+    let rows = format!("return {ROWS}.length");
+    assert!(browser.script(&rows).as_u64().unwrap() < 60);
+    browser.script("scrollTo(0, document.body.scrollHeight)");
+    browser.until(&format!("{ROWS}.at(-1).includes('User 0')"));
+    assert!(browser.script(&rows).as_u64().unwrap() < 60);
+    browser.script("scrollTo(0, 0)");
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    for (scheme, width, height) in [("light", 1360, 900), ("dark", 1360, 900), ("dark", 390, 844)] {
+        browser.look(scheme, width, height);
+        // The page has drawn itself for this size when two frames went by.
+        browser.script("window.drawn = 0; requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = 1; }))");
+        browser.until("window.drawn");
+        browser.picture(&folder.join(format!("{scheme}-{width}.png")));
+        let overflow = browser.script("return document.documentElement.scrollWidth - innerWidth");
+        assert!(overflow.as_i64().unwrap() <= 0, "{width}: {overflow} pixels too wide");
+    }
+}
