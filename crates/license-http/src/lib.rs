@@ -44,6 +44,7 @@ mod credentials;
 mod failure;
 #[rustfmt::skip]
 mod generated;
+pub mod guide;
 mod limits;
 mod metrics;
 mod operation;
