@@ -89,11 +89,11 @@ pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
         shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Credential, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent,
             Digest, Entry, Event, Health, HealthStatus, HostType, HttpStatus, InstallReceipt, InstallStatus,
-            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MovedEvent,
-            PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, Reason, RefusalCode,
+            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MonthName, MovedEvent,
+            PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, ProductMonth, Reason, RefusalCode,
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
             RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, SchemaList, Seconds,
-            Sequence, ServerName, ServerState, ServerStatus, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, Token,
+            Sequence, ServerName, ServerState, ServerStatus, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, StoreCopy, Token,
             UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
             ViolationSummary, Year;
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
@@ -102,6 +102,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
     all.extend([
         root::<documented::CredentialList>("CredentialList", &Profile::ALL),
         root::<documented::LicenseReport>("LicenseReport", &Profile::ALL),
+        root::<documented::MonthReport>("MonthReport", &Profile::ALL),
         root::<documented::ServerList>("ServerList", &Profile::ALL),
         root::<documented::LicenseList>("LicenseList", &Profile::ALL),
         root::<documented::LicenseUsage>("LicenseUsage", &[Profile::Documented]),
