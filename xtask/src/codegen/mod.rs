@@ -1,10 +1,10 @@
 //! The chore `codegen`: schemas → types, validators, bundles, observed schemas, reference pages; and
 //! the table of operations → what the server is made of and its description for programs.
 //!
-//! [`load`] reads the files and applies the marks of a profile, [`model`] says what a schema can
-//! be, [`read`] turns one into the other or refuses, and what is written comes from [`emit`]
-//! (types), [`validator`] (judges of bytes), [`bundle`] (self-contained schemas) and [`mod@reference`]
-//! (pages for people). Rendering is pure; only [`tree`] touches files. The chore depends on nothing
+//! `load` reads the files and applies the marks of a profile, `model` says what a schema can
+//! be, `read` turns one into the other or refuses, and what is written comes from `emit`
+//! (types), `validator` (judges of bytes), `bundle` (self-contained schemas) and `reference`
+//! (pages for people). Rendering is pure; only `tree` touches files. The chore depends on nothing
 //! that it generates, so it works when that is broken.
 
 mod bundle;
