@@ -13,10 +13,10 @@ fn the_demo_plays_a_true_session() {
         # A license for 15 clients (10 more have expired), one SQL connection and any REST session
         $ license demo --print license | license install -
         installed license DEMO-2001 (unsigned)
-        PRODUCT                         ALLOWED BEFORE  ALLOWED  HELD  OVER
-        4D Client 808464441 (0009)                   0       15     0     0
-        4D SQL Server 808464949 (0025)               0        1     0     0
-        4D REST Only 808464439 (0007)                0    32767     0     0
+        PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                   0         15     0     0
+        4D SQL Server 808464949 (0025)               0          1     0     0
+        4D REST Only 808464439 (0007)                0  unlimited     0     0
 
         # Three kinds of session retain: a client, an SQL connection and a REST session
         $ license demo --print client | license retain --product 0009 --session ws-12 --describe -
@@ -24,7 +24,7 @@ fn the_demo_plays_a_true_session() {
         $ license demo --print sql | license retain --product 0025 --session etl --describe -
         token 2: 4D SQL Server 808464949 (0025), 1 used, 0 left, since 2026-01-05 10:00:00Z
         $ license demo --print rest | license retain --product 0007 --session portal --describe -
-        token 3: 4D REST Only 808464439 (0007), 1 used, 32767 left, since 2026-01-05 10:00:00Z
+        token 3: 4D REST Only 808464439 (0007), 1 used, unlimited left, since 2026-01-05 10:00:00Z
 
         # Nothing is left for a second SQL connection
         $ license retain --product 0025 --session report

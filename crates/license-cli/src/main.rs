@@ -9,13 +9,14 @@ use license_cli::{Env, user_name};
 use license_pool::SystemClock;
 
 fn main() -> ExitCode {
-    let (stdout, stderr) = (io::stdout(), io::stderr());
+    // Nobody may hold the lock of stderr: what a server logs comes from other threads.
+    let (stdout, mut stderr) = (io::stdout(), io::stderr());
     let mut env = Env {
         stdin: &mut io::stdin().lock(),
         stdout_is_terminal: stdout.is_terminal(),
         stderr_is_terminal: stderr.is_terminal(),
         stdout: &mut io::BufWriter::new(stdout.lock()),
-        stderr: &mut stderr.lock(),
+        stderr: &mut stderr,
         terminal_width: terminal_size::terminal_size().map(|(width, _)| width.0),
         variables: std::env::vars_os().collect(),
         directory: std::env::current_dir().unwrap_or_default(),
