@@ -38,7 +38,6 @@ mod answer;
 mod app;
 mod assets;
 mod call;
-#[cfg(debug_assertions)]
 mod checked;
 mod credentials;
 mod failure;

@@ -89,7 +89,6 @@ impl Usage {
             }
             self.begun = true;
             let record = held.to_json();
-            #[cfg(debug_assertions)]
             crate::checked::check_line("retention", &record);
             text.push_str(&record);
             if self.is_lines {
