@@ -106,6 +106,10 @@ pub fn copy(
     })
 }
 
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, reason = "only a database asks for a password")
+)]
 fn open_source(url: &StoreUrl, password: Option<&str>) -> Result<Box<dyn Source>, CopyError> {
     match url {
         StoreUrl::Memory => Err(CopyError::Memory),
@@ -122,6 +126,10 @@ fn open_source(url: &StoreUrl, password: Option<&str>) -> Result<Box<dyn Source>
     }
 }
 
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, reason = "only a database asks for a password")
+)]
 fn open_target(url: &StoreUrl, password: Option<&str>) -> Result<Box<dyn Target>, CopyError> {
     match url {
         StoreUrl::Memory => Err(CopyError::Memory),

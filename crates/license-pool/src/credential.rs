@@ -4,9 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use license_core::Digest;
-use license_types::{Count, Credential, CredentialRole, DateTime, Invalid, Principal};
-
-use crate::log::LogError;
+use license_types::{Count, Credential, CredentialRole, DateTime, Principal};
 
 /// What a secret begins with, so that it can be told from others, also by programs that look for
 /// secrets where none should be.
@@ -88,8 +86,8 @@ impl KeptCredential {
 
     /// What the columns of a table say.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub(crate) fn of_columns(columns: Columns) -> Result<KeptCredential, LogError> {
-        let read = || -> Result<KeptCredential, Invalid> {
+    pub(crate) fn of_columns(columns: Columns) -> Result<KeptCredential, crate::LogError> {
+        let read = || -> Result<KeptCredential, license_types::Invalid> {
             let instant = |text: String| DateTime::new(text);
             let count = |count: i64| Count::new(u64::try_from(count).unwrap_or(u64::MAX));
             let credential = Credential {
@@ -102,7 +100,7 @@ impl KeptCredential {
             };
             Ok(KeptCredential { credential, digest: license_types::Digest::new(columns.digest)? })
         };
-        read().map_err(|error| LogError::Unavailable {
+        read().map_err(|error| crate::LogError::Unavailable {
             action: "tell its credentials",
             source: error.into(),
         })

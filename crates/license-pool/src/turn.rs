@@ -61,6 +61,7 @@ pub(crate) struct Turns {
     sealed_to: Option<String>,
     /// Whether the store was away and is back.
     back: bool,
+    /// Ledgers that were read from their start again, since this was last asked.
     reread: Vec<LedgerId>,
     archives: Archives,
     pub(crate) refusals: Refusals,

@@ -136,7 +136,6 @@ impl Load {
 
     fn wait_for(&self, count: u64) {
         super::server::until("every worker was served", || {
-            thread::sleep(Duration::from_millis(1));
             self.acknowledged.iter().all(|counted| counted.load(Ordering::SeqCst) >= count)
         });
     }
