@@ -1,19 +1,14 @@
 //! Group commit: whatever waits while a turn is taken becomes the next turn.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use jiff::{SignedDuration, Timestamp};
-use license_core::{Entry, Figure};
-use license_pool::KeptCredential;
-use license_pool::log::{
-    Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
-    Silence, Turn, TurnError,
-};
-use license_pool::{Pending, Pool, Seat, ServerName, Session};
+use jiff::SignedDuration;
+use license_pool::log::{Asked, Log, MemoryLog, News, Turn, TurnError};
+use license_pool::{Pending, Pool, Seat, Session};
+use license_tests::around::{Around, Outside};
 
 use super::world::{clock, holders, license, options};
 
@@ -106,18 +101,18 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new() -> (Gate, Gated) {
+    pub(super) fn new() -> (Gate, Outside<Gated>) {
         let held = Arc::new(AtomicBool::new(false));
         let decided = Arc::new(AtomicBool::new(false));
         let (enter, entered) = channel();
         let (open, opened) = channel();
-        let log = Gated {
+        let log = Outside(Gated {
             log: MemoryLog::default(),
             held: held.clone(),
             decided: decided.clone(),
             enter,
             opened,
-        };
+        });
         (Gate { held, decided, entered, open }, log)
     }
 
@@ -150,7 +145,11 @@ pub(super) struct Gated {
     opened: Receiver<()>,
 }
 
-impl Log for Gated {
+impl Around for Gated {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
     fn turn(
         &mut self,
         asked: &[Asked],
@@ -169,61 +168,5 @@ impl Log for Gated {
             }
             turn
         })
-    }
-
-    fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {
-        self.log.landed(mark)
-    }
-
-    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
-        self.log.catch_up(asked)
-    }
-
-    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        self.log.page(ledger, after, limit)
-    }
-
-    fn figures(
-        &mut self,
-        ledger: LedgerId,
-        days: Range<Timestamp>,
-    ) -> Result<Vec<Figure>, LogError> {
-        self.log.figures(ledger, days)
-    }
-
-    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
-        self.log.ledgers()
-    }
-
-    fn register(&mut self, server: Server) -> Result<u64, LogError> {
-        self.log.register(server)
-    }
-
-    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
-        self.log.beat(silences)
-    }
-
-    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
-        self.log.serving(server)
-    }
-
-    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
-        self.log.silences(ledger)
-    }
-
-    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
-        self.log.credentials()
-    }
-
-    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
-        self.log.keep_credential(credential)
-    }
-
-    fn leave(&mut self) -> Result<(), LogError> {
-        self.log.leave()
-    }
-
-    fn format(&mut self) -> Result<u64, LogError> {
-        self.log.format()
     }
 }

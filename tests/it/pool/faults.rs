@@ -2,19 +2,13 @@
 //! have been done is not, and nothing is ever sold twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use license_core::{Entry, Figure};
-use license_pool::KeptCredential;
-use license_pool::log::{
-    Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
-    Silence, Turn, TurnError,
-};
-use license_pool::{Error, Pool, Seat, ServerName};
+use license_pool::log::{Asked, Log, LogError, Mark, MemoryLog, News, Turn, TurnError};
+use license_pool::{Error, Pool, Seat};
+use license_tests::around::{Around, Outside};
 
 use super::world::{holders, license, options, retain};
 
@@ -62,7 +56,7 @@ fn one_failure(
     let countdown = Arc::new(AtomicU64::new(0));
     let landed = tells(landed);
     let breaking = Breaking { log: log.clone(), failure, landed, countdown: countdown.clone() };
-    let pool = options().patience(Duration::ZERO).open_log(breaking).unwrap();
+    let pool = options().patience(Duration::ZERO).open_log(Outside(breaking)).unwrap();
     countdown.store(nth, Ordering::SeqCst);
 
     let mut held = BTreeSet::new();
@@ -130,7 +124,7 @@ fn breaking(failure: Failure) -> (Pool, Arc<AtomicU64>) {
         landed: tells(true),
         countdown: countdown.clone(),
     };
-    let pool = options().open_log(log).unwrap();
+    let pool = options().open_log(Outside(log)).unwrap();
     pool.install(license("A", 1).as_bytes()).unwrap();
     (pool, countdown)
 }
@@ -166,7 +160,15 @@ pub(super) fn broken() -> LogError {
     LogError::Unavailable { action: "do as asked", source: "the test says so".into() }
 }
 
-impl Log for Breaking {
+impl Around for Breaking {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        if action == "page" { self.or_fail() } else { Ok(()) }
+    }
+
     fn turn(
         &mut self,
         asked: &[Asked],
@@ -199,54 +201,5 @@ impl Log for Breaking {
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
         self.or_fail()?;
         self.log.catch_up(asked)
-    }
-
-    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        self.or_fail()?;
-        self.log.page(ledger, after, limit)
-    }
-
-    fn figures(
-        &mut self,
-        ledger: LedgerId,
-        days: Range<Timestamp>,
-    ) -> Result<Vec<Figure>, LogError> {
-        self.log.figures(ledger, days)
-    }
-
-    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
-        self.log.ledgers()
-    }
-
-    fn register(&mut self, server: Server) -> Result<u64, LogError> {
-        self.log.register(server)
-    }
-
-    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
-        self.log.beat(silences)
-    }
-
-    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
-        self.log.serving(server)
-    }
-
-    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
-        self.log.silences(ledger)
-    }
-
-    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
-        self.log.credentials()
-    }
-
-    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
-        self.log.keep_credential(credential)
-    }
-
-    fn leave(&mut self) -> Result<(), LogError> {
-        self.log.leave()
-    }
-
-    fn format(&mut self) -> Result<u64, LogError> {
-        self.log.format()
     }
 }

@@ -12,6 +12,8 @@ use license_pool::{
     log::Log as _,
 };
 
+use license_tests::around::Outside;
+
 use super::faults::{Breaking, Failure, Landed, broken};
 use super::world::{clock, holders, license, options, retain};
 
@@ -125,7 +127,7 @@ impl World {
         let other = options().open_log(log.clone()).unwrap();
         other.install(license("A", 9).as_bytes()).unwrap();
         let (countdown, clock) = (Arc::new(AtomicU64::new(0)), clock());
-        let log = Breaking { log, failure, landed, countdown: countdown.clone() };
+        let log = Outside(Breaking { log, failure, landed, countdown: countdown.clone() });
         let options = options().clock(clock.clone()).patience(Duration::from_secs(10));
         let (pool, mut driver) = options.open_driven(log).unwrap();
         // Everything is in memory before anything fails.

@@ -1,21 +1,17 @@
 //! A server's way to the store: it fails, loses answers, and lies where a fault is planted.
 
 use std::mem;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use jiff::Timestamp;
-use license_core::{Entry, Event, Figure};
-use license_pool::KeptCredential;
+use license_core::{Entry, Event};
 use license_pool::log::{
-    Append, Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server,
-    ServerRow, Silence, Since, Turn, TurnError,
+    Append, Asked, Found, LedgerId, Log, LogError, Mark, MemoryLog, News, Since, Turn, TurnError,
 };
-
-use license_types::{ServerName, Token};
+use license_types::Token;
 
 use super::Planted;
+use crate::around::{Around, Outside};
 
 /// How badly a way to the store treats its server; shared with the world.
 #[derive(Debug)]
@@ -49,15 +45,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(store: MemoryLog, trouble: Arc<Mutex<Trouble>>) -> Link {
-        Link { store, trouble }
+    pub(super) fn log(store: MemoryLog, trouble: Arc<Mutex<Trouble>>) -> Outside<Link> {
+        Outside(Link { store, trouble })
     }
 
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn reach(&self, action: &'static str) -> Result<(), LogError> {
+impl Around for Link {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.store
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
         let mut trouble = self.trouble();
         let fails = trouble.fails;
         if trouble.crashed || trouble.away || trouble.happens(fails) {
@@ -66,9 +68,7 @@ impl Link {
             Ok(())
         }
     }
-}
 
-impl Log for Link {
     fn turn(
         &mut self,
         asked: &[Asked],
@@ -122,64 +122,6 @@ impl Log for Link {
             return Ok(remembered(asked));
         }
         self.store.catch_up(asked)
-    }
-
-    fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        self.reach("read")?;
-        self.store.page(ledger, after, limit)
-    }
-
-    fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
-        self.reach("read")?;
-        self.store.ledgers()
-    }
-
-    fn register(&mut self, server: Server) -> Result<u64, LogError> {
-        self.reach("register")?;
-        self.store.register(server)
-    }
-
-    fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
-        self.reach("beat")?;
-        self.store.beat(silences)
-    }
-
-    fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
-        self.reach("read")?;
-        self.store.serving(server)
-    }
-
-    fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
-        self.reach("read")?;
-        self.store.silences(ledger)
-    }
-
-    fn figures(
-        &mut self,
-        ledger: LedgerId,
-        days: Range<Timestamp>,
-    ) -> Result<Vec<Figure>, LogError> {
-        self.reach("read")?;
-        self.store.figures(ledger, days)
-    }
-
-    fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
-        self.reach("read")?;
-        self.store.credentials()
-    }
-
-    fn keep_credential(&mut self, credential: &KeptCredential) -> Result<(), LogError> {
-        self.reach("write")?;
-        self.store.keep_credential(credential)
-    }
-
-    fn leave(&mut self) -> Result<(), LogError> {
-        self.reach("leave")?;
-        self.store.leave()
-    }
-
-    fn format(&mut self) -> Result<u64, LogError> {
-        self.store.format()
     }
 }
 

@@ -321,7 +321,7 @@ impl World {
             .grace(lease)
             .clock(it.clock.clone())
             .instance(instance);
-        match options.open_driven(Link::new(store, it.trouble.clone())) {
+        match options.open_driven(Link::log(store, it.trouble.clone())) {
             Ok(running) => {
                 it.running = Some(running);
                 it.process += 1;
