@@ -150,6 +150,24 @@ fn a_program_without_a_license_is_not_started_and_one_line_says_why() {
     nothing_started(&mut world.run("--describe none.json", &echo), 2);
 }
 
+/// The same command, to which no signal is ignored: who runs tests in the background may ignore some.
+#[cfg(target_os = "linux")]
+fn that_hears_signals(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        env.current_dir(directory);
+    }
+    env
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn signals_reach_the_program() {
     let world = World::new();
@@ -162,11 +180,13 @@ fn signals_reach_the_program() {
         (Signal::USR2, "USR2"),
     ] {
         let script = format!("trap 'kill $!; exit 42' {name}; sleep 600 & echo ready; wait");
-        let mut run = Running::ready(&mut world.run("", &["sh", "-c", &script]));
+        let mut run = that_hears_signals(&world.run("", &["sh", "-c", &script]));
+        let mut run = Running::ready(&mut run);
         run.send(signal);
         assert_eq!(run.code(), 42, "{name}");
     }
-    let mut run = Running::ready(&mut world.run("", &["sh", "-c", "echo ready; exec sleep 600"]));
+    let run = world.run("", &["sh", "-c", "echo ready; exec sleep 600"]);
+    let mut run = Running::ready(&mut that_hears_signals(&run));
     run.send(Signal::TERM);
     assert_eq!(run.code(), 128 + 15);
     assert_eq!(world.holders(), [""; 0]);
@@ -186,7 +206,7 @@ fn the_interrupt_of_a_terminal_reaches_the_program_once() {
     let mut setsid = Command::new("setsid");
     let script = "trap 'echo interrupted' INT; trap 'kill $!; echo ended; exit 5' TERM; \
         sleep 600 & echo ready; while :; do wait; done";
-    let run = world.run("", &["sh", "-c", script]);
+    let run = that_hears_signals(&world.run("", &["sh", "-c", script]));
     setsid.args(["--ctty", "--wait"]).arg(run.get_program()).args(run.get_args());
     setsid.current_dir(world.directory.path()).stdin(screen);
     let mut run = Running::ready(&mut setsid);
