@@ -254,7 +254,8 @@ fn a_signal_ends_the_waiting_and_nothing_is_started() {
         let status = fs::read_to_string(&status).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
-        caught & (1 << (Signal::TERM.as_raw() - 1)) != 0
+        // It begins to listen to this one last.
+        caught & (1 << (Signal::CHILD.as_raw() - 1)) != 0
     });
     kill_process(Pid::from_child(&waiting), Signal::TERM).unwrap();
     let Output { status, stdout, stderr } = waiting.wait_with_output().unwrap();
