@@ -4,7 +4,7 @@ use std::io;
 use std::process::Child;
 use std::thread;
 
-use rustix::process::{Pid, Signal, getpid, getsid, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::{Origin, WithOrigin};
@@ -81,17 +81,28 @@ fn arrival(origin: &Origin) -> Arrival {
     match origin.signal {
         SIGCHLD => Arrival::Child,
         // A terminal that goes away tells the leader of its session, and nobody else.
-        SIGHUP => {
-            let leads = getsid(None).is_ok_and(|leader| leader == getpid());
-            Arrival::Asked(Asked { number: SIGHUP, here_only: sent || leads })
-        }
+        SIGHUP => Arrival::Asked(Asked { number: SIGHUP, here_only: sent || leads_session() }),
         number => Arrival::Asked(Asked { number, here_only: sent }),
     }
 }
 
+/// Whether this process leads its session; a guess of no where that cannot be told.
+///
+/// The kernel is not asked by `getsid`: in a container whose session began outside of it that is 0,
+/// which is the number of no process.
+fn leads_session() -> bool {
+    let leader =
+        own_status("NSsid:").and_then(|numbers| numbers.split_whitespace().last()?.parse().ok());
+    leader == Some(getpid().as_raw_nonzero().get())
+}
+
 /// The signals that this process ignores, as bits from SIGHUP on; none where that cannot be told.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    own_status("SigIgn:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// What the kernel says of this process under a name.
+fn own_status(name: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
 }

@@ -179,7 +179,7 @@ fn signals_reach_the_program() {
         (Signal::USR1, "USR1"),
         (Signal::USR2, "USR2"),
     ] {
-        let script = format!("trap 'kill $!; exit 42' {name}; sleep 600 & echo ready; wait");
+        let script = format!("trap 'exit 42' {name}; echo ready; while :; do sleep 0.05; done");
         let mut run = that_hears_signals(&world.run("", &["sh", "-c", &script]));
         let mut run = Running::ready(&mut run);
         run.send(signal);
@@ -204,8 +204,8 @@ fn the_interrupt_of_a_terminal_reaches_the_program_once() {
     let screen = fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
     // A session of its own, so that this is its terminal.
     let mut setsid = Command::new("setsid");
-    let script = "trap 'echo interrupted' INT; trap 'kill $!; echo ended; exit 5' TERM; \
-        sleep 600 & echo ready; while :; do wait; done";
+    let script = "trap 'echo interrupted' INT; trap 'echo ended; exit 5' TERM; \
+        echo ready; while :; do sleep 0.05; done";
     let run = that_hears_signals(&world.run("", &["sh", "-c", script]));
     setsid.args(["--ctty", "--wait"]).arg(run.get_program()).args(run.get_args());
     setsid.current_dir(world.directory.path()).stdin(screen);
