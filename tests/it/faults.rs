@@ -132,6 +132,13 @@ fn an_entry_out_of_its_place_is_a_fault() {
 }
 
 #[test]
+fn uninstalling_what_is_held_or_another_license_is_a_fault() {
+    let number = |number: &str| Event::Uninstalled { number: number.into() };
+    assert_eq!(last(&number("B")), Breach::InUse { held: 2 });
+    assert_eq!(last(&number("TEST-1")), Breach::Number { number: "TEST-1".to_owned() });
+}
+
+#[test]
 fn time_that_steps_back_is_a_fault_unless_the_clock_was_corrected() {
     let a_year = jiff::SignedDuration::from_hours(24 * 365);
     let earlier = |entry: &mut Entry| {

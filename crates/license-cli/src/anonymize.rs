@@ -71,7 +71,7 @@ impl Pseudonyms {
                 }
             }
             Event::Adopted(event) => event.from_server = self.server(&event.from_server),
-            Event::ClockCorrected(_) => {}
+            Event::Uninstalled(_) | Event::ClockCorrected(_) => {}
         }
         entry
     }

@@ -324,7 +324,8 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::NoLicenseLeft { allowed_count, used_count, .. } => {
             failure.counts(*allowed_count, *used_count)
         }
-        Refusal::UnknownLicense { .. }
+        Refusal::InUse { .. }
+        | Refusal::UnknownLicense { .. }
         | Refusal::NotPermitted { .. }
         | Refusal::NotRetained { .. }
         | Refusal::UnknownProduct { .. }

@@ -67,6 +67,7 @@ impl Ledger {
         }
         match &entry.event {
             Event::Installed(installed) => self.installed(installed, entry.time, at),
+            Event::Uninstalled { number } => self.uninstalled(number, at),
             Event::Retained(retained) => self.retained(entry, retained, at),
             Event::Released(released) => self.released(released, at),
             Event::StateChanged { session, state } => {
@@ -142,6 +143,25 @@ impl Ledger {
         self.numbers.retain(|number| **number != *license.number());
         self.numbers.push(license.number().into());
         self.license = Some(license.clone());
+        Ok(())
+    }
+
+    fn uninstalled(&mut self, number: &Arc<str>, at: i64) -> Result<(), Breach> {
+        if self.license.as_ref().is_none_or(|license| license.number() != &**number) {
+            return Err(Breach::Number { number: number.to_string() });
+        }
+        let held = self.held_count();
+        if held > 0 {
+            return Err(Breach::InUse { held });
+        }
+        // After this point the entry must apply.
+        for (id, Product { name, mut running, .. }) in std::mem::take(&mut self.products) {
+            running.pass(at, 0);
+            running.allow(None);
+            self.day.gone.insert(id, (name, running));
+        }
+        self.order.clear();
+        self.license = None;
         Ok(())
     }
 

@@ -15,6 +15,8 @@ use crate::{Description, License};
 pub enum Command {
     /// Installs a license, or replaces one.
     Install(Install),
+    /// Uninstalls the license, which nobody may hold any of.
+    Uninstall,
     /// Retains one license of a product for a session.
     Retain(Retain),
     /// Renews what a session holds, and may tell its new state.

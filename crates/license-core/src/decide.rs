@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
-use license_types::{InstallReceipt, InstallStatus, ProductChange, ProductId, SessionId, Token};
+use license_types::{
+    InstallReceipt, InstallStatus, ProductChange, ProductId, SessionId, Token, UninstallReceipt,
+};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -43,6 +45,8 @@ pub enum Outcome {
     Released,
     /// The license is installed; without events it was so already.
     Installed(InstallReceipt),
+    /// The license is not installed any more.
+    Uninstalled(UninstallReceipt),
 }
 
 /// Decides `command` on `ledger`, in the name of `stamp`, at `now` (or at the time of the last
@@ -69,11 +73,17 @@ pub fn decide(
     stamp: &Stamp,
     now: Timestamp,
 ) -> Result<Verdict, Refusal> {
-    if ledger.license.is_none() && !matches!(command, Command::Install(_)) {
-        return Err(Refusal::UnknownLicense { number: None });
-    }
+    let Some(license) = &ledger.license else {
+        return match command {
+            Command::Install(command) => install(ledger, command, now),
+            Command::Uninstall | Command::Retain(_) | Command::Renew(_) | Command::Release(_) => {
+                Err(Refusal::not_installed(ledger))
+            }
+        };
+    };
     match command {
         Command::Install(command) => install(ledger, command, now),
+        Command::Uninstall => uninstall(ledger, license),
         Command::Retain(command) => retain(ledger, command, stamp, now),
         Command::Renew(command) => renew(ledger, command, stamp),
         Command::Release(command) => release(ledger, command, stamp),
@@ -223,6 +233,19 @@ fn install(ledger: &Ledger, command: &Install, now: Timestamp) -> Result<Verdict
             smallvec![Event::Installed(Installed { license, replaced_number, signed })]
         }
     };
+    Ok(Verdict { events, outcome })
+}
+
+fn uninstall(ledger: &Ledger, license: &License) -> Result<Verdict, Refusal> {
+    let held = ledger.held_count();
+    if held > 0 {
+        return Err(Refusal::InUse { held });
+    }
+    let outcome = Outcome::Uninstalled(UninstallReceipt {
+        license_number: license.number().to_owned(),
+        document_digest: license.digest().to_wire(),
+    });
+    let events = smallvec![Event::Uninstalled { number: license.number().into() }];
     Ok(Verdict { events, outcome })
 }
 

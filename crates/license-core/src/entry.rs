@@ -30,6 +30,12 @@ pub struct Entry {
 pub enum Event {
     /// A license was installed or replaced another.
     Installed(Installed),
+    /// The license was uninstalled while nobody held any of it. Its log goes on when one of its
+    /// numbers is installed again.
+    Uninstalled {
+        /// Its number.
+        number: Arc<str>,
+    },
     /// A session retained a license.
     Retained(Arc<Retained>),
     /// A retention ended.

@@ -88,11 +88,17 @@ pub enum Breach {
         /// The session.
         session: String,
     },
-    /// The license neither bears nor replaces a number of this ledger.
-    #[error("license `{number}` does not replace the installed one")]
+    /// The license neither bears nor replaces a number of this ledger, or is not the installed one.
+    #[error("license `{number}` is not the installed one, and does not replace it")]
     Number {
         /// Number of the license.
         number: String,
+    },
+    /// The license was uninstalled while it was held.
+    #[error("it uninstalls a license of which {held} are held")]
+    InUse {
+        /// Retentions that were live.
+        held: u64,
     },
     /// The document of a license cannot be read.
     #[error("its license cannot be read")]

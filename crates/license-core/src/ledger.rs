@@ -31,7 +31,7 @@ pub struct Ledger {
     pub(crate) head: Head,
     pub(crate) time: Timestamp,
     pub(crate) license: Option<Arc<License>>,
-    /// Every number that the license bore; the last one is in force.
+    /// Every number that the license bore; the last one is in force, where a license is.
     pub(crate) numbers: Vec<Arc<str>>,
     /// What the license lists, and what it no longer lists but is held.
     pub(crate) products: BTreeMap<ProductId, Product>,
@@ -113,12 +113,12 @@ impl Ledger {
         self.head
     }
 
-    /// The license that is in force.
+    /// The license that is in force; none before the first, and after one was uninstalled.
     pub fn license(&self) -> Option<&Arc<License>> {
         self.license.as_ref()
     }
 
-    /// Every number that points to this ledger; the last one is in force.
+    /// Every number that points to this ledger; the last one is in force, where any is.
     pub fn license_numbers(&self) -> impl ExactSizeIterator<Item = &str> {
         self.numbers.iter().map(|number| &**number)
     }
@@ -142,6 +142,7 @@ impl Ledger {
         let time = match event {
             Event::ClockCorrected => milliseconds(now),
             Event::Installed(_)
+            | Event::Uninstalled { .. }
             | Event::Retained(_)
             | Event::Released(_)
             | Event::Refused(_)

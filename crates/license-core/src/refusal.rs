@@ -87,6 +87,12 @@ pub enum Refusal {
         /// Licenses in use, over all servers.
         used_count: u64,
     },
+    /// A license cannot be uninstalled while any of it is held.
+    #[error("the license cannot be uninstalled: {}", in_use(*.held))]
+    InUse {
+        /// Licenses in use, of all products and over all servers.
+        held: u64,
+    },
 }
 
 impl Refusal {
@@ -99,6 +105,7 @@ impl Refusal {
             Refusal::UnknownProduct { .. } => ProblemCode::UnknownProduct,
             Refusal::LicenseExpired { .. } => ProblemCode::LicenseExpired,
             Refusal::NoLicenseLeft { .. } => ProblemCode::NoLicenseLeft,
+            Refusal::InUse { .. } => ProblemCode::InUse,
         }
     }
 
@@ -106,7 +113,9 @@ impl Refusal {
     /// license of this ledger.
     pub fn recorded_code(&self) -> Option<RefusalCode> {
         match self {
-            Refusal::UnknownLicense { .. } | Refusal::NotRetained { .. } => None,
+            Refusal::UnknownLicense { .. }
+            | Refusal::NotRetained { .. }
+            | Refusal::InUse { .. } => None,
             Refusal::NotPermitted { .. } | Refusal::OverMaximum { .. } => {
                 Some(RefusalCode::NotPermitted)
             }
@@ -114,6 +123,11 @@ impl Refusal {
             Refusal::LicenseExpired { .. } => Some(RefusalCode::LicenseExpired),
             Refusal::NoLicenseLeft { .. } => Some(RefusalCode::NoLicenseLeft),
         }
+    }
+
+    /// No license is installed in this ledger, or not any more.
+    pub fn not_installed(ledger: &Ledger) -> Refusal {
+        Refusal::UnknownLicense { number: ledger.license_numbers().last().map(str::to_owned) }
     }
 
     /// What the log keeps of this refusal of `retain`, decided on `ledger` as it is, at `now`.
@@ -140,6 +154,13 @@ fn unknown_license(number: Option<&str>) -> String {
     match number {
         Some(number) => format!("license `{number}` is not installed"),
         None => "no license is installed".to_owned(),
+    }
+}
+
+fn in_use(held: u64) -> String {
+    match held {
+        1 => "one of it is in use".to_owned(),
+        _ => format!("{held} of it are in use"),
     }
 }
 

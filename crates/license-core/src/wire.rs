@@ -5,7 +5,7 @@ use std::sync::Arc;
 use license_types::{
     self as types, AdoptedEvent, ClockCorrectedEvent, Count, DateTime, DescribedEvent,
     InstalledEvent, MovedEvent, RefusedEvent, ReleasedEvent, RetainedEvent, Seconds, Sequence,
-    Session, StateChangedEvent,
+    Session, StateChangedEvent, UninstalledEvent,
 };
 
 use crate::{
@@ -78,6 +78,9 @@ impl Entry {
                 document_digest: installed.license.digest().to_wire(),
                 document: installed.license.text().to_owned(),
             }),
+            Event::Uninstalled { number } => {
+                types::Event::Uninstalled(UninstalledEvent { license_number: number.to_string() })
+            }
             Event::Retained(retained) => types::Event::Retained(RetainedEvent {
                 session_id: (*retained.session).clone(),
                 product_id: retained.product,
@@ -173,6 +176,9 @@ fn event(event: types::Event) -> Result<Event, Breach> {
                 replaced_number: installed.replaced_number.map(Arc::from),
                 signed: installed.signed,
             })
+        }
+        types::Event::Uninstalled(uninstalled) => {
+            Event::Uninstalled { number: uninstalled.license_number.into() }
         }
         types::Event::Retained(retained) => Event::Retained(Arc::new(Retained {
             session: Arc::new(retained.session_id),

@@ -32,6 +32,7 @@ export class Ledger {
         this.remove(event.token);
         return false;
       case "installed":
+      case "uninstalled":
       case "state_changed":
       case "moved":
       case "adopted":

@@ -136,6 +136,10 @@ fn refused(refusal: &Refusal) -> Failure {
             failure.problem.used_count = Count::new(*used_count).ok();
             failure.retry_after(RETRY_SECONDS)
         }
+        Refusal::InUse { held } => {
+            failure.problem.used_count = Count::new(*held).ok();
+            failure
+        }
         Refusal::UnknownLicense { .. }
         | Refusal::NotPermitted { .. }
         | Refusal::NotRetained { .. }

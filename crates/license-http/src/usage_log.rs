@@ -110,6 +110,7 @@ impl Lines {
                 (event.product_id, event.token, "released", event.cause.to_string())
             }
             Event::Installed(_)
+            | Event::Uninstalled(_)
             | Event::Refused(_)
             | Event::StateChanged(_)
             | Event::Described(_)

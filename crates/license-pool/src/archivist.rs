@@ -179,6 +179,7 @@ fn described(entry: &Entry) -> Option<&SessionId> {
             Whom::Others { .. } => return None,
         },
         Event::Installed(_)
+        | Event::Uninstalled { .. }
         | Event::Released(_)
         | Event::StateChanged { .. }
         | Event::Moved { .. }

@@ -28,6 +28,10 @@ fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Erro
         let agree = ledger.license_numbers().eq(numbers.numbers.iter().map(String::as_str));
         (!agree).then(|| "its license numbers are not those that its entries installed".to_owned())
     });
+    let fault = fault.or_else(|| {
+        let wrong = ledger.license().is_some() != numbers.in_force;
+        wrong.then(|| "its entries tell otherwise whether its license is installed".to_owned())
+    });
     Ok(LedgerCheck {
         license_numbers: numbers.numbers,
         entries: count(ledger.head().sequence),

@@ -1,4 +1,5 @@
-//! Installs a license, in a turn of its own: which ledger that concerns shows only then.
+//! Installs and uninstalls licenses, each in a turn of its own: which ledger an installation concerns
+//! shows only then.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use license_core::{Command, Ledger, Outcome, Stamp, decide};
 
 use crate::Error;
 use crate::log::{Append, Found, Turn, Which};
-use crate::request::Installation;
+use crate::request::{Installation, Uninstallation};
 use crate::step::{Gathered, Step};
 use crate::turn::{Moment, Turns};
 
@@ -45,9 +46,39 @@ impl Turns {
             let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
             match verdict.outcome {
                 Outcome::Installed(receipt) => Ok((turn, Ok(receipt))),
-                Outcome::Granted { .. } | Outcome::Renewed | Outcome::Released => {
-                    unreachable!("an install command installs")
-                }
+                Outcome::Uninstalled(_)
+                | Outcome::Granted { .. }
+                | Outcome::Renewed
+                | Outcome::Released => unreachable!("an install command installs"),
+            }
+        });
+        reply(receipt.flatten());
+    }
+
+    /// Uninstalls a license or says why not.
+    pub(crate) fn uninstall(&mut self, uninstallation: Uninstallation) {
+        let Uninstallation { license, principal, reply } = uninstallation;
+        let receipt = self.turn(&[license.clone()], |Moment { ledgers, found, stamp, clock }| {
+            let (id, ledger) = match ledgers.get(&license, &found[0]) {
+                Ok(found) => found,
+                Err(error) => return Ok((Turn::default(), Err(error))),
+            };
+            let verdict = match decide(ledger, &Command::Uninstall, stamp, clock.now) {
+                Ok(verdict) => verdict,
+                Err(refusal) => return Ok((Turn::default(), Err(Error::Refused(refusal)))),
+            };
+            let mut gathered = Gathered::new(ledger);
+            let stamp = Stamp { principal: principal.clone(), ..stamp.clone() };
+            let mut step = Step { ledger, stamp: &stamp, clock, gathered: &mut gathered };
+            verdict.events.into_iter().try_for_each(|event| step.append(event))?;
+            let append = gathered.into_append(Some(id), ledger);
+            let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
+            match verdict.outcome {
+                Outcome::Uninstalled(receipt) => Ok((turn, Ok(receipt))),
+                Outcome::Installed(_)
+                | Outcome::Granted { .. }
+                | Outcome::Renewed
+                | Outcome::Released => unreachable!("an uninstall command uninstalls"),
             }
         });
         reply(receipt.flatten());

@@ -95,7 +95,7 @@ impl Writer {
     fn head(&mut self, watch: &Watch, found: &Found) -> Result<Head, Error> {
         match (found, &watch.license) {
             // Where nothing is installed yet, something may be.
-            (Found::Unknown, Which::Only) => Ok(Head::default()),
+            (Found::Unknown, Which::Only) if watch.after == 0 => Ok(Head::default()),
             (found, license) => {
                 self.turns.ledgers.get(license, found).map(|(_, ledger)| ledger.head())
             }

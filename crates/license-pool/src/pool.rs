@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use license_core::{Command, Install, Ledger, License, Refusal, Release, Retain, Target};
 use license_types::{
     InstallReceipt, IntoProductId, Principal, ProductId, ReleaseReceipt, ServerName, Session,
-    SessionId,
+    SessionId, UninstallReceipt,
 };
 
 use crate::log::{Log, LogError, OpenError, Which};
-use crate::request::{Done, Granted, Installation, Read, Received, Reply, Request, Write};
+use crate::request::{
+    Done, Granted, Installation, Read, Received, Reply, Request, Uninstallation, Write,
+};
 use crate::shared::Shared;
 use crate::{Error, KeptCredential, Options, Pending, Seat, Verifier};
 
@@ -241,6 +243,38 @@ impl Pool {
         pending
     }
 
+    /// Uninstalls the license, of which nothing may be held: from then on it is as if it had never
+    /// been installed, but that its number still leads to its history, and that the history goes on
+    /// when the number is installed again.
+    ///
+    /// # Errors
+    /// [`Refusal::InUse`](crate::Refusal::InUse) while any of it is held; or what the store said.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// assert_eq!(pool.uninstall()?.license_number, "SAMPLE-0001");
+    /// assert_eq!(pool.info()?, None);
+    /// assert_eq!(pool.license("SAMPLE-0001").history().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn uninstall(&self) -> Result<UninstallReceipt, Error> {
+        self.uninstall_async().wait()
+    }
+
+    /// [`uninstall`](Self::uninstall) for async callers.
+    pub fn uninstall_async(&self) -> Pending<UninstallReceipt> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Uninstall(Uninstallation {
+            license: self.license.clone(),
+            principal: self.principal.clone(),
+            reply: Box::new(move |receipt| drop(sender.send(receipt))),
+        }));
+        pending
+    }
+
     /// Every credential of the store, in the order in which they were made; revoked ones too.
     pub fn credentials(&self) -> Pending<Vec<KeptCredential>> {
         self.with_log(|log| log.credentials().map_err(Error::store))
@@ -305,20 +339,37 @@ impl Pool {
         }));
     }
 
+    /// A report on the license as it is installed.
     pub(crate) fn read<T: Send + 'static>(
         &self,
         report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
     ) -> Pending<T> {
+        let named = matches!(self.license, Which::Number(_));
+        self.report(self.required || named, |ledger| ledger.license().is_some(), report)
+    }
+
+    /// A report on what was: of a license that was uninstalled too, where it is named.
+    pub(crate) fn look_back<T: Send + 'static>(
+        &self,
+        report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
+    ) -> Pending<T> {
+        self.report(self.required, |ledger| ledger.head().sequence > 0, report)
+    }
+
+    /// A report on a ledger, which must be fit for it where that is `required`.
+    fn report<T: Send + 'static>(
+        &self,
+        required: bool,
+        fit: fn(&Ledger) -> bool,
+        report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
+    ) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
-        let required = self.required;
         self.shared.send(Request::Read(Read {
             license: self.license.clone(),
             run: Box::new(move |ledger| {
-                let ledger = ledger.and_then(|(ledger, now)| match ledger.license() {
-                    None if required => {
-                        Err(Error::Refused(Refusal::UnknownLicense { number: None }))
-                    }
-                    Some(_) | None => Ok((ledger, now)),
+                let ledger = ledger.and_then(|(ledger, now)| match required && !fit(ledger) {
+                    true => Err(Error::Refused(Refusal::not_installed(ledger))),
+                    false => Ok((ledger, now)),
                 });
                 drop(sender.send(ledger.map(|(ledger, now)| report(ledger, now))));
             }),

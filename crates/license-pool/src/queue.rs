@@ -169,7 +169,7 @@ fn seeker(write: &Write) -> Option<Seeker> {
         Command::Retain(Retain { session, product, .. }) => {
             Some((write.license.clone(), session.clone(), *product))
         }
-        Command::Install(_) | Command::Renew(_) | Command::Release(_) => None,
+        Command::Install(_) | Command::Uninstall | Command::Renew(_) | Command::Release(_) => None,
     }
 }
 

@@ -90,7 +90,7 @@ impl Pool {
 
     /// Where the log of the license ends.
     pub fn head_async(&self) -> Pending<Head> {
-        self.read(|ledger, _| ledger.head())
+        self.look_back(|ledger, _| ledger.head())
     }
 
     /// Where the log of the license ends, once that is beyond the sequence `after`: at once, or when
@@ -179,7 +179,7 @@ impl Pool {
     /// ```
     pub fn days(&self, time: Range<Timestamp>) -> Pending<Vec<ProductDay>> {
         let pool = self.clone();
-        let running = self.read(|ledger, now| ledger.running_figures(now));
+        let running = self.look_back(|ledger, now| ledger.running_figures(now));
         // Afterwards, so that no day is missed that ends in between; what is written down counts.
         running.followed_by(move |running| {
             let days = time.clone();
@@ -208,7 +208,8 @@ impl Pool {
     pub fn licenses_async(&self) -> Pending<Vec<String>> {
         self.with_log(|log| {
             let ledgers = log.ledgers().map_err(Error::store)?;
-            Ok(ledgers.into_iter().filter_map(|mut ledger| ledger.numbers.pop()).collect())
+            let in_force = ledgers.into_iter().filter(|ledger| ledger.in_force);
+            Ok(in_force.filter_map(|mut ledger| ledger.numbers.pop()).collect())
         })
     }
 

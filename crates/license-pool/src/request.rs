@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use license_core::{Command, Head, Held, Install, Ledger, Release, Target};
 use license_types::{
     DateTime, InstallReceipt, Lease, Principal, Released, RetainReceipt, Seconds, SessionId,
-    SessionState, Token,
+    SessionState, Token, UninstallReceipt,
 };
 
 use crate::Error;
@@ -20,6 +20,7 @@ use crate::writer::Writer;
 pub(crate) enum Request {
     Write(Write),
     Install(Installation),
+    Uninstall(Uninstallation),
     Renew(Renewal),
     Read(Read),
     /// To be done with the log itself, between two turns.
@@ -179,6 +180,13 @@ pub(crate) struct Installation {
     pub(crate) install: Install,
     pub(crate) dry_run: bool,
     pub(crate) reply: Box<dyn FnOnce(Result<InstallReceipt, Error>) + Send>,
+}
+
+/// A license to be uninstalled, in a turn of its own.
+pub(crate) struct Uninstallation {
+    pub(crate) license: Which,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) reply: Box<dyn FnOnce(Result<UninstallReceipt, Error>) + Send>,
 }
 
 /// A report to be made of a ledger that is up to date.

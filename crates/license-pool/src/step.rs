@@ -51,7 +51,15 @@ impl Gathered {
         let ceased = self.served_by.difference(&serve).map(|server| ((**server).clone(), false));
         let serving = begun.chain(ceased).collect();
         let figures = ledger.take_figures();
-        Some(Append { ledger: id, number: None, entries: self.entries, serving, figures })
+        let uninstalls = ledger.license().is_none();
+        Some(Append {
+            ledger: id,
+            number: None,
+            uninstalls,
+            entries: self.entries,
+            serving,
+            figures,
+        })
     }
 }
 

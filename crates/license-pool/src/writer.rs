@@ -124,6 +124,10 @@ impl Writer {
                     self.flush(mem::take(&mut waiting));
                     self.turns.install(installation);
                 }
+                Request::Uninstall(uninstallation) => {
+                    self.flush(mem::take(&mut waiting));
+                    self.turns.uninstall(uninstallation);
+                }
                 Request::Watch(watch) => {
                     self.turns.stirred = true;
                     self.watches.push(watch);

@@ -18,6 +18,7 @@ impl Event {
     pub fn kind(&self) -> EventKind {
         match self {
             Event::Installed(_) => EventKind::Installed,
+            Event::Uninstalled(_) => EventKind::Uninstalled,
             Event::Retained(_) => EventKind::Retained,
             Event::Released(_) => EventKind::Released,
             Event::Refused(_) => EventKind::Refused,
@@ -36,6 +37,7 @@ impl Event {
             Event::Released(event) => Some(event.product_id),
             Event::Refused(event) => Some(event.product_id),
             Event::Installed(_)
+            | Event::Uninstalled(_)
             | Event::StateChanged(_)
             | Event::Described(_)
             | Event::Moved(_)
@@ -53,7 +55,10 @@ impl Event {
             Event::StateChanged(event) => slice::from_ref(&event.session_id),
             Event::Described(event) => slice::from_ref(&event.session_id),
             Event::Moved(event) => &event.session_ids,
-            Event::Installed(_) | Event::Adopted(_) | Event::ClockCorrected(_) => &[],
+            Event::Installed(_)
+            | Event::Uninstalled(_)
+            | Event::Adopted(_)
+            | Event::ClockCorrected(_) => &[],
         }
     }
 
@@ -64,6 +69,7 @@ impl Event {
             Event::Refused(event) => event.description.as_ref(),
             Event::Described(event) => event.description.as_ref(),
             Event::Installed(_)
+            | Event::Uninstalled(_)
             | Event::Released(_)
             | Event::StateChanged(_)
             | Event::Moved(_)

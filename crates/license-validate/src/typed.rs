@@ -104,6 +104,7 @@ documents! {
     "session", Documented: documented::Session;
     "session", Observed: observed::Session;
     "store-check", Documented: documented::StoreCheck;
+    "uninstall-receipt", Documented: documented::UninstallReceipt;
     "usage-report", Documented: documented::UsageReport;
     "violation", Documented: documented::Violation;
     "violation-summary", Documented: documented::ViolationSummary;

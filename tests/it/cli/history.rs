@@ -303,7 +303,7 @@ fn what_cannot_be_shown_is_said_with_the_cure() {
     expect![[r#"
         $ license history --kind granted
         ! license: invalid value 'granted' for '--kind <KIND>'
-        !   [possible values: installed, retained, released, refused, state_changed, described, moved, adopted, clock_corrected]
+        !   [possible values: installed, uninstalled, retained, released, refused, state_changed, described, moved, adopted, clock_corrected]
         ! 
         !   tip: a similar value exists: 'retained'
         ! 

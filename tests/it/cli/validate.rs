@@ -272,13 +272,14 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         session             The session that retains a license, in one of three shapes; each is told by the two properties that only it has.
         store-check         What a check of a store found.
         store-copy          What was copied from one store to another.
+        uninstall-receipt   The license that is not installed any more; its history stays.
         usage-report        Figures per product and day or month, from usage reports that were exported at some instants. They are what these reports prove, so each is a lower bound: no report shows what was retained and released between two of them.
         violation           One place of a document that breaks one rule of its schema.
         violation-summary   What was judged, and how often each rule was broken where.
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, usage-report, violation, violation-summary]
+        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, uninstall-receipt, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

@@ -58,8 +58,8 @@ fn every_operation_answers_as_the_description_says() {
     check("show_readiness", 200, world.get("/readyz"));
     check("show_metrics", 200, world.get("/metrics"));
     check("show_page", 200, world.get("/"));
+    check("uninstall_license", 200, world.delete("/v1/licenses/active"));
     asked.insert("show_asset".to_owned());
-    asked.insert("uninstall_license".to_owned());
 
     let described: BTreeSet<String> = operations(&description).into_keys().collect();
     assert_eq!(asked, described);

@@ -153,6 +153,7 @@ fn line(entry: &Entry) -> String {
     use license_pool::Event;
     let what = match &entry.event {
         Event::Installed(_) => "installed".to_owned(),
+        Event::Uninstalled(_) => "uninstalled".to_owned(),
         Event::Retained(retained) => format!("retained {}", retained.session_id),
         Event::Released(released) => format!("released {} {}", released.session_id, released.cause),
         Event::Refused(_) => "refused".to_owned(),

@@ -1,6 +1,6 @@
 //! Licenses and the numbers that lead to them.
 
-use license_pool::{Error, InstallOptions, InstallStatus, Pool, Refusal};
+use license_pool::{Error, EventKind, InstallOptions, InstallStatus, Pool, Refusal};
 
 use super::world::{Store, holders, is_refused, license, options, retain};
 
@@ -93,6 +93,82 @@ fn only_an_installed_license_can_be_replaced_and_only_by_a_new_one() {
         assert_eq!(error.to_string(), "license `B` is installed on its own and cannot replace `A`");
         assert_eq!(pool.license("B").history().count(), 1);
     });
+}
+
+#[test]
+fn a_license_is_uninstalled_once_nobody_holds_any_of_it() {
+    on_every_log(|pool| {
+        install(pool, "A", 2);
+        let [one, two] = ["one", "two"].map(|session| retain(pool, "0009", session).unwrap());
+        drop(one);
+        let error = pool.uninstall().unwrap_err();
+        assert!(matches!(error, Error::Refused(Refusal::InUse { held: 1 })), "{error}");
+        assert_eq!(error.to_string(), "the license cannot be uninstalled: one of it is in use");
+        let mut license = pool.license("A");
+        drop(two);
+        assert_eq!(pool.uninstall().unwrap().license_number, "A");
+
+        // What it is now is what is nowhere; what it was can still be told.
+        assert!(pool.licenses().unwrap().is_empty());
+        assert_eq!(pool.info().unwrap(), None);
+        for pool in [pool.required(), license.clone()] {
+            for error in [
+                retain(&pool, "0009", "one").unwrap_err(),
+                pool.renew("one", None).unwrap_err(),
+                pool.usage(None).unwrap_err(),
+                pool.info().unwrap_err(),
+                pool.uninstall().unwrap_err(),
+            ] {
+                assert!(matches!(error, Error::Refused(Refusal::UnknownLicense { .. })), "{error}");
+            }
+        }
+        let kinds: Vec<_> = license.history().map(|entry| entry.unwrap().event.kind()).collect();
+        assert_eq!(kinds.last(), Some(&EventKind::Uninstalled));
+        assert_eq!(kinds.len(), 6);
+        let check = license.verify_chain(|_| {}).unwrap();
+        assert!(check.fault.is_none() && check.last == 6, "{check:?}");
+        let always = jiff::Timestamp::MIN..jiff::Timestamp::MAX;
+        let days = license.days(always).wait().unwrap();
+        assert_eq!((days[0].peak_used_count.get(), days[0].allowed_count.get()), (2, 0));
+
+        // Another takes its place, and then the same again goes on where it ended.
+        install(pool, "B", 1);
+        assert_eq!(pool.info().unwrap().unwrap().license_number, "B");
+        assert_eq!(install(pool, "A", 2), InstallStatus::Installed);
+        assert_eq!(pool.licenses().unwrap(), ["A", "B"]);
+        let seat = retain(&license, "0009", "three").unwrap();
+        assert_eq!(seat.token().get(), 3);
+        assert!(pool.check().unwrap().ledgers.iter().all(|ledger| ledger.sound));
+        license = pool.license("B");
+        license.uninstall().unwrap();
+        assert_eq!(holders(pool), ["three"]);
+    });
+}
+
+#[test]
+fn an_uninstalled_license_stays_so_for_those_who_come_later() {
+    let store = Store::new();
+    let other = store.open();
+    install(&other, "A", 1);
+    let seat = retain(&other, "0009", "one").unwrap();
+    // Another process still knows it as installed, and one reads only a snapshot.
+    let pool = store.open();
+    assert!(is_refused(retain(&pool, "0009", "two")));
+    drop(seat);
+    other.uninstall().unwrap();
+    assert!(pool.availability("0009").is_ok_and(|it| !it.available));
+    assert!(matches!(
+        retain(&pool, "0009", "two"),
+        Err(Error::Refused(Refusal::UnknownLicense { .. }))
+    ));
+    pool.archive().unwrap();
+    drop((pool, other));
+    let pool = store.open();
+    assert_eq!(pool.info().unwrap(), None);
+    assert!(pool.licenses().unwrap().is_empty());
+    assert!(pool.check().unwrap().ledgers[0].sound);
+    assert_eq!(install(&pool, "A", 1), InstallStatus::Installed);
+    assert_eq!(retain(&pool, "0009", "two").unwrap().token().get(), 2);
 }
 
 #[test]

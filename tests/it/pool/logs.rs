@@ -146,8 +146,43 @@ fn licenses_lead_to_their_ledgers() {
         let numbers = |id, numbers: &[&str]| LedgerNumbers {
             ledger: LedgerId(id),
             numbers: numbers.iter().map(|number| (*number).to_owned()).collect(),
+            in_force: true,
         };
         assert_eq!(other.ledgers().unwrap(), [numbers(1, &["B", "A"]), numbers(2, &["C"])]);
+    });
+}
+
+#[test]
+fn a_license_that_is_uninstalled_is_only_found_by_its_numbers() {
+    on_every_log(|log, other| {
+        let entries = every_kind();
+        let found = |log: &mut dyn Log, license: Which| {
+            log.catch_up(&[Asked { license, known: None }]).unwrap().found.remove(0)
+        };
+        let uninstall = |log: &mut dyn Log, ledger: i64, entry: &Entry| {
+            let (ledger, entries) = (Some(LedgerId(ledger)), vec![entry.clone()]);
+            let append = Append { ledger, entries, uninstalls: true, ..Append::default() };
+            turn(log, vec![append], Vec::new()).unwrap();
+        };
+        append(log, None, Some("A"), &entries[..1]);
+        append(log, Some(LedgerId(1)), Some("B"), &entries[1..2]);
+        append(log, None, Some("C"), &entries[..1]);
+        uninstall(log, 1, &entries[2]);
+        assert_eq!(found(other, Which::Only), Found::Ledger(LedgerId(2)));
+        for number in ["A", "B"] {
+            assert_eq!(found(other, Which::Number(number.into())), Found::Ledger(LedgerId(1)));
+        }
+        let in_force = |log: &mut dyn Log| {
+            let ledgers = log.ledgers().unwrap().into_iter();
+            ledgers.map(|it| (it.numbers.join(" "), it.in_force)).collect::<Vec<_>>()
+        };
+        assert_eq!(in_force(other), [("A B".to_owned(), false), ("C".to_owned(), true)]);
+        uninstall(log, 2, &entries[1]);
+        assert_eq!(found(other, Which::Only), Found::Unknown);
+        // The number that it bore before is put in force.
+        append(log, Some(LedgerId(1)), Some("A"), &entries[3..4]);
+        assert_eq!(found(other, Which::Only), Found::Ledger(LedgerId(1)));
+        assert_eq!(in_force(other), [("B A".to_owned(), true), ("C".to_owned(), false)]);
     });
 }
 
@@ -261,8 +296,8 @@ fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
 fn only_old_entries_that_every_complete_snapshot_knows_are_deleted() {
     on_every_log(|log, other| {
         let mut entries = every_kind();
-        for (entry, hour) in entries.iter_mut().zip(10..) {
-            entry.time = format!("2026-01-05T{hour}:00:00Z").parse().unwrap();
+        for (entry, hour) in entries.iter_mut().zip(9..) {
+            entry.time = format!("2026-01-05T{hour:02}:00:00Z").parse().unwrap();
         }
         append(log, None, Some("A"), &entries);
         let (id, always) = (LedgerId(1), Timestamp::MAX);
@@ -547,6 +582,7 @@ fn every_kind() -> Vec<Entry> {
         Event::Moved { sessions: vec![session.clone(), Arc::new("job-8".parse().unwrap())] },
         Event::Adopted { from_server: Arc::new("db1".parse().unwrap()), from_epoch: 3 },
         Event::ClockCorrected,
+        Event::Uninstalled { number: "SAMPLE-0001".into() },
     ];
     let stamp = Stamp {
         server: Arc::new("db2:7427".parse().unwrap()),

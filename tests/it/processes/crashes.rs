@@ -113,6 +113,7 @@ impl Told {
                     released.insert(event.token.get(), event.cause);
                 }
                 Event::Installed(_)
+                | Event::Uninstalled(_)
                 | Event::Refused(_)
                 | Event::StateChanged(_)
                 | Event::Described(_)

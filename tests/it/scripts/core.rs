@@ -103,6 +103,7 @@ impl CoreEngine {
             }
             (Decided::Installed(receipt), _) => Outcome::Installed(receipt),
             (Decided::Renewed, _) => unreachable!("only a renewal renews"),
+            (Decided::Uninstalled(_), _) => unreachable!("no script uninstalls"),
         }
     }
 }

@@ -136,6 +136,7 @@ fn available(availability: &Availability) -> String {
 fn entry(entry: &Entry) -> String {
     let what = match &entry.event {
         Event::Installed(event) => format!("installed {}", event.license_number),
+        Event::Uninstalled(event) => format!("uninstalled {}", event.license_number),
         Event::Retained(event) => {
             format!(
                 "retained {} {} token={}",

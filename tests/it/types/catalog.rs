@@ -94,7 +94,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
             RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, SchemaList, Seconds,
             Sequence, ServerName, ServerState, ServerStatus, SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, StoreCopy, Token,
-            UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
+            UninstallReceipt, UninstalledEvent, UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation, ViolationKind,
             ViolationSummary, Year;
         two: ClientSession, DateTime, LicenseDate, LicenseInfo, LicensedProduct, RestSession,
             Retention, Right, Session, SessionType, SqlSession;

@@ -106,7 +106,7 @@ fn an_event_is_judged_as_the_kind_that_it_says() {
         entry(released),
         ["/event \"cause\" is missing", "/event/token 0 is less than the minimum of 1"]
     );
-    let kinds = r#"one of "installed", "retained", "released", "refused", "state_changed", "described", "moved", "adopted", "clock_corrected""#;
+    let kinds = r#"one of "installed", "uninstalled", "retained", "released", "refused", "state_changed", "described", "moved", "adopted", "clock_corrected""#;
     let kinds = kinds.split(" or ").next().unwrap();
     let found = entry(json!({"kind": "stolen", "token": 1}));
     assert_eq!(found, [format!("/event/kind \"stolen\" is not {kinds}")]);

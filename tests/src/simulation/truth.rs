@@ -222,6 +222,7 @@ impl History {
                 }
             }
             Event::Installed(_)
+            | Event::Uninstalled { .. }
             | Event::Refused(_)
             | Event::StateChanged { .. }
             | Event::Described { .. }

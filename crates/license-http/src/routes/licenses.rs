@@ -63,8 +63,7 @@ pub(super) async fn show(call: &Call) -> Answer {
 
 /// `DELETE /v1/licenses/{n}`
 pub(super) async fn uninstall(call: &Call) -> Answer {
-    call.pool().info_async().await?;
-    Err(Failure::new(ProblemCode::InUse, "licenses cannot be uninstalled yet: replace it instead"))
+    Ok(ok(&call.own_pool().uninstall_async().await?))
 }
 
 /// `GET /v1/licenses/{n}/products/{id}/availability`

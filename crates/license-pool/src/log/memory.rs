@@ -39,8 +39,9 @@ struct Store {
 
 #[derive(Clone, Debug, Default)]
 struct Ledger {
-    /// The last one is in force.
+    /// The last one is in force, unless it was uninstalled.
     numbers: Vec<Arc<str>>,
+    uninstalled: bool,
     entries: Vec<Entry>,
     figures: Vec<Figure>,
     /// How many of the first entries were deleted.
@@ -115,10 +116,14 @@ impl Log for MemoryLog {
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
-        let numbers = |ledger: &Ledger| ledger.numbers.iter().map(|n| n.to_string()).collect();
         let store = self.store();
         let ledgers = (1..).map(LedgerId).zip(&store.ledgers);
-        Ok(ledgers.map(|(id, l)| LedgerNumbers { ledger: id, numbers: numbers(l) }).collect())
+        let numbers = |(id, ledger): (LedgerId, &Ledger)| LedgerNumbers {
+            ledger: id,
+            numbers: ledger.numbers.iter().map(|number| number.to_string()).collect(),
+            in_force: ledger.in_force().is_some(),
+        };
+        Ok(ledgers.map(numbers).collect())
     }
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
@@ -232,14 +237,16 @@ impl Store {
     }
 
     fn resolve(&self, license: &Which) -> Found {
-        match (license, &*self.ledgers) {
-            (Which::Number(number), _) => self.find(number).map_or(Found::Unknown, Found::Ledger),
-            (Which::Only, []) => Found::Unknown,
-            (Which::Only, [_]) => Found::Ledger(LedgerId(1)),
-            (Which::Only, several) => {
-                let in_force = several.iter().filter_map(|ledger| ledger.numbers.last());
-                Found::Several(in_force.map(|number| number.to_string()).collect())
-            }
+        if let Which::Number(number) = license {
+            return self.find(number).map_or(Found::Unknown, Found::Ledger);
+        }
+        let ledgers = (1..).map(LedgerId).zip(&self.ledgers);
+        let in_force: Vec<(LedgerId, &Arc<str>)> =
+            ledgers.filter_map(|(id, ledger)| Some((id, ledger.in_force()?))).collect();
+        match &*in_force {
+            [] => Found::Unknown,
+            [(only, _)] => Found::Ledger(*only),
+            several => Found::Several(several.iter().map(|(_, n)| n.to_string()).collect()),
         }
     }
 
@@ -251,6 +258,7 @@ impl Store {
     fn ledger(&self, id: LedgerId) -> &Ledger {
         static NONE: Ledger = Ledger {
             numbers: Vec::new(),
+            uninstalled: false,
             entries: Vec::new(),
             figures: Vec::new(),
             gone: 0,
@@ -272,7 +280,9 @@ impl Store {
         if let Some(number) = append.number {
             ledger.numbers.retain(|borne| *borne != number);
             ledger.numbers.push(number);
+            ledger.uninstalled = false;
         }
+        ledger.uninstalled |= append.uninstalls;
         ledger.entries.extend(append.entries);
         ledger.figures.extend(append.figures);
         let id = LedgerId::at(index);
@@ -313,6 +323,11 @@ impl Store {
 }
 
 impl Ledger {
+    /// The number of the license that is installed.
+    fn in_force(&self) -> Option<&Arc<str>> {
+        self.numbers.last().filter(|_| !self.uninstalled)
+    }
+
     fn after(&self, sequence: u64) -> &[Entry] {
         let known = usize::try_from(sequence).unwrap_or(usize::MAX);
         self.entries.get(known.saturating_sub(self.gone)..).unwrap_or_default()

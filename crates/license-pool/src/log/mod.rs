@@ -48,7 +48,7 @@ pub struct LedgerId(pub i64);
 /// Which license a request speaks of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Which {
-    /// The only one installed.
+    /// The only one that is in force.
     Only,
     /// The one that this number points to.
     Number(Arc<str>),
@@ -116,6 +116,9 @@ pub struct Append {
     /// The number of the license that the first entry installs, which points to the ledger from
     /// now on.
     pub number: Option<Arc<str>>,
+    /// Whether the license was uninstalled, now or before: its numbers go on pointing to the ledger,
+    /// and none of them is in force until one is installed again.
+    pub uninstalls: bool,
     /// The entries, sealed; at least one.
     pub entries: Vec<Entry>,
     /// The servers that begin (`true`) or cease to serve sessions in this ledger.
@@ -140,8 +143,10 @@ pub struct Mark {
 pub struct LedgerNumbers {
     /// The ledger.
     pub ledger: LedgerId,
-    /// License numbers that point to it; the last one is in force.
+    /// License numbers that point to it, in the order in which they were installed last.
     pub numbers: Vec<String>,
+    /// Whether the last of them is in force: a license that was uninstalled is not.
+    pub in_force: bool,
 }
 
 /// A durable log of ledgers. Implement it to keep entries elsewhere, or to fail on purpose.

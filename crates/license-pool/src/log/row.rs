@@ -139,6 +139,11 @@ fn columns(event: &Event) -> Columns<'_> {
             document: Some(installed.license.text()),
             ..Columns::default()
         },
+        Event::Uninstalled { number } => Columns {
+            kind: "uninstalled",
+            detail: Some(detail([("licenseNumber", (&**number).into())])),
+            ..Columns::default()
+        },
         Event::Retained(retained) => Columns {
             kind: "retained",
             product_id: Some(retained.product.get()),

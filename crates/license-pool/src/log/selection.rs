@@ -66,6 +66,7 @@ impl Selection {
 fn subject(event: &Event) -> (EventKind, Option<ProductId>) {
     match event {
         Event::Installed(_) => (EventKind::Installed, None),
+        Event::Uninstalled { .. } => (EventKind::Uninstalled, None),
         Event::Retained(retained) => (EventKind::Retained, Some(retained.product)),
         Event::Released(released) => (EventKind::Released, Some(released.product)),
         Event::Refused(refused) => (EventKind::Refused, Some(refused.product)),
@@ -89,6 +90,9 @@ fn names(event: &Event, wanted: &SessionId) -> bool {
             **session == *wanted
         }
         Event::Moved { sessions } => sessions.iter().any(|session| **session == *wanted),
-        Event::Installed(_) | Event::Adopted { .. } | Event::ClockCorrected => false,
+        Event::Installed(_)
+        | Event::Uninstalled { .. }
+        | Event::Adopted { .. }
+        | Event::ClockCorrected => false,
     }
 }

@@ -41,7 +41,10 @@ impl Follower {
                 let is_followed = |id: &SessionId| self.sessions.contains_key(id);
                 return named || entry.event.session_ids().iter().any(is_followed);
             }
-            Event::Installed(_) | Event::Adopted(_) | Event::ClockCorrected(_) => {}
+            Event::Installed(_)
+            | Event::Uninstalled(_)
+            | Event::Adopted(_)
+            | Event::ClockCorrected(_) => {}
         }
         named
     }

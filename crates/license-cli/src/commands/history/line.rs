@@ -40,6 +40,7 @@ fn said(event: &Event) -> String {
             let replaced = replaced.unwrap_or_default();
             format!("installed license {} ({signed}){replaced}", event.license_number)
         }
+        Event::Uninstalled(event) => format!("uninstalled license {}", event.license_number),
         Event::Retained(event) => format!(
             "retained token {}: {} for {}{} ({} used, {} left, {})",
             event.token,

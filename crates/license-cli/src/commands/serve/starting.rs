@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use license_pool::{InstallOptions, Pool};
-use license_types::{Event, InstallStatus};
+use license_pool::{Error, InstallOptions, Pool, Refusal};
+use license_types::{Entry, Event, InstallStatus};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::name_of;
 use crate::store::{failure, not_a_license};
 
-/// Installs a license, unless the same document was installed before and replaced since: who starts
-/// a server anew with an old file must not undo a renewal.
+/// Installs a license, unless the same document was installed before, and replaced or uninstalled
+/// since: who starts a server anew with an old file must not undo that.
 pub(super) fn install(
     file: &Path,
     pool: &Pool,
@@ -22,7 +22,7 @@ pub(super) fn install(
     let install = |dry_run| {
         let options = InstallOptions { dry_run, ..InstallOptions::default() };
         pool.install_with(&document, options).wait().map_err(|error| match &error {
-            license_pool::Error::Document(reason) => not_a_license(&name, reason),
+            Error::Document(reason) => not_a_license(&name, reason),
             _ => failure(&error),
         })
     };
@@ -30,19 +30,24 @@ pub(super) fn install(
     let number = &trial.license_number;
     match trial.status {
         InstallStatus::Unchanged => return Ok(()),
-        InstallStatus::Installed => {}
-        InstallStatus::Replaced => {
-            for entry in pool.license(number.as_str()).history() {
-                let entry = entry.map_err(|error| failure(&error))?;
-                if let Event::Installed(installed) = entry.event
-                    && installed.document_digest == trial.document_digest
-                {
-                    context.say(&format!(
-                        "warning: {name} was installed before and replaced since, so it is left out"
-                    ));
-                    return Ok(());
-                }
-            }
+        InstallStatus::Installed | InstallStatus::Replaced => {}
+    }
+    for entry in pool.license(number.as_str()).history() {
+        let installed = match entry {
+            Ok(Entry { event: Event::Installed(installed), .. }) => installed,
+            Ok(_) => continue,
+            Err(Error::Refused(Refusal::UnknownLicense { .. })) => break,
+            Err(error) => return Err(failure(&error)),
+        };
+        if installed.document_digest == trial.document_digest {
+            let since = match trial.status {
+                InstallStatus::Installed => "uninstalled",
+                InstallStatus::Replaced | InstallStatus::Unchanged => "replaced",
+            };
+            context.say(&format!(
+                "warning: {name} was installed before and {since} since, so it is left out"
+            ));
+            return Ok(());
         }
     }
     for warning in install(false)?.warnings {

@@ -94,6 +94,7 @@ fn erase(event: &mut Event) {
             Whom::Others { .. } => return,
         },
         Event::Installed(_)
+        | Event::Uninstalled { .. }
         | Event::Released(_)
         | Event::StateChanged { .. }
         | Event::Moved { .. }

@@ -317,14 +317,14 @@ impl Log for PostgresLog {
         })?;
         let mut ledgers: Vec<LedgerNumbers> = Vec::new();
         for row in &rows {
-            let pair = row.try_get(0).and_then(|id| Ok((LedgerId(id), row.try_get(1)?)));
-            let (ledger, number): (LedgerId, Option<&str>) =
-                pair.map_err(|error| Trouble::from(error).into_log("read"))?;
+            let (ledger, number, in_force) =
+                numbered(row).map_err(|error| Trouble::from(error).into_log("read"))?;
             if ledgers.last().is_none_or(|last| last.ledger != ledger) {
-                ledgers.push(LedgerNumbers { ledger, numbers: Vec::new() });
+                ledgers.push(LedgerNumbers { ledger, numbers: Vec::new(), in_force: false });
             }
             if let (Some(last), Some(number)) = (ledgers.last_mut(), number) {
                 last.numbers.push(unescaped(number).into_owned());
+                last.in_force = in_force.unwrap_or(false);
             }
         }
         Ok(ledgers)
@@ -488,7 +488,17 @@ async fn point(connection: &Connection, append: &Append) -> Result<LedgerId, Tro
         let rows = connection.ask(&statements.point, &[&number, &ledger, &installed]).await?;
         rows.first().ok_or(Trouble::Nonsense)?;
     }
+    if append.uninstalls {
+        connection.ask(&statements.void, &[&ledger]).await?;
+    }
     Ok(LedgerId(ledger))
+}
+
+/// A ledger with a number that points to it, and whether that is in force.
+fn numbered(
+    row: &tokio_postgres::Row,
+) -> Result<(LedgerId, Option<&str>, Option<bool>), tokio_postgres::Error> {
+    Ok((LedgerId(row.try_get(0)?), row.try_get(1)?, row.try_get(2)?))
 }
 
 /// Looks for a turn's first entry, once that turn is certain to have ended.

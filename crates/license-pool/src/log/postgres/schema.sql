@@ -32,7 +32,8 @@ CREATE TABLE license.license_number (
     number    TEXT PRIMARY KEY,
     ledger    BIGINT NOT NULL REFERENCES license.ledger (id),
     installed BIGINT NOT NULL                     -- sequence of the entry that installed it last;
-                                                  -- the ledger's highest is in force
+                                                  -- the ledger's highest is in force; those of a
+                                                  -- license that was uninstalled are negative
 );
 CREATE INDEX license_number_of_ledger ON license.license_number (ledger, installed);
 
@@ -49,8 +50,9 @@ CREATE TABLE license.entry (
     epoch              BIGINT NOT NULL,           -- how often that name was taken; 0 for `local`
     batch              TEXT NOT NULL,             -- the turn; entries of one turn became durable together
     principal          TEXT,                      -- who asked, where callers authenticate
-    kind               TEXT NOT NULL,             -- installed, retained, released, refused, state_changed,
-                                                  -- described, moved, adopted, clock_corrected
+    kind               TEXT NOT NULL,             -- installed, uninstalled, retained, released, refused,
+                                                  -- state_changed, described, moved, adopted,
+                                                  -- clock_corrected
     product_id         BIGINT,                    -- four ASCII characters as a number: 808464441 is 0009
     product_name       TEXT,
     token              BIGINT,                    -- of the retention that began or ended

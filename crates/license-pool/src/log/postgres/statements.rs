@@ -75,5 +75,6 @@ statements! {
     serving,
     silences,
     unlimit,
+    void,
     wanted,
 }

@@ -267,6 +267,10 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
             ON CONFLICT (number) DO UPDATE SET installed = excluded.installed";
         turn.execute(point, params![&**number, ledger.0, entry.sequence])?;
     }
+    if append.uninstalls {
+        let void = "UPDATE license_number SET installed = -abs(installed) WHERE ledger = ?1";
+        turn.execute(void, [ledger.0])?;
+    }
     row::insert(turn, ledger, &append.entries)?;
     if let Some(last) = append.entries.last() {
         turn.prepare_cached("UPDATE ledger SET sequence = ?2, chain = ?3 WHERE id = ?1")?

@@ -1,6 +1,6 @@
 //! What a turn or a reader wants to know of the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use license_core::{Entry, Head};
 use rusqlite::{Connection, OptionalExtension, Result, params};
@@ -33,7 +33,9 @@ fn resolve(connection: &Connection, license: &Which) -> Result<Found> {
             Ok(find(connection, number)?.map_or(Found::Unknown, Found::Ledger))
         }
         Which::Only => {
-            let mut statement = connection.prepare_cached("SELECT id FROM ledger LIMIT 2")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT ledger FROM license_number WHERE installed > 0 LIMIT 2",
+            )?;
             let ids = statement.query_map([], |row| row.get(0).map(LedgerId))?;
             match *ids.collect::<Result<Vec<LedgerId>>>()? {
                 [] => Ok(Found::Unknown),
@@ -53,7 +55,8 @@ fn find(connection: &Connection, number: &str) -> Result<Option<LedgerId>> {
 
 fn in_force(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare(
-        "SELECT number, max(installed) FROM license_number GROUP BY ledger ORDER BY ledger LIMIT ?1",
+        "SELECT number, max(installed) FROM license_number WHERE installed > 0
+         GROUP BY ledger ORDER BY ledger LIMIT ?1",
     )?;
     statement.query_map([NAMED_MAX], |row| row.get(0))?.collect()
 }
@@ -173,15 +176,20 @@ pub(super) fn version(connection: &Connection) -> Result<u64> {
 
 pub(super) fn ledgers(connection: &Connection) -> Result<Vec<LedgerNumbers>> {
     let mut statement = connection.prepare(
-        "SELECT id, number FROM ledger LEFT JOIN license_number ON ledger = id
-         ORDER BY id, installed",
+        "SELECT id, number, installed > 0 FROM ledger LEFT JOIN license_number ON ledger = id
+         ORDER BY id, abs(installed)",
     )?;
-    let mut ledgers: BTreeMap<LedgerId, Vec<String>> = BTreeMap::new();
+    let mut ledgers: Vec<LedgerNumbers> = Vec::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let numbers = ledgers.entry(LedgerId(row.get(0)?)).or_default();
-        numbers.extend(row.get::<_, Option<String>>(1)?);
+        let ledger = LedgerId(row.get(0)?);
+        if ledgers.last().is_none_or(|last| last.ledger != ledger) {
+            ledgers.push(LedgerNumbers { ledger, numbers: Vec::new(), in_force: false });
+        }
+        if let (Some(last), Some(number)) = (ledgers.last_mut(), row.get(1)?) {
+            last.numbers.push(number);
+            last.in_force = row.get(2)?;
+        }
     }
-    let ledgers = ledgers.into_iter();
-    Ok(ledgers.map(|(ledger, numbers)| LedgerNumbers { ledger, numbers }).collect())
+    Ok(ledgers)
 }

@@ -27,7 +27,8 @@ CREATE TABLE license_number (
     number    TEXT PRIMARY KEY,
     ledger    INTEGER NOT NULL REFERENCES ledger (id),
     installed INTEGER NOT NULL                    -- sequence of the entry that installed it last;
-                                                  -- the ledger's highest is in force
+                                                  -- the ledger's highest is in force; those of a
+                                                  -- license that was uninstalled are negative
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX license_number_of_ledger ON license_number (ledger, installed);
 
@@ -41,8 +42,9 @@ CREATE TABLE entry (
     epoch              INTEGER NOT NULL,          -- how often that name was taken; 0 for `local`
     batch              TEXT NOT NULL,             -- the turn; entries of one turn became durable together
     principal          TEXT,                      -- who asked, where callers authenticate
-    kind               TEXT NOT NULL,             -- installed, retained, released, refused, state_changed,
-                                                  -- described, moved, adopted, clock_corrected
+    kind               TEXT NOT NULL,             -- installed, uninstalled, retained, released, refused,
+                                                  -- state_changed, described, moved, adopted,
+                                                  -- clock_corrected
     product_id         INTEGER,                   -- four ASCII characters as a number: 808464441 is 0009
     product_name       TEXT,
     token              INTEGER,                   -- of the retention that began or ended

@@ -27,6 +27,6 @@ pub use super::documented::{
     ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount,
     SchemaList, Seconds, Sequence, ServerList, ServerName, ServerState, ServerStatus,
     SessionId, SessionRenewal, SessionState, StateChangedEvent, StoreCheck, StoreCopy,
-    Token, UsageFigures, UsageReport, UsageReportSource, UserId, Uuid, Violation,
-    ViolationKind, ViolationSummary, Year,
+    Token, UninstallReceipt, UninstalledEvent, UsageFigures, UsageReport,
+    UsageReportSource, UserId, Uuid, Violation, ViolationKind, ViolationSummary, Year,
 };

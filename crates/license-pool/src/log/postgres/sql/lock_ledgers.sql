@@ -3,7 +3,9 @@
 SELECT id FROM ledger
 WHERE id = ANY (ARRAY(SELECT ledger FROM license_number WHERE number = ANY ($1::text[])
                       UNION ALL
-                      SELECT min(id) FROM (SELECT id FROM ledger ORDER BY id LIMIT 2) AS few
+                      SELECT min(ledger)
+                      FROM (SELECT DISTINCT ledger FROM license_number WHERE installed > 0
+                            LIMIT 2) AS few
                       WHERE $2::boolean HAVING count(*) = 1))
 ORDER BY id
 FOR UPDATE

@@ -1,0 +1,34 @@
+//! Licenses that come and go.
+
+use serde_json::json;
+
+use super::world::{SAMPLE, World};
+
+#[test]
+fn a_license_goes_once_nobody_holds_any_of_it_and_its_history_stays() {
+    let world = World::sample();
+    world.retain("0009", "job-7").expect(201);
+    let refused = world.delete("/v1/licenses/active");
+    assert_eq!(refused.problem(), "409 in_use");
+    assert_eq!(refused.value()["usedCount"], 1);
+    world.delete("/v1/licenses/active/sessions/job-7").expect(200);
+    let gone = world.delete("/v1/licenses/SAMPLE-0001").expect(200).value();
+    assert_eq!(gone["licenseNumber"], "SAMPLE-0001");
+
+    assert_eq!(world.get("/v1/licenses").expect(200).value(), json!([]));
+    for license in ["/v1/licenses/active", "/v1/licenses/SAMPLE-0001"] {
+        for path in ["", "/usage", "/products/0009/availability", "/sessions/job-7"] {
+            let answer = world.get(&format!("{license}{path}"));
+            assert_eq!(answer.problem(), "404 unknown_license", "{license}{path}");
+        }
+        assert_eq!(world.delete(license).problem(), "404 unknown_license");
+    }
+    assert_eq!(world.retain("0009", "job-7").problem(), "404 unknown_license");
+    let history = world.get("/v1/licenses/SAMPLE-0001/history").expect(200);
+    let last: serde_json::Value = serde_json::from_str(history.text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], json!({"kind": "uninstalled", "licenseNumber": "SAMPLE-0001"}));
+    assert!(last["principal"].as_str().unwrap().starts_with("lk_"));
+
+    world.install(SAMPLE).expect(201);
+    assert_eq!(world.retain("0009", "job-7").expect(201).value()["retention"]["token"], 2);
+}
