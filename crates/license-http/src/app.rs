@@ -1,5 +1,7 @@
 //! All routes, made of the table of operations.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::{IntoResponse, Response};
@@ -43,6 +45,7 @@ async fn elsewhere(
     request: Request<Body>,
     code: ProblemCode,
 ) -> Response {
+    let begun = Instant::now();
     let (parts, _) = request.into_parts();
     let failure = match screen::screened(&parts, &state.options) {
         Ok(_) if code == ProblemCode::NotFound => {
@@ -51,7 +54,9 @@ async fn elsewhere(
         Ok(_) => Failure::new(code, "this path does not take that method"),
         Err(failure) => failure,
     };
-    secured(failure.into_response())
+    let response = secured(failure.into_response());
+    state.counters.answered(None, response.status().as_u16(), begun.elapsed());
+    response
 }
 
 fn route(operation: Operation) -> MethodRouter<State> {

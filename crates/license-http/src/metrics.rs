@@ -1,7 +1,7 @@
 //! Figures for Prometheus: what is allowed and used, what was refused, and how requests fare.
 //!
-//! Labels are bounded: licenses and products that are installed, codes, operations and statuses of
-//! the table. No user, session or address is among them.
+//! Labels are bounded: licenses and products that are installed, codes, routes and statuses of the
+//! table. No user, session or address is among them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,25 +12,34 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use license_pool::Commits;
 use license_types::{LicenseInfo, LicensedProduct, ProblemCode, ProductId};
 
 use crate::operation::Operation;
 
 /// Statuses that the table promises, and one for whatever else.
-const STATUSES: [u16; 14] = [200, 201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 0];
+const STATUSES: [u16; 15] =
+    [200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 0];
 
 /// Upper ends of the buckets of times, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 1_000, 10_000];
 
-const OPERATIONS: usize = Operation::ALL.len();
+/// The routes of the table, and one for whatever leads nowhere.
+const ROUTES: usize = Operation::ALL.len() + 1;
+
+/// The method and the path template of a route.
+fn route(at: usize) -> (&'static str, &'static str) {
+    let operation = Operation::ALL.get(at);
+    operation.map_or(("other", "other"), |operation| (operation.method(), operation.path()))
+}
 
 /// What was counted since the server started.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    answers: [[AtomicU64; STATUSES.len()]; OPERATIONS],
+    answers: [[AtomicU64; STATUSES.len()]; ROUTES],
     /// How many took no longer than each bucket, and longer than the one before.
-    times: [[AtomicU64; BUCKETS.len() + 1]; OPERATIONS],
-    microseconds: [AtomicU64; OPERATIONS],
+    times: [[AtomicU64; BUCKETS.len() + 1]; ROUTES],
+    microseconds: [AtomicU64; ROUTES],
     refusals: Mutex<BTreeMap<(ProductId, ProblemCode), u64>>,
     /// Requests that wait for a license.
     pub(crate) waiting: AtomicU64,
@@ -50,9 +59,9 @@ impl Counters {
         }
     }
 
-    /// Counts an answer.
-    pub(crate) fn answered(&self, operation: Operation, status: u16, time: Duration) {
-        let at = operation as usize;
+    /// Counts an answer, to what no operation is asked for where there is none.
+    pub(crate) fn answered(&self, operation: Option<Operation>, status: u16, time: Duration) {
+        let at = operation.map_or(ROUTES - 1, |operation| operation as usize);
         let status = STATUSES.iter().position(|known| *known == status);
         self.answers[at][status.unwrap_or(STATUSES.len() - 1)].fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -71,37 +80,33 @@ impl Counters {
 
     /// What was counted, as text.
     pub(crate) fn write(&self, page: &mut Page) {
-        for (at, operation) in Operation::ALL.into_iter().enumerate() {
+        for at in 0..ROUTES {
+            let (method, route) = route(at);
             for (status, count) in STATUSES.iter().zip(&self.answers[at]) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let labels = [("operation", operation.name()), ("status", &status.to_string())];
+                    let status = status.to_string();
+                    let labels = [("method", method), ("route", route), ("status", &*status)];
                     page.sample(&REQUESTS, "", &labels, count as f64);
                 }
             }
         }
-        for (at, operation) in Operation::ALL.into_iter().enumerate() {
+        for at in 0..ROUTES {
             let mut count = 0;
-            let ends = BUCKETS.iter().map(|end| (*end as f64 / 1000.0).to_string());
-            let ends = ends.chain(["+Inf".to_owned()]);
-            let samples: Vec<(String, u64)> = ends
-                .zip(&self.times[at])
-                .map(|(end, times)| {
-                    count += times.load(Ordering::Relaxed);
-                    (end, count)
-                })
-                .collect();
-            if count == 0 {
-                continue;
+            let mut up_to = |times: &AtomicU64| {
+                count += times.load(Ordering::Relaxed);
+                count as f64
+            };
+            let ends = BUCKETS.iter().map(|end| *end as f64 / 1000.0);
+            let buckets: Vec<(f64, f64)> =
+                ends.zip(self.times[at].iter().map(&mut up_to)).collect();
+            let count = up_to(&self.times[at][BUCKETS.len()]);
+            if count > 0.0 {
+                let (method, route) = route(at);
+                let labels = [("method", method), ("route", route)];
+                let sum = self.microseconds[at].load(Ordering::Relaxed) as f64 / 1e6;
+                page.histogram(&SECONDS, &labels, &buckets, count, sum);
             }
-            for (end, count) in samples {
-                let labels = [("operation", operation.name()), ("le", &*end)];
-                page.sample(&SECONDS, "_bucket", &labels, count as f64);
-            }
-            let labels = [("operation", operation.name())];
-            let seconds = self.microseconds[at].load(Ordering::Relaxed) as f64 / 1e6;
-            page.sample(&SECONDS, "_sum", &labels, seconds);
-            page.sample(&SECONDS, "_count", &labels, count as f64);
         }
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         for ((product, code), count) in &*refusals {
@@ -148,9 +153,17 @@ const REFUSALS: Figure = figure(
 const WAITING: Figure =
     figure("license_waiting", "gauge", "Requests that wait for a license at this server");
 const REQUESTS: Figure =
-    figure("license_http_requests_total", "counter", "Requests answered, by operation and status");
+    figure("license_http_requests_total", "counter", "Requests answered, by route and status");
 const SECONDS: Figure =
     figure("license_http_request_seconds", "histogram", "Time to answer a request");
+
+const COMMIT_ENTRIES: Figure =
+    figure("license_commit_entries", "histogram", "Entries that this server made durable at once");
+const COMMIT_SECONDS: Figure = figure(
+    "license_commit_seconds",
+    "histogram",
+    "Time until what this server decided was durable in the store",
+);
 
 /// The text that is shown to Prometheus.
 #[derive(Default)]
@@ -172,6 +185,24 @@ impl Page {
         let labels = labels.join(",");
         let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         let _ = writeln!(self.text, "{name}{suffix}{braces} {value}");
+    }
+
+    /// Adds a histogram: the ends of its buckets, and how many values did not go beyond each.
+    fn histogram(
+        &mut self,
+        figure: &Figure,
+        labels: &[(&str, &str)],
+        buckets: &[(f64, f64)],
+        count: f64,
+        sum: f64,
+    ) {
+        let ends = buckets.iter().map(|(end, count)| (end.to_string(), *count));
+        for (end, count) in ends.chain([("+Inf".to_owned(), count)]) {
+            let labels = [labels, &[("le", &*end)]].concat();
+            self.sample(figure, "_bucket", &labels, count);
+        }
+        self.sample(figure, "_sum", labels, sum);
+        self.sample(figure, "_count", labels, count);
     }
 
     pub(crate) fn into_text(self) -> String {
@@ -215,6 +246,19 @@ pub(crate) fn licenses(seen: &[Seen], now: Timestamp, page: &mut Page) {
         let failures = info.renewal_failure_count.map_or(0, |failures| failures.get());
         let labels = [("license", info.license_number.as_str())];
         page.sample(&RENEWAL_FAILURES, "", &labels, failures as f64);
+    }
+}
+
+/// What the commits of this server were like.
+pub(crate) fn commits(commits: &Commits, page: &mut Page) {
+    let Commits { entries, microseconds } = commits;
+    for (figure, histogram, unit) in
+        [(&COMMIT_ENTRIES, entries, 1.0), (&COMMIT_SECONDS, microseconds, 1e6)]
+    {
+        let buckets = histogram.buckets().map(|(end, count)| (end as f64 / unit, count as f64));
+        let buckets: Vec<(f64, f64)> = buckets.collect();
+        let (count, sum) = (histogram.count() as f64, histogram.sum() as f64 / unit);
+        page.histogram(figure, &[], &buckets, count, sum);
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn answer(operation: Operation, state: State, request: Request<
         Err(failure) => Err(failure),
     };
     let response = secured(response.unwrap_or_else(Failure::into_response));
-    state.counters.answered(operation, response.status().as_u16(), begun.elapsed());
+    state.counters.answered(Some(operation), response.status().as_u16(), begun.elapsed());
     if cfg!(debug_assertions) { checked::checked(operation, response).await } else { response }
 }
 

@@ -34,6 +34,7 @@ mod check;
 mod clients;
 mod clock;
 mod commands;
+mod commits;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod copy;
 mod credential;
@@ -72,6 +73,7 @@ mod writer;
 pub use chain::ChainCheck;
 pub use clients::Granted;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use commits::{Commits, Histogram};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use copy::{CopyError, CopyOptions, copy};
 pub use credential::{KeptCredential, Secret};

@@ -9,6 +9,7 @@ use license_core::{Event, Fault, Stamp};
 use license_types::{Batch, ServerName, Token};
 
 use crate::archivist::{Archives, Archivist};
+use crate::commits::Commits;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
@@ -66,6 +67,7 @@ pub(crate) struct Turns {
     archives: Archives,
     pub(crate) refusals: Refusals,
     taken: u64,
+    pub(crate) commits: Commits,
     /// Whether this pool wrote something since it was last looked.
     pub(crate) stirred: bool,
     /// Whether the log tells when somebody else wrote.
@@ -110,6 +112,7 @@ impl Turns {
             archives,
             refusals: Refusals::default(),
             taken: 0,
+            commits: Commits::new(),
             stirred: false,
             tells_changes,
         })
@@ -257,21 +260,24 @@ impl Turns {
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
             let mut changed: Vec<LedgerId> = Vec::new();
+            let (mut decided, mut entries) = (Duration::ZERO, 0);
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
-            let (store_clock, clock) = (&mut self.store_clock, &*self.clock);
+            let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
                     return Turn::default();
                 }
                 // Only now: it may have taken long until it was this turn's turn.
-                let clock = tell(store_clock, clock, &news);
+                let clock = tell(store_clock, machine, &news);
                 let found = &news.found;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock }) {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
                         planned = Some(Ok(value));
+                        entries = turn.appends.iter().map(|append| append.entries.len()).sum();
+                        decided = machine.elapsed();
                         turn
                     }
                     Err(fault) => {
@@ -290,6 +296,10 @@ impl Turns {
                 }
                 Ok(Ok(())) => {
                     self.stirred |= mark.is_some();
+                    if mark.is_some() {
+                        let time = self.clock.elapsed().saturating_sub(decided);
+                        self.commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
+                    }
                     for id in changed {
                         if self.ledgers.is_due(id, self.archives.keep()) {
                             self.archives.tell(&*self.log, id);

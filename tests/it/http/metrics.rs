@@ -10,17 +10,26 @@ fn figures_are_of_products_and_operations_and_of_nobody() {
     let world = World::sample();
     world.retain("0025", "of-ann").expect(201);
     assert_eq!(world.retain("0025", "of-eve").problem(), "409 no_license_left");
+    world.get("/of-eve").expect(404);
     let text = world.get("/metrics").expect(200).text;
+    let retain = r#"method="PUT",route="/v1/licenses/{n}/sessions/{sid}/products/{id}""#;
     for line in [
         r#"license_product_allowed{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
         r#"license_product_used{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
         r#"license_product_balance{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 0"#,
         r#"license_product_peak{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
         r#"license_refusals_total{product="808464949",code="no_license_left"} 1"#,
-        r#"license_http_requests_total{operation="retain",status="201"} 1"#,
-        r#"license_http_requests_total{operation="retain",status="409"} 1"#,
-        r#"license_http_request_seconds_bucket{operation="retain",le="+Inf"} 2"#,
+        &format!(r#"license_http_requests_total{{{retain},status="201"}} 1"#),
+        &format!(r#"license_http_requests_total{{{retain},status="409"}} 1"#),
+        &format!(r#"license_http_request_seconds_bucket{{{retain},le="+Inf"}} 2"#),
+        r#"license_http_requests_total{method="other",route="other",status="404"} 1"#,
+        r#"license_renewal_failures{license="SAMPLE-0001"} 0"#,
         "license_waiting 0",
+        // Installed, retained, refused: each on its own.
+        r#"license_commit_entries_bucket{le="1"} 3"#,
+        r#"license_commit_entries_bucket{le="+Inf"} 3"#,
+        "license_commit_entries_sum 3",
+        "license_commit_seconds_count 3",
     ] {
         assert!(text.lines().any(|it| it == line), "{line} is missing: {text}");
     }

@@ -108,5 +108,6 @@ pub(super) async fn metrics(call: &Call) -> Answer {
     let mut page = Page::default();
     metrics::licenses(&seen, now, &mut page);
     call.state.counters.write(&mut page);
+    metrics::commits(&pool.commits().await?, &mut page);
     Ok(body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.into_text()))
 }

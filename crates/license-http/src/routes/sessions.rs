@@ -122,7 +122,7 @@ pub(super) async fn renew_list(call: &Call) -> Answer {
     let names: Vec<SessionId> = asked.iter().map(|(session, _)| session.clone()).collect();
     let pool = call.own_pool();
     // A license that is not there concerns the request, not each session of it.
-    pool.head_async().await?;
+    pool.held_page(None, 0, None, None).await?;
     let mut results = Vec::with_capacity(names.len());
     for (session_id, renewed) in names.into_iter().zip(pool.renew_all(asked).await?) {
         let (held, problem) = match renewed {
