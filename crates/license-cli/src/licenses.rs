@@ -19,8 +19,9 @@ pub(crate) trait Licenses {
     fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure>;
     /// The installed license with live counters, where one is installed.
     fn info(&mut self) -> Result<Option<LicenseInfo>, Failure>;
-    /// What is held now, on a server or on all of them, in the order of the tokens.
-    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure>;
+    /// What is held now, on a server or on all of them, in the order of the tokens. Only who is
+    /// `shown` it is told where that takes more than one question which server serves what.
+    fn usage(&mut self, server: Option<&ServerName>, shown: bool) -> Result<Vec<Held>, Failure>;
     /// Whether a license of the product can be retained.
     fn availability(&mut self, product: ProductId) -> Result<Availability, Failure>;
     /// Retains a license.

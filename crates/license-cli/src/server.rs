@@ -1,5 +1,6 @@
 //! The licenses of a server, or of several that share a store, through the client of their API.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use license_client::{Client, Error, Notice, Retain};
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
     Availability, Count, DateTime, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId,
-    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId,
-    SessionState, StoreCheck,
+    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, Retention, ServerName, ServerStatus,
+    SessionId, SessionState, StoreCheck, Token,
 };
 
 use crate::failure::Failure;
@@ -91,7 +92,17 @@ impl Server {
         }
     }
 
-    fn usage_on(&self, server: &str) -> Result<Vec<license_types::Retention>, Failure> {
+    /// Which server serves each retention; what moves meanwhile may have none.
+    fn serving(&self) -> Result<HashMap<Token, ServerName>, Failure> {
+        let mut serving = HashMap::new();
+        for server in self.client.store_servers().map_err(failure)? {
+            let held = self.usage_on(server.name.as_str())?;
+            serving.extend(held.into_iter().map(|held| (held.token, server.name.clone())));
+        }
+        Ok(serving)
+    }
+
+    fn usage_on(&self, server: &str) -> Result<Vec<Retention>, Failure> {
         match self.installed(self.client.usage(Some(server), None))? {
             Some(lines) => lines.collect::<Result<_, _>>().map_err(failure),
             None => Ok(Vec::new()),
@@ -109,10 +120,17 @@ impl Licenses for Server {
         self.installed(self.client.info())
     }
 
-    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure> {
+    fn usage(&mut self, server: Option<&ServerName>, shown: bool) -> Result<Vec<Held>, Failure> {
         let held = self.usage_on(server.map_or(ALL, ServerName::as_str))?;
-        let held = held.into_iter().map(|retention| Held { server: server.cloned(), retention });
-        Ok(held.collect())
+        let serving = match (server, shown) {
+            (None, true) if !held.is_empty() => self.serving()?,
+            _ => HashMap::new(),
+        };
+        let served_by = |retention: &Retention| server.or_else(|| serving.get(&retention.token));
+        let held = held.into_iter();
+        Ok(held
+            .map(|retention| Held { server: served_by(&retention).cloned(), retention })
+            .collect())
     }
 
     fn availability(&mut self, product: ProductId) -> Result<Availability, Failure> {
@@ -169,27 +187,28 @@ impl Licenses for Server {
         each(page)
     }
 
-    fn verify(&mut self, _: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
-        Err(on_the_store("the chain is verified"))
+    fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
+        // Here, and not by the server: then it need not be believed.
+        let history = self.installed(self.client.history(&license_client::Selection::default()))?;
+        ChainCheck::of(history.into_iter().flatten(), reached).map_err(failure)
     }
 
-    fn days(&mut self, _: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure> {
-        Err(on_the_store("figures are reported"))
+    fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure> {
+        let from = (time.start != Timestamp::MIN).then(|| DateTime::from(time.start));
+        let to = (time.end != Timestamp::MAX).then(|| DateTime::from(time.end));
+        let days = self.installed(self.client.report(from.as_ref(), to.as_ref()))?;
+        Ok(days.unwrap_or_default())
     }
 
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
-        Err(on_the_store("servers are listed"))
+        self.client.store_servers().map_err(failure)
     }
 
     fn check(&mut self) -> Result<StoreCheck, Failure> {
-        Err(on_the_store("a store is checked"))
+        let what = "a store is checked where it lies, and not through a server";
+        Err(Failure::usage(what)
+            .hint("--store names the store; `license history --verify` recomputes a log from here"))
     }
-}
-
-/// What no server does for others.
-fn on_the_store(what: &str) -> Failure {
-    Failure::usage(format!("{what} where the store lies, and not through a server"))
-        .hint("--store names the store")
 }
 
 /// Why a request failed, in our terms.

@@ -184,7 +184,7 @@ impl Licenses for Store {
         self.pool.info().map_err(|error| failure(&error))
     }
 
-    fn usage(&mut self, server: Option<&ServerName>) -> Result<Vec<Held>, Failure> {
+    fn usage(&mut self, server: Option<&ServerName>, _: bool) -> Result<Vec<Held>, Failure> {
         let held =
             self.pool.held(server.map(ServerName::as_str)).map_err(|error| failure(&error))?;
         let server = |held: &license_pool::Held| Some((*held.server).clone());

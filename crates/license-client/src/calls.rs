@@ -1,9 +1,9 @@
 //! The rest of the API, one method for each request that applications and the command line need.
 
 use license_types::{
-    Availability, InstallReceipt, IntoProductId, LicenseInfo, LicenseList, ProductId,
-    ReleaseReceipt, RenewListReceipt, RenewReceipt, RenewRequest, Retention, ServerList, SessionId,
-    SessionState, Token,
+    Availability, DateTime, InstallReceipt, IntoProductId, LicenseInfo, LicenseList, LicenseReport,
+    ProductId, ReleaseReceipt, RenewListReceipt, RenewReceipt, RenewRequest, Retention, ServerList,
+    SessionId, SessionState, Token,
 };
 use ureq::http::Method;
 
@@ -143,6 +143,21 @@ impl Client {
     pub fn history(&self, wanted: &Selection) -> Result<Entries, Error> {
         let question = question(Method::GET, format!("{}/history", license_path(self.named())));
         self.lines(wanted.narrow(question))
+    }
+
+    /// What became of each product on each day (UTC) that begins or ends between two instants, in
+    /// the order of the days.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn report(
+        &self,
+        from: Option<&DateTime>,
+        to: Option<&DateTime>,
+    ) -> Result<LicenseReport, Error> {
+        let question = question(Method::GET, format!("{}/report", license_path(self.named())));
+        let question = question.query("from", from.map(DateTime::as_str));
+        self.ask(&question.query("to", to.map(DateTime::as_str)))
     }
 
     fn lines<T>(&self, question: Question) -> Result<Lines<T>, Error> {

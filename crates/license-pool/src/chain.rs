@@ -26,37 +26,89 @@ pub struct ChainCheck {
     pub fault: Option<Error>,
 }
 
+impl ChainCheck {
+    /// Recomputes the chain over a history that somebody else tells, from its first entry to its
+    /// last; `reached` is told each entry. Nobody needs to be believed for that.
+    ///
+    /// # Errors
+    /// What the teller says. A chain that does not hold is no error but in the answer.
+    ///
+    /// ```
+    /// use license_pool::{ChainCheck, Pool, SAMPLE_LICENSE};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let check = ChainCheck::of(pool.history(), |_| ())?;
+    /// assert_eq!((check.first, check.last), (1, 1));
+    /// assert!(check.fault.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of<E>(
+        history: impl IntoIterator<Item = Result<license_types::Entry, E>>,
+        mut reached: impl FnMut(u64),
+    ) -> Result<ChainCheck, E> {
+        let mut walk = Walk::default();
+        for entry in history {
+            let entry = entry?;
+            let sequence = entry.sequence.get();
+            let followed = Entry::from_wire(entry)
+                .map_err(|fault| Error::LedgerFaulted { sequence, source: Arc::new(fault) })
+                .and_then(|entry| walk.follow(&entry));
+            if let Err(fault) = followed {
+                return Ok(walk.end(Some(fault)));
+            }
+            reached(sequence);
+        }
+        Ok(walk.end(None))
+    }
+}
+
 /// Reads on the caller's thread; `reached` is told after each page.
 pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Error> {
-    let (mut first, mut head) = (0, Head::default());
-    let fault = loop {
-        let after = head.sequence;
+    let mut walk = Walk::default();
+    loop {
+        let after = walk.head.sequence;
         let read = pool.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, PAGE));
         let page = match read.wait() {
-            Err(error @ Error::LedgerFaulted { .. }) => break Some(error),
+            Err(error @ Error::LedgerFaulted { .. }) => return Ok(walk.end(Some(error))),
             page => page?,
         };
-        let ended = page.len() < PAGE;
-        if first == 0 {
-            first = page.first().map_or(0, |entry| entry.sequence);
+        if let Err(fault) = page.iter().try_for_each(|entry| walk.follow(entry)) {
+            return Ok(walk.end(Some(fault)));
         }
-        let broken = page.iter().find(|entry| {
-            let follows = follows(entry, head);
-            if follows {
-                head = Head { sequence: entry.sequence, chain: entry.chain };
-            }
-            !follows
-        });
-        if let Some(entry) = broken {
-            let source = Arc::from(Box::from(fault(entry, head)));
-            break Some(Error::LedgerFaulted { sequence: entry.sequence, source });
+        reached(walk.head.sequence);
+        if page.len() < PAGE {
+            return Ok(walk.end(None));
         }
-        reached(head.sequence);
-        if ended {
-            break None;
+    }
+}
+
+/// How far a chain was followed.
+#[derive(Default)]
+struct Walk {
+    first: u64,
+    head: Head,
+}
+
+impl Walk {
+    /// Goes on to the next entry, if it is that.
+    fn follow(&mut self, entry: &Entry) -> Result<(), Error> {
+        if self.first == 0 {
+            self.first = entry.sequence;
         }
-    };
-    Ok(ChainCheck { first, last: head.sequence, chain: (*head.chain.bytes()).into(), fault })
+        if !follows(entry, self.head) {
+            let source = Arc::from(Box::from(fault(entry, self.head)));
+            return Err(Error::LedgerFaulted { sequence: entry.sequence, source });
+        }
+        self.head = Head { sequence: entry.sequence, chain: entry.chain };
+        Ok(())
+    }
+
+    fn end(self, fault: Option<Error>) -> ChainCheck {
+        let Walk { first, head } = self;
+        let chain = (*head.chain.bytes()).into();
+        ChainCheck { first, last: head.sequence, chain, fault }
+    }
 }
 
 /// Whether `entry` comes next after `head`. What the first of a log follows may be gone.

@@ -70,7 +70,7 @@ fn commands_act_through_a_server_as_on_the_store() {
 
         $ license usage
         TOKEN  PRODUCT                         SERVER  USER  HOST  ADDRESS    SINCE                 REASON
-            1  4D SQL Server 808464949 (0025)  -       ann   -     127.0.0.1  2026-01-05 10:00:00Z  CLIENT
+            1  4D SQL Server 808464949 (0025)  here    ann   -     127.0.0.1  2026-01-05 10:00:00Z  CLIENT
 
         $ license usage --server-name elsewhere
         nothing is retained
@@ -103,6 +103,39 @@ fn commands_act_through_a_server_as_on_the_store() {
         [exit code 3]
 
     "#]].assert_eq(&page.replace(id, "lk_admin"));
+}
+
+#[test]
+fn what_a_server_tells_of_the_past_and_of_others_is_what_the_store_tells() {
+    let (mut shell, _running) = remote();
+    for line in ["retain --product 0025 --session job-7", "release --session job-7"] {
+        assert_eq!(shell.run(line).exit, Exit::Done);
+    }
+    shell.clock.advance(jiff::SignedDuration::from_hours(24));
+    let lines = [
+        "report",
+        "report --json --since 2026-01-06",
+        "report --until 2026-01-05 --by month",
+        "report --since 2027-01-01 --json",
+        "servers",
+        "servers --json",
+        "history --verify --kind installed",
+    ];
+    let told = |shell: &Shell| lines.map(|line| shell.run(line).to_string());
+    let through = told(&shell);
+    shell.variables.remove(OsStr::new("LICENSE_SERVER"));
+    let direct = told(&shell);
+    assert_eq!(through, direct);
+    assert!(direct[0].contains("2026-01-05") && direct[4].contains("here"), "{direct:?}");
+    assert!(direct[6].contains("the chain holds from entry 1 to entry 3"), "{direct:?}");
+}
+
+#[test]
+fn a_store_is_not_checked_from_afar() {
+    let (shell, _running) = remote();
+    let output = shell.run("store check");
+    assert_eq!(output.exit, Exit::Usage, "{output}");
+    assert!(output.stderr.contains("--store"), "{output}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
         return exported(arguments, context);
     }
     let mut licenses = context.licenses()?;
-    let held = look(arguments, licenses.as_mut())?;
+    let held = look(arguments, licenses.as_mut(), context)?;
     if held.is_empty() && licenses.info()?.is_none() {
         context.nothing_installed();
     }
@@ -36,7 +36,8 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
     }
     context.data(&shown)?;
     while arguments.watch && context.wait(LOOK_AGAIN)?.is_continue() {
-        let now = text(look(arguments, licenses.as_mut())?, arguments, context);
+        let now = look(arguments, licenses.as_mut(), context)?;
+        let now = text(now, arguments, context);
         if context.env.stdout_is_terminal {
             context.data(REPAINT)?;
             context.data(&now)?;
@@ -48,8 +49,13 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
     Ok(Exit::Done)
 }
 
-fn look(arguments: &Usage, licenses: &mut dyn Licenses) -> Result<Vec<Held>, Failure> {
-    let mut held = licenses.usage(arguments.server_name.as_ref())?;
+fn look(
+    arguments: &Usage,
+    licenses: &mut dyn Licenses,
+    context: &Context<'_, '_>,
+) -> Result<Vec<Held>, Failure> {
+    // No record tells its server, so only the table does.
+    let mut held = licenses.usage(arguments.server_name.as_ref(), !context.json())?;
     held.retain(|held| {
         arguments.product.is_none_or(|product| product == held.retention.product_id)
     });
