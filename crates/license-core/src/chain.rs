@@ -3,10 +3,14 @@
 
 use std::{fmt, str::FromStr};
 
-use license_types::{Invalid, documented};
+use license_types::{
+    Batch, Invalid, LeaseSeconds, Principal, ProductId, Reason, ReleaseCause, Sequence, ServerName,
+    SessionId, Token, documented,
+};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Breach, Entry, Fault, Ledger};
+use crate::{Breach, Entry, Event, Fault, Ledger, Stamp, wire::count};
 
 /// A SHA-256.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,16 +45,21 @@ impl Digest {
     }
 
     pub(crate) fn from_wire(wire: &documented::Digest) -> Digest {
+        Digest::spelled(wire.as_str()).expect("a digest is 64 hexadecimal digits")
+    }
+
+    fn spelled(digits: &str) -> Option<Digest> {
         let nibble = |digit: u8| match digit {
-            b'0'..=b'9' => digit - b'0',
-            _ => digit.wrapping_sub(b'a').wrapping_add(10) & 0xf,
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
         };
-        let digits = wire.as_str().as_bytes();
+        let digits: &[u8; 64] = digits.as_bytes().try_into().ok()?;
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
-        Digest(bytes)
+        Some(Digest(bytes))
     }
 }
 
@@ -59,7 +68,10 @@ impl FromStr for Digest {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Digest, Invalid> {
-        documented::Digest::new(text).map(|digest| Digest::from_wire(&digest))
+        match Digest::spelled(text) {
+            Some(digest) => Ok(digest),
+            None => documented::Digest::new(text).map(|digest| Digest::from_wire(&digest)),
+        }
     }
 }
 
@@ -79,14 +91,110 @@ impl Entry {
     /// The chain value of this entry after `previous`: SHA-256 of the previous value's bytes and
     /// this entry's JSON, in which a digest stands for the description and the chain is left out.
     pub fn link(&self, previous: &Digest) -> Digest {
-        let json = serde_json::to_string(&self.to_wire_erased()).expect("entries have text keys");
-        // The chain is the last member of an entry, and a digest holds nothing that JSON escapes.
-        let (hashed, _) = json.rsplit_once(",\"chain\":").expect("every entry has a chain");
+        let json = match Linked::of(self) {
+            Some(linked) => linked.json(),
+            None => self.json_without_chain(),
+        };
         let mut hasher = Sha256::new();
         hasher.update(previous.bytes());
-        hasher.update(hashed);
-        hasher.update("}");
+        hasher.update(json);
         Digest::from_hasher(hasher)
+    }
+
+    fn json_without_chain(&self) -> String {
+        let mut json =
+            serde_json::to_string(&self.to_wire_erased()).expect("entries have text keys");
+        // The chain is the last member of an entry, and a digest holds nothing that JSON escapes.
+        let end = json.rfind(",\"chain\":").expect("every entry has a chain");
+        json.replace_range(end.., "}");
+        json
+    }
+}
+
+/// What entries mostly are, retentions and releases, as their JSON is hashed: written without a copy
+/// of what they hold.
+#[derive(Serialize)]
+struct Linked<'e> {
+    sequence: u64,
+    time: documented::DateTime,
+    server: &'e ServerName,
+    epoch: u64,
+    batch: &'e Batch,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<&'e Principal>,
+    event: LinkedEvent<'e>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+enum LinkedEvent<'e> {
+    Retained {
+        session_id: &'e SessionId,
+        product_id: ProductId,
+        product_name: &'e str,
+        product_used_count: u64,
+        product_balance: u64,
+        global_product_used_count: u64,
+        token: Token,
+        reason: &'e Reason,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lease_seconds: Option<LeaseSeconds>,
+        description_digest: documented::Digest,
+    },
+    Released {
+        token: Token,
+        session_id: &'e SessionId,
+        product_id: ProductId,
+        cause: ReleaseCause,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'e str>,
+    },
+}
+
+impl<'e> Linked<'e> {
+    fn of(entry: &'e Entry) -> Option<Linked<'e>> {
+        let event = match &entry.event {
+            Event::Retained(retained) => LinkedEvent::Retained {
+                session_id: &retained.session,
+                product_id: retained.product,
+                product_name: &retained.product_name,
+                product_used_count: count(retained.used_count).get(),
+                product_balance: count(retained.balance).get(),
+                global_product_used_count: count(retained.global_used_count).get(),
+                token: retained.token,
+                reason: &retained.reason,
+                lease_seconds: retained.lease_seconds,
+                description_digest: retained.identity.digest().to_wire(),
+            },
+            Event::Released(released) => LinkedEvent::Released {
+                token: released.token,
+                session_id: &released.session,
+                product_id: released.product,
+                cause: released.cause,
+                note: released.note.as_deref(),
+            },
+            Event::Installed(_)
+            | Event::Refused(_)
+            | Event::StateChanged { .. }
+            | Event::Described { .. }
+            | Event::Moved { .. }
+            | Event::Adopted { .. }
+            | Event::ClockCorrected => return None,
+        };
+        let Stamp { server, epoch, batch, principal } = &entry.stamp;
+        Some(Linked {
+            sequence: Sequence::new(entry.sequence).unwrap_or(Sequence::MAX).get(),
+            time: documented::DateTime::from(entry.time),
+            server,
+            epoch: count(*epoch).get(),
+            batch,
+            principal: principal.as_deref(),
+            event,
+        })
+    }
+
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("entries have text keys")
     }
 }
 
@@ -121,5 +229,51 @@ impl Ledger {
         // Whoever appended it wrote them down.
         self.take_figures();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use license_types::Session;
+
+    use super::*;
+    use crate::{Description, Identity, Released, Retained};
+
+    #[test]
+    fn what_entries_mostly_are_is_hashed_as_its_json() {
+        let session: Arc<SessionId> = Arc::new("job-7".parse().unwrap());
+        let product: ProductId = "0009".parse().unwrap();
+        let description = Description::new(Session::rest("ann", "job", "127.0.0.1"));
+        let retained = |lease_seconds| {
+            Event::Retained(Arc::new(Retained {
+                session: session.clone(),
+                product,
+                product_name: "4D \\ \n".into(),
+                used_count: 3,
+                balance: u64::MAX,
+                global_used_count: 7,
+                token: Token::new(5).unwrap(),
+                reason: Arc::new("why".parse().unwrap()),
+                lease_seconds,
+                identity: Identity::Kept(description.clone()),
+            }))
+        };
+        let released = |note: Option<&str>| {
+            let (session, note) = (session.clone(), note.map(Arc::from));
+            let (token, cause) = (Token::new(5).unwrap(), ReleaseCause::Revoked);
+            Event::Released(Released { token, session, product, cause, note })
+        };
+        let lease = Some(LeaseSeconds::new(60).unwrap());
+        let principal = Some(Arc::new("ann".parse::<Principal>().unwrap()));
+        let events =
+            [retained(None), retained(lease), released(None), released(Some("\"gone\"\u{7}"))];
+        for (event, principal) in events.into_iter().zip([None, principal].into_iter().cycle()) {
+            let stamp = Stamp { principal, ..Stamp::local() };
+            let entry =
+                Ledger::new().seal(event, &stamp, "2026-01-05T10:00:00.12Z".parse().unwrap());
+            assert_eq!(Linked::of(&entry).unwrap().json(), entry.json_without_chain());
+        }
     }
 }

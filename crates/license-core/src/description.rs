@@ -1,5 +1,6 @@
 //! What callers say of their sessions, with the digest that stands for it in the chain.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use license_types::{Session, SessionState, Token};
@@ -32,6 +33,35 @@ impl Description {
         let digest = Digest::of(text.as_bytes());
         let (state, has_token) = (session.state(), session.license_token().is_some());
         Description { text: text.into(), digest, state, has_token }
+    }
+
+    /// One that a log kept: the text as it was written, of which `digest` is the digest; `None`
+    /// where it is not, or where the text tells of no session. The session itself is read when
+    /// somebody wants it: most of what a log tells of is over.
+    ///
+    /// ```
+    /// use license_core::Description;
+    /// use license_types::Session;
+    ///
+    /// let description = Description::new(Session::rest("ann", "job-7", "127.0.0.1"));
+    /// let kept = Description::kept(description.text(), description.digest());
+    /// assert_eq!(kept.as_ref(), Some(&description));
+    /// assert_eq!(Description::kept("{}", description.digest()), None);
+    /// ```
+    pub fn kept(text: &str, digest: Digest) -> Option<Description> {
+        #[derive(serde::Deserialize)]
+        struct Told<'t> {
+            #[serde(borrow)]
+            state: Option<Cow<'t, str>>,
+            #[serde(rename = "licenseToken")]
+            token: Option<serde::de::IgnoredAny>,
+        }
+        if Digest::of(text.as_bytes()) != digest {
+            return None;
+        }
+        let told: Told<'_> = serde_json::from_str(text).ok()?;
+        let state = told.state.map(|state| state.parse()).transpose().ok()?;
+        Some(Description { text: text.into(), digest, state, has_token: told.token.is_some() })
     }
 
     /// One that was in a snapshot.

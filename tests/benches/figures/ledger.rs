@@ -26,25 +26,21 @@ use license_types::{ProductId, Session, SessionId};
 use crate::figure::{Bound, Figure, median};
 
 const SIZES: [usize; 5] = [10, 1_000, 10_000, 100_000, 1_000_000];
-/// Turns of each size, one after the other in rounds. Each is a sample of its own, so that a machine
-/// that does other things now and then moves no median.
+/// Turns of each size; each is a sample of its own, so that a machine that does other things now and
+/// then moves no median. One size comes after the other, as a server has one: the ledger and the bare
+/// table of a size share the caches, and of no other.
 const ROUNDS: usize = 1_000;
 /// Licenses that one turn releases and retains again.
 const EXCHANGES: usize = 256;
 
 pub(crate) fn measure(report: &mut dyn FnMut(Figure)) {
-    let mut worlds: Vec<World> = SIZES.into_iter().map(World::new).collect();
-    let mut ledger = vec![Vec::new(); SIZES.len()];
-    let mut bare = vec![Vec::new(); SIZES.len()];
-    for _ in 0..ROUNDS {
-        for (index, world) in worlds.iter_mut().enumerate() {
-            let (of_ledger, of_bare) = world.turn();
-            ledger[index].push(of_ledger);
-            bare[index].push(of_bare);
-        }
+    let (mut ledger, mut bare) = (Vec::new(), Vec::new());
+    for size in SIZES {
+        let mut world = World::new(size);
+        let (of_ledger, of_bare) = (0..ROUNDS).map(|_| world.turn()).unzip();
+        ledger.push(median(of_ledger));
+        bare.push(median(of_bare));
     }
-    let ledger: Vec<f64> = ledger.into_iter().map(median).collect();
-    let bare: Vec<f64> = bare.into_iter().map(median).collect();
     let yardstick = "bare hash table of integers, same choices, same run".to_owned();
     for (index, size) in SIZES.into_iter().enumerate() {
         report(Figure {
