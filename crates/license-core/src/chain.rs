@@ -174,6 +174,7 @@ impl<'e> Linked<'e> {
                 note: released.note.as_deref(),
             },
             Event::Installed(_)
+            | Event::Uninstalled { .. }
             | Event::Refused(_)
             | Event::StateChanged { .. }
             | Event::Described { .. }
