@@ -8,6 +8,7 @@ use license_core::{Command, Fault, Ledger, Refusal, Stamp};
 use license_types::ProductId;
 
 use crate::Error;
+use crate::lanes::Share;
 use crate::log::{Found, LedgerId, Turn, Which};
 use crate::queue::Attempt;
 use crate::refusals::Refusals;
@@ -52,7 +53,7 @@ impl Turns {
     ) -> Result<Turned<Written>, Error> {
         let waiting = waiters.iter().map(|(write, _)| *write);
         let licenses = distinct(writes.iter().chain(waiting).map(|write| &write.license));
-        let serving = self.actor.role == Role::Serving;
+        let (serving, share) = (self.actor.role == Role::Serving, self.actor.share);
         let elapsed = self.elapsed();
         self.take(&licenses, |moment| {
             refusals.begin();
@@ -60,6 +61,7 @@ impl Turns {
                 moment,
                 licenses: &licenses,
                 serving,
+                share,
                 waiters,
                 gathering: Gathering::default(),
                 refusals,
@@ -122,6 +124,7 @@ struct Batch<'a> {
     moment: Moment<'a>,
     licenses: &'a [Which],
     serving: bool,
+    share: Share,
     waiters: &'a [(&'a Write, Attempt)],
     gathering: Gathering,
     refusals: &'a mut Refusals,
@@ -144,6 +147,9 @@ impl Batch<'_> {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
+        if let Err(error) = self.share.check(id) {
+            return Ok(Err(error));
+        }
         let (gathered, first) = self.gathering.of(id, ledger);
         let stamp = Stamp { principal: write.principal.clone(), ..self.moment.stamp.clone() };
         let mut step = Step { ledger, stamp: &stamp, clock: self.moment.clock, gathered };

@@ -42,6 +42,7 @@ mod driver;
 mod error;
 mod history;
 mod install;
+mod lanes;
 mod leases;
 mod ledgers;
 pub mod log;

@@ -1,6 +1,5 @@
 //! How a pool is opened.
 
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -8,9 +7,9 @@ use std::time::Duration;
 use license_types::ServerName;
 
 use crate::archivist::{Archives, Keep};
+use crate::lanes::{Lanes, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
-use crate::request::Request;
 use crate::shared::Shared;
 use crate::turn::{Actor, Role, Turns};
 use crate::writer::Writer;
@@ -21,6 +20,10 @@ pub const LOCAL: &str = "local";
 
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
+
+/// So many connections to a database have those who serve many clients, unless told otherwise.
+#[cfg(feature = "postgres")]
+const CONNECTIONS: u8 = 4;
 
 const HISTORY: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -190,19 +193,22 @@ impl Options {
     /// # Errors
     /// See [`OpenError`]; a store that is refused is left as it is.
     pub fn open_url(self, url: &StoreUrl) -> Result<Pool, OpenError> {
-        let log: Box<dyn Log> = match url {
-            StoreUrl::Memory => Box::new(MemoryLog::default()),
+        let (log, connections): (Box<dyn Log>, _) = match url {
+            StoreUrl::Memory => (Box::new(MemoryLog::default()), 1),
             #[cfg(feature = "sqlite")]
             StoreUrl::Sqlite(path) => {
-                Box::new(crate::log::SqliteLog::open(path, !self.must_exist, self.patience)?)
+                let log = crate::log::SqliteLog::open(path, !self.must_exist, self.patience)?;
+                (Box::new(log), 1)
             }
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => {
                 let password = self.password.as_deref();
-                Box::new(crate::log::PostgresLog::open(url, password, !self.must_exist)?)
+                let log = crate::log::PostgresLog::open(url, password, !self.must_exist)?;
+                let usual = if self.serving { CONNECTIONS } else { 1 };
+                (Box::new(log), url.connections().unwrap_or(usual))
             }
         };
-        self.start(url.to_string(), log)
+        self.start(url.to_string(), log, connections)
     }
 
     /// Opens a pool on a log of your own.
@@ -210,7 +216,7 @@ impl Options {
     /// # Errors
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_log(self, log: impl Log + 'static) -> Result<Pool, OpenError> {
-        self.start("log:".to_owned(), Box::new(log))
+        self.start("log:".to_owned(), Box::new(log), 1)
     }
 
     /// Opens a pool on a log of your own that does nothing unless it is driven.
@@ -219,25 +225,32 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver("log:", Box::new(log), false)?;
-        let shared = Arc::new(Shared::new(sender, None));
-        Ok((Pool::new(shared, "log:".to_owned(), verifier, server), driver))
+        let Started { first, lanes, server, .. } = self.drivers("log:", Box::new(log), 1, false)?;
+        let shared = Arc::new(Shared::new(lanes, None));
+        Ok((Pool::new(shared, "log:".to_owned(), verifier, server), first))
     }
 
-    fn start(self, store: String, log: Box<dyn Log>) -> Result<Pool, OpenError> {
+    fn start(self, store: String, log: Box<dyn Log>, connections: u8) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let (driver, sender, server) = self.driver(&store, log, true)?;
-        let thread = thread::Builder::new()
-            .name("license-pool".to_owned())
-            .spawn(move || driver.run())
-            .map_err(OpenError::Thread)?;
-        Ok(Pool::new(Arc::new(Shared::new(sender, Some(thread))), store, verifier, server))
+        let Started { first, others, lanes, server } =
+            self.drivers(&store, log, connections, true)?;
+        let spawn = |driver: Driver| {
+            let thread = thread::Builder::new().name("license-pool".to_owned());
+            thread.spawn(move || driver.run()).map_err(OpenError::Thread)
+        };
+        for driver in others {
+            // The first one ends it.
+            spawn(driver)?;
+        }
+        let shared = Arc::new(Shared::new(lanes, Some(spawn(first)?)));
+        Ok(Pool::new(shared, store, verifier, server))
     }
 
-    fn driver(
+    fn drivers(
         self,
         store: &str,
         mut log: Box<dyn Log>,
+        connections: u8,
         threaded: bool,
     ) -> Result<Started, OpenError> {
         let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
@@ -274,18 +287,42 @@ impl Options {
         let server = Arc::new(name);
         // Whatever was asked for, no server does nothing but beat.
         let lease = self.lease.max(Duration::from_secs(1));
-        let actor = Actor { server: server.clone(), epoch, instance, role, lease };
-        let archives = Archives::new(self.clock.clone(), self.keep, threaded);
-        let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives)
-            .map_err(OpenError::Register)?;
-        let writer = Writer::new(turns, self.sleep, self.patience);
-        let (sender, requests) = mpsc::channel();
-        Ok((Driver::new(writer, self.clock, requests), sender, server))
+        let mut logs = vec![log];
+        while logs.len() < usize::from(connections) {
+            let Some(log) = logs[0].beside()? else { break };
+            logs.push(log);
+        }
+        let of = u8::try_from(logs.len()).expect("no more than there are connections");
+        let (senders, requests): (Vec<_>, Vec<_>) = logs.iter().map(|_| mpsc::channel()).unzip();
+        let lanes = Arc::new(Lanes::new(senders));
+        let driver = |(place, (log, requests))| {
+            let share = Share { place, of };
+            let (server, instance) = (server.clone(), instance.clone());
+            let actor = Actor { server, epoch, instance, role, share, lease };
+            let archives = Archives::new(self.clock.clone(), self.keep.clone(), threaded);
+            let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives)
+                .map_err(OpenError::Register)?;
+            let others = (share.is_first() && of > 1).then(|| lanes.clone());
+            let writer = Writer::new(turns, others, self.sleep, self.patience);
+            Ok(Driver::new(writer, self.clock.clone(), requests))
+        };
+        let drivers: Result<Vec<Driver>, OpenError> =
+            (0..of).zip(logs.into_iter().zip(requests)).map(driver).collect();
+        let mut drivers = drivers?.into_iter();
+        let first = drivers.next().expect("there is one at least");
+        Ok(Started { first, others: drivers.collect(), lanes, server })
     }
 }
 
-/// What drives a pool, the way to it, and the name that it acts under.
-type Started = (Driver, Sender<Request>, Arc<ServerName>);
+/// What a pool consists of.
+struct Started {
+    first: Driver,
+    /// Those that serve a share of the ledgers each, where one alone does not serve all.
+    others: Vec<Driver>,
+    lanes: Arc<Lanes>,
+    /// The name that it acts under.
+    server: Arc<ServerName>,
+}
 
 /// 16 hexadecimal digits that no other pool has.
 fn random() -> String {

@@ -48,6 +48,10 @@ impl Turns {
             }
             let stamp = Stamp { principal: list.principal.clone(), ..self.stamp_of_reader() };
             let ledger = self.ledgers.get(&list.license, &found[place(&licenses, &list.license)]);
+            let ledger = ledger.and_then(|(id, ledger)| {
+                self.actor.share.check(id)?;
+                Ok((id, ledger))
+            });
             outcomes.push(match ledger {
                 Err(error) => list.sessions.iter().map(|_| Err(error.clone())).collect(),
                 Ok((id, ledger)) => {

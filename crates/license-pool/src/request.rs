@@ -35,6 +35,25 @@ pub(crate) enum Request {
     Close(Box<dyn FnOnce() + Send>),
 }
 
+impl Request {
+    /// The license that it concerns, where it concerns one.
+    pub(crate) fn license(&self) -> Option<&Which> {
+        match self {
+            Request::Write(write) => Some(&write.license),
+            Request::Renew(renewal) => Some(&renewal.license),
+            Request::Read(read) => Some(&read.license),
+            Request::Watch(watch) => Some(&watch.license),
+            // A seat knows its ledger.
+            Request::SeatDropped(_)
+            | Request::Install(_)
+            | Request::Log(_)
+            | Request::Archivist(_)
+            | Request::Aside(_)
+            | Request::Close(_) => None,
+        }
+    }
+}
+
 pub(crate) type TakeArchivist = dyn FnOnce(Result<Option<Archivist>, OpenError>) + Send;
 
 pub(crate) type WithLog = dyn FnOnce(&mut dyn Log) + Send;

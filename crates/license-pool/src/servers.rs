@@ -75,8 +75,12 @@ impl Pool {
                 Ok((Turn { appends, ..Turn::default() }, Ok(clock)))
             });
             let corrected = corrected.flatten();
-            if corrected.is_err() {
-                writer.turns.trust_clock(before);
+            match (&corrected, &writer.lanes) {
+                (Err(_), _) => writer.turns.trust_clock(before),
+                (Ok(_), Some(lanes)) => {
+                    lanes.tell_others(|writer| drop(writer.turns.doubt_clock()));
+                }
+                (Ok(_), None) => {}
             }
             drop(sender.send(corrected));
         })));

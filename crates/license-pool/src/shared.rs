@@ -2,29 +2,29 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::lanes::Lanes;
 use crate::request::Request;
 
 pub(crate) struct Shared {
-    requests: Sender<Request>,
+    lanes: Arc<Lanes>,
     /// Whether a caller is async: then nothing may block its runtime.
     awaited: AtomicBool,
-    /// None where somebody else drives the pool.
+    /// The first of its writers, which ends the others; none where somebody else drives the pool.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Shared {
-    pub(crate) fn new(requests: Sender<Request>, writer: Option<JoinHandle<()>>) -> Shared {
-        Shared { requests, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
+    pub(crate) fn new(lanes: Arc<Lanes>, writer: Option<JoinHandle<()>>) -> Shared {
+        Shared { lanes, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
     }
 
-    /// Hands a request to the writer. Never blocks; after the pool was closed the request is
+    /// Hands a request to its writer. Never blocks; after the pool was closed the request is
     /// dropped, which its caller sees.
     pub(crate) fn send(&self, request: Request) {
-        let _ = self.requests.send(request);
+        self.lanes.send(request);
     }
 
     /// Notes that some caller waits as a future.

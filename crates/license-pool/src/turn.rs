@@ -10,6 +10,7 @@ use license_types::{Batch, ServerName, Token};
 
 use crate::archivist::{Archives, Archivist};
 use crate::commits::Commits;
+use crate::lanes::Share;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
@@ -34,6 +35,8 @@ pub(crate) struct Actor {
     /// Random; with the number of the turn it makes a batch id that nobody else makes.
     pub(crate) instance: String,
     pub(crate) role: Role,
+    /// The ledgers that it serves.
+    pub(crate) share: Share,
     /// The server's default lease.
     pub(crate) lease: Duration,
 }
@@ -94,7 +97,9 @@ impl Turns {
         mut archives: Archives,
     ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
-        archives.begin(&*log);
+        if actor.share.is_first() {
+            archives.begin(&*log);
+        }
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         // What the clock shows now is believed; what it shows later, only if it follows from that.
         let mut store_clock = StoreClock::default();
@@ -152,7 +157,7 @@ impl Turns {
     /// Gives back the server's name where nobody else will ever take it.
     pub(crate) fn leave(&mut self) {
         self.tell_refusals(true);
-        if self.actor.role == Role::Transient {
+        if self.actor.role == Role::Transient && self.actor.share.is_first() {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
@@ -169,6 +174,13 @@ impl Turns {
     pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
         let rows = self.log.beat(silences).map_err(Error::store);
         self.note(rows)
+    }
+
+    /// The ledgers in which a server serves sessions, of those that are served here.
+    pub(crate) fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, Error> {
+        let mut ledgers = self.log.serving(server).map_err(Error::store)?;
+        ledgers.retain(|id| self.actor.share.has(*id));
+        Ok(ledgers)
     }
 
     /// The time now, by the store's clock.
@@ -377,7 +389,8 @@ impl Turns {
 
     fn stamp(&mut self) -> Stamp {
         self.taken += 1;
-        let batch = format!("{}{:016x}", self.actor.instance, self.taken);
+        let Actor { instance, share, .. } = &self.actor;
+        let batch = format!("{instance}{:02x}{:014x}", share.place, self.taken);
         Stamp {
             server: self.actor.server.clone(),
             epoch: self.actor.epoch,

@@ -178,7 +178,7 @@ impl Writer {
     fn load_some(&mut self) -> Result<(), Error> {
         if self.upkeep.loading.is_none() {
             let own = self.turns.actor.server.clone();
-            let ledgers = self.turns.log.serving(&own).map_err(Error::store)?;
+            let ledgers = self.turns.serving(&own)?;
             self.upkeep.loading = Some(ledgers.into());
         }
         for _ in 0..LEDGERS_MAX {
@@ -251,7 +251,10 @@ impl Writer {
     /// Takes over, or ends, what one of the dead served, a few ledgers at a time.
     fn bury(&mut self) -> Result<(), Error> {
         let Some(Dead { row, silent }) = self.upkeep.dead.pop_front() else { return Ok(()) };
-        let ledgers = self.turns.log.serving(&row.name).map_err(Error::store)?;
+        let ledgers = self.turns.serving(&row.name)?;
+        if ledgers.is_empty() && !self.turns.actor.share.is_first() {
+            return Ok(());
+        }
         let some = &ledgers[..ledgers.len().min(LEDGERS_MAX)];
         let estate = Estate {
             from: Arc::new(row.name.clone()),
@@ -259,13 +262,18 @@ impl Writer {
             adopts: !row.transient,
             row: Some(row.clone()),
         };
-        let adopted = self.turns.settle(&estate, some)?;
+        let adopted = self.turns.settle(&estate, some).inspect_err(|_| {
+            // Whether it lives after all, or somebody else settles its affairs: the register tells.
+            if self.turns.actor.role != Role::Local {
+                self.upkeep.beat = self.upkeep.beat.min(self.turns.elapsed() + RETRY);
+            }
+        })?;
         for id in adopted {
             // It was noticed up to a third of a lease late.
             let before = if silent { self.turns.actor.lease / 3 } else { Duration::ZERO };
             self.vouch(id, before)?;
         }
-        let left = self.turns.log.serving(&row.name).map_err(Error::store)?;
+        let left = self.turns.serving(&row.name)?;
         if left.len() < ledgers.len() && !left.is_empty() {
             let mut row = row;
             row.instance.clear();
@@ -277,7 +285,7 @@ impl Writer {
     /// Takes over what single commands retained.
     pub(crate) fn adopt_local(&mut self) -> Result<(), Error> {
         let local = ServerName::new(LOCAL).expect("the name is short");
-        let ledgers = self.turns.log.serving(&local).map_err(Error::store)?;
+        let ledgers = self.turns.serving(&local)?;
         if ledgers.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Acts on the store for all that wait: a batch becomes one turn and one durable commit, and only
 //! then is anybody answered.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use license_types::{SessionId, Token};
 
 use crate::Error;
 use crate::commands::Written;
+use crate::lanes::Lanes;
 use crate::leases::Leases;
 use crate::log::LedgerId;
 use crate::queue::Queue;
@@ -29,6 +30,8 @@ pub(crate) struct Writer {
     pub(crate) turns: Turns,
     pub(crate) leases: Leases,
     pub(crate) upkeep: Upkeep,
+    /// The way to the other writers, where this is the first of several.
+    pub(crate) lanes: Option<Arc<Lanes>>,
     /// How many seats stand for a retention; it is released when the last of them is dropped.
     pub(crate) seats: BTreeMap<(LedgerId, Token), u64>,
     /// Releases of dropped seats that are still to be made.
@@ -47,11 +50,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(turns: Turns, sleep: Duration, patience: Duration) -> Writer {
+    pub(crate) fn new(
+        turns: Turns,
+        lanes: Option<Arc<Lanes>>,
+        sleep: Duration,
+        patience: Duration,
+    ) -> Writer {
         Writer {
             leases: Leases::new(sleep),
             upkeep: Upkeep::new(turns.actor.role),
             turns,
+            lanes,
             seats: BTreeMap::new(),
             unreleased: Vec::new(),
             undecided: Vec::new(),
@@ -81,7 +90,8 @@ impl Writer {
     pub(crate) fn close(&mut self) {
         self.give_up_undecided();
         self.dismiss();
-        if self.end_leases().is_ok() {
+        let others_ended = self.lanes.take().is_none_or(|lanes| lanes.end_others());
+        if self.end_leases().is_ok() && others_ended {
             self.turns.leave();
         }
         for closed in self.closing.drain(..) {
@@ -93,7 +103,10 @@ impl Writer {
     pub(crate) fn serve(&mut self, batch: Vec<Request>) {
         self.decide_undecided();
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
-        for request in batch {
+        self.locate(batch.iter());
+        let mut batch: VecDeque<Request> = batch.into();
+        while let Some(request) = batch.pop_front() {
+            let Some(request) = self.hand_on(request) else { continue };
             match request {
                 Request::Write(mut write) => {
                     if let Command::Retain(retain) = &mut write.command
@@ -123,6 +136,7 @@ impl Writer {
                 Request::Install(installation) => {
                     self.flush(mem::take(&mut waiting));
                     self.turns.install(installation);
+                    self.locate(batch.iter());
                 }
                 Request::Uninstall(uninstallation) => {
                     self.flush(mem::take(&mut waiting));

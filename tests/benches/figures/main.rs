@@ -11,6 +11,7 @@ mod http;
 mod ledger;
 mod noop;
 mod pool;
+mod postgres;
 mod renewals;
 mod sharing;
 mod validate;
@@ -22,13 +23,14 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 13] = [
+const MODULES: [(&[&str], Measure); 14] = [
     (&["P1", "P2", "P3"], http::measure),
     (&["P3"], pool::measure_latency),
     (&["P4"], pool::measure_group_commit),
     (&["P5"], sharing::measure),
     (&["P6"], pool::measure_held),
     (&["P6"], http::measure_held),
+    (&["P8"], postgres::measure),
     (&["P9"], http::measure_usage),
     (&["P6", "P7"], ledger::measure),
     (&["P10"], renewals::measure),

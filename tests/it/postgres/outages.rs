@@ -8,8 +8,9 @@ use license_core::{Entry, Event, Head, Ledger, Stamp};
 use license_pool::Error;
 use license_pool::log::{Append, Asked, LedgerId, Log, Mark, PostgresLog, Turn, TurnError, Which};
 
+use super::database::url;
 use super::proxy::{Cut, Proxy};
-use super::server::{self, Database, Server, until, url};
+use super::server::{self, Database, Server, until};
 use crate::pool::world::{holders, is_refused, license, options, retain};
 
 #[test]
@@ -22,7 +23,7 @@ fn a_commit_that_nobody_answered_is_found_out() {
 
         // A license that is not there yet: nobody can wait for the lock of its ledger.
         let first = Draft::new(&mut other, None);
-        proxy.cut(cut);
+        proxy.cut(cut.clone());
         let turn = first.append(&mut log);
         assert!(matches!(turn, Err(TurnError::Unknown(_))), "{turn:?}");
         assert_eq!(log.landed(&first.mark()).unwrap(), takes_place);
@@ -31,7 +32,7 @@ fn a_commit_that_nobody_answered_is_found_out() {
         }
 
         let next = Draft::new(&mut other, Some(LedgerId(database.number("min(id)", "ledger"))));
-        proxy.cut(cut);
+        proxy.cut(cut.clone());
         let turn = next.append(&mut log);
         assert!(matches!(turn, Err(TurnError::Unknown(_))), "{turn:?}");
         assert_eq!(log.landed(&next.mark()).unwrap(), takes_place);
@@ -48,14 +49,17 @@ fn a_caller_is_told_what_became_of_a_commit_without_an_answer() {
         let proxy = Proxy::new(&database);
         let pool = options().open(&proxy.address()).unwrap();
         let install = || pool.install(license("A", 1).as_bytes());
-        proxy.cut(cut);
+        proxy.cut(cut.clone());
         again(install);
-        proxy.cut(cut);
+        proxy.cut(cut.clone());
         let seat = again(|| retain(&pool, "0009", "one"));
         assert_eq!(seat.token().get(), 1);
         assert!(is_refused(retain(&pool, "0009", "two")));
         seat.keep();
-        proxy.cut(cut);
+        // Whoever is refused is told before it is written down.
+        let kinds = "SELECT kind FROM license.entry ORDER BY sequence";
+        until("the refusal is written down", || database.sql(kinds).ends_with("\nrefused"));
+        proxy.cut(cut.clone());
         // That it did not take place may be said to the first who asks, and is true then.
         match pool.release("one", None) {
             Ok(receipt) => assert_eq!(receipt.released.len(), 1),
@@ -65,7 +69,6 @@ fn a_caller_is_told_what_became_of_a_commit_without_an_answer() {
             }
         }
         assert!(database.open().check().unwrap().ledgers[0].sound);
-        let kinds = "SELECT kind FROM license.entry ORDER BY sequence";
         assert_eq!(database.sql(kinds), "installed\nretained\nrefused\nreleased");
     }
 }

@@ -5,15 +5,15 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
 
 use tempfile::TempDir;
 
-use super::server::{Database, Server, address, host, until};
+use super::server::{DEADLINE, Database, Server, address, host, until};
 
 /// What befalls the next commit.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone)]
 pub(crate) enum Cut {
     /// It never arrives.
     Before,
@@ -21,6 +21,26 @@ pub(crate) enum Cut {
     After,
     /// The same, but it arrives only when somebody waits for the lock that its transaction holds.
     Late,
+    /// It stands still, and never arrives once its test goes on.
+    Stalled(Arc<Mutex<Stall>>),
+}
+
+pub(crate) struct Stall {
+    arrived: mpsc::Sender<()>,
+    goes_on: mpsc::Receiver<()>,
+}
+
+/// A commit that stands still until this is dropped.
+pub(crate) struct Stalled {
+    arrived: mpsc::Receiver<()>,
+    _goes_on: mpsc::Sender<()>,
+}
+
+impl Stalled {
+    /// Waits until there is such a commit.
+    pub(crate) fn arrived(&self) {
+        self.arrived.recv_timeout(DEADLINE).expect("somebody commits");
+    }
 }
 
 pub(crate) struct Proxy {
@@ -53,6 +73,13 @@ impl Proxy {
     /// The database's address, through this.
     pub(crate) fn address(&self) -> String {
         address(&[host(self.folder.path())], &self.database.name)
+    }
+
+    /// Stalls the next commit.
+    pub(crate) fn stall(&self) -> Stalled {
+        let ((arrived, arrives), (go_on, goes_on)) = (mpsc::channel(), mpsc::channel());
+        self.cut(Cut::Stalled(Arc::new(Mutex::new(Stall { arrived, goes_on }))));
+        Stalled { arrived: arrives, _goes_on: go_on }
     }
 
     pub(crate) fn cut(&self, cut: Cut) {
@@ -107,16 +134,28 @@ impl Line {
     }
 
     fn cut(&self, cut: Cut, commit: &[u8], mut client: UnixStream, mut server: UnixStream) {
-        if cut == Cut::Before {
-            let _ = server.shutdown(Shutdown::Both);
-            return;
-        }
+        let late = match cut {
+            Cut::Before => {
+                let _ = server.shutdown(Shutdown::Both);
+                return;
+            }
+            Cut::Stalled(stall) => {
+                let stall = stall.lock().unwrap_or_else(PoisonError::into_inner);
+                stall.arrived.send(()).unwrap();
+                // Nothing is ever sent.
+                let _ = stall.goes_on.recv();
+                let _ = server.shutdown(Shutdown::Both);
+                return;
+            }
+            Cut::After => false,
+            Cut::Late => true,
+        };
         let mut rest = Vec::new();
         while rest.last().is_none_or(|message: &Vec<u8>| message[0] != b'S') {
             rest.push(message(&mut client, true).unwrap());
         }
         let _ = client.shutdown(Shutdown::Both);
-        if cut == Cut::Late {
+        if late {
             let waiting = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
             let there = self.server.upgrade().unwrap();

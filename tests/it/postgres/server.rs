@@ -1,5 +1,5 @@
-//! PostgreSQL servers of the tests' own, from the installed binaries: each in a folder that goes with
-//! it, reached by a socket in that folder, so that no port is taken.
+//! PostgreSQL servers of our own, from the installed binaries: each in a folder that goes with it,
+//! reached by a socket in that folder, so that no port is taken. For tests and for measurements.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,11 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use license_pool::log::{PostgresLog, PostgresUrl};
-use license_pool::{Options, Pool, StoreUrl};
 use tempfile::TempDir;
-
-use crate::pool::world::options;
 
 /// A machine that is busy with other tests is slow; one that hangs is told apart by this.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -185,19 +181,6 @@ impl Database {
         address(&[self.server.host()], &self.name)
     }
 
-    /// A pool with a clock that stands still.
-    pub(crate) fn open(&self) -> Pool {
-        self.open_as(options())
-    }
-
-    pub(crate) fn open_as(&self, options: Options) -> Pool {
-        options.open(&self.address()).unwrap()
-    }
-
-    pub(crate) fn log(&self) -> PostgresLog {
-        PostgresLog::open(&url(&self.address()), None, true).unwrap()
-    }
-
     pub(crate) fn sql(&self, text: &str) -> String {
         self.server.sql(&self.name, text)
     }
@@ -211,13 +194,6 @@ pub(crate) fn address(hosts: &[String], database: &str) -> String {
 /// A folder with a socket, as an address writes a host.
 pub(crate) fn host(folder: &Path) -> String {
     folder.to_str().unwrap().replace('/', "%2F")
-}
-
-pub(crate) fn url(address: &str) -> PostgresUrl {
-    match address.parse().unwrap() {
-        StoreUrl::Postgres(url) => url,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// Waits until something holds.

@@ -275,6 +275,15 @@ pub trait Log: Send {
         None
     }
 
+    /// Another handle on the same store that acts as the same server, and takes turns of other ledgers
+    /// beside this one. None where all turns must be taken by one.
+    ///
+    /// # Errors
+    /// When the store cannot be opened again.
+    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(None)
+    }
+
     /// Another handle on the same store, to work beside this one; it acts as no server. None where
     /// there can be no other.
     ///

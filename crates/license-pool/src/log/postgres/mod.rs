@@ -9,10 +9,17 @@
 //! hold; the statements lie in `sql/` and `schema.sql` beside this file's source.
 //!
 //! - **A turn** is one `READ COMMITTED` transaction of two trips. The first locks the server's own
-//!   row (`FOR SHARE`), the row of every ledger asked for (`FOR UPDATE`, in the order of their ids)
+//!   row (`FOR KEY SHARE`, which a beat does not wait for, and whoever takes the name does, by `FOR
+//!   UPDATE`), the row of every ledger asked for (`FOR UPDATE`, in the order of their ids)
 //!   and, where a license is not there yet, the store's only row; then it reads what is new. A
 //!   statement after those locks must see everything that was committed by who held them before.
-//!   The second trip inserts the entries sets the heads and commits.
+//!   The second trip inserts the entries, sets the heads and commits.
+//! - **Several connections**: a server that serves many clients takes the turns of different ledgers
+//!   on four connections, or as many as the address says by `connections=N`; a pool that serves none
+//!   has one. Each ledger belongs to one of them. So a ledger whose row somebody else holds, or a
+//!   connection that is lost in a commit, keeps only the ledgers of one connection waiting, and the
+//!   others' commits share the disk's time. What one turn writes to several ledgers of a connection
+//!   is one transaction.
 //! - **A catch-up** is one `REPEATABLE READ READ ONLY` transaction of one trip, and sees every commit
 //!   that anybody was told of before it began. A replica that lags is never asked: of several hosts,
 //!   only one that takes writes is used.
@@ -43,10 +50,12 @@ use jiff::Timestamp;
 use license_core::{Entry, Figure};
 use license_types::ServerName;
 use tokio::runtime::{self, Handle, Runtime};
+use tokio_postgres::types::ToSql;
 
 use self::connection::{Connection, FORMAT, Purpose, Trip};
 use self::error::Trouble;
 use self::news::{Question, name, sequence};
+use self::register::Served;
 use self::row::{Column, escaped, unescaped};
 use self::statements::Statements;
 use self::url::Target;
@@ -114,6 +123,23 @@ impl PostgresLog {
             connection: Some(connection),
             unsettled: true,
             server: None,
+        })
+    }
+
+    /// A handle with a connection of its own, once it needs one, that acts as `server`.
+    fn handle(&self, server: Option<Server>) -> Result<PostgresLog, OpenError> {
+        let failed = |error: std::io::Error| OpenError::Unavailable {
+            store: self.url.to_string(),
+            source: error.into(),
+        };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        Ok(PostgresLog {
+            url: self.url.clone(),
+            targets: self.targets.clone(),
+            runtime: Some(runtime.map_err(failed)?),
+            connection: None,
+            unsettled: true,
+            server,
         })
     }
 
@@ -348,8 +374,12 @@ impl Log for PostgresLog {
             if let Some(target) = sealed_to {
                 return Ok(Err(LogError::Sealed { target: unescaped(target).into() }));
             }
-            let rows = connection.ask(&connection.statements.register, &values).await?;
+            let Statements { begin_turn, hold_server, register, .. } = &connection.statements;
+            let taking: &Trip<'_> =
+                &[(begin_turn, &[]), (hold_server, &[&name]), (register, &values)];
+            let rows = connection.trip(taking).await?.pop().unwrap_or_default();
             let epoch: i64 = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+            connection.commit(&[]).await?;
             Ok(Ok(u64::try_from(epoch).map_err(|_| Trouble::Nonsense)?))
         };
         let epoch = aside(|| self.read("register the server", register))??;
@@ -407,20 +437,12 @@ impl Log for PostgresLog {
         Some(self)
     }
 
+    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(Some(Box::new(self.handle(self.server.clone())?)))
+    }
+
     fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
-        let failed = |error: std::io::Error| OpenError::Unavailable {
-            store: self.url.to_string(),
-            source: error.into(),
-        };
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Some(Box::new(PostgresLog {
-            url: self.url.clone(),
-            targets: self.targets.clone(),
-            runtime: Some(runtime.map_err(failed)?),
-            connection: None,
-            unsettled: true,
-            server: None,
-        })))
+        Ok(Some(Box::new(self.handle(None)?)))
     }
 
     fn format(&mut self) -> Result<u64, LogError> {
@@ -458,17 +480,20 @@ async fn write(connection: &Connection, turn: &Turn) -> Result<(), TurnError> {
     for append in appends {
         ledgers.push(point(connection, append).await.map_err(dropped("write"))?);
     }
-    if !ends.is_empty() || appends.iter().any(|append| !append.serving.is_empty()) {
-        register::serve(connection, &ledgers, appends).await.map_err(dropped("write"))?;
-    }
     figure::insert(connection, &ledgers, appends).await.map_err(dropped("write"))?;
     let columns = row::columns(&ledgers, appends);
     let values: Vec<_> = columns.iter().map(Column::parameter).collect();
     let (ids, sequences, chains) = row::heads(&ledgers, appends);
-    let statements = &connection.statements;
-    let write: &Trip<'_> =
-        &[(&statements.insert, &values), (&statements.heads, &[&ids, &sequences, &chains])];
-    let committed = connection.commit(write).await;
+    let Served { begun, ceased } = Served::of(&ledgers, appends);
+    let Statements { insert, heads, serve, cease, forget_ended, .. } = &connection.statements;
+    let heads_values: [&(dyn ToSql + Sync); 3] = [&ids, &sequences, &chains];
+    let (begun, ceased): ([&(dyn ToSql + Sync); 2], [&(dyn ToSql + Sync); 2]) =
+        ([&begun.0, &begun.1], [&ceased.0, &ceased.1]);
+    let mut write = vec![(insert, &*values), (heads, &heads_values)];
+    if !ends.is_empty() || appends.iter().any(|append| !append.serving.is_empty()) {
+        write.extend([(serve, &begun[..]), (cease, &ceased[..]), (forget_ended, &[])]);
+    }
+    let committed = connection.commit(&write).await;
     // Whatever went wrong, only a look at the store tells what became of the commit.
     committed.map_err(|trouble| TurnError::Unknown(trouble.into_log("commit")))
 }

@@ -52,9 +52,12 @@ pub(super) async fn end(connection: &Connection, ends: &[ServerRow]) -> Result<(
         let (name, epoch, beat) =
             (escaped(row.name.as_str().into()), sequence(row.epoch), sequence(row.beat));
         let values = [&&*name as _, &epoch as _, &row.instance as _, &beat as _];
-        let ended = connection.ask(&connection.statements.end_server, &values).await;
+        let Statements { hold_server, end_server, .. } = &connection.statements;
+        let ended = connection.trip(&[(hold_server, &[&&*name]), (end_server, &values)]).await;
         let ended = ended
-            .map_err(|trouble| TurnError::Dropped(trouble.into_log("end a server's epoch")))?;
+            .map_err(|trouble| TurnError::Dropped(trouble.into_log("end a server's epoch")))?
+            .pop()
+            .unwrap_or_default();
         if ended.is_empty() {
             let server = row.name.to_string();
             return Err(TurnError::Dropped(LogError::Alive { server }));
@@ -63,21 +66,25 @@ pub(super) async fn end(connection: &Connection, ends: &[ServerRow]) -> Result<(
     Ok(())
 }
 
-/// Notes who begins or ceases to serve sessions, and forgets who serves nothing more.
-pub(super) async fn serve(
-    connection: &Connection,
-    ledgers: &[LedgerId],
-    appends: &[Append],
-) -> Result<(), Trouble> {
-    let Statements { serve, cease, forget_ended, .. } = &connection.statements;
-    for (ledger, append) in ledgers.iter().zip(appends) {
-        for (server, serves) in &append.serving {
-            let name = escaped(server.as_str().into());
-            let change = if *serves { serve } else { cease };
-            connection.ask(change, &[&&*name, &ledger.0]).await?;
+/// Who begins or ceases to serve sessions of which ledgers, as the statements take it.
+#[derive(Default)]
+pub(super) struct Served {
+    pub(super) begun: (Vec<String>, Vec<i64>),
+    pub(super) ceased: (Vec<String>, Vec<i64>),
+}
+
+impl Served {
+    pub(super) fn of(ledgers: &[LedgerId], appends: &[Append]) -> Served {
+        let mut served = Served::default();
+        for (ledger, append) in ledgers.iter().zip(appends) {
+            for (server, serves) in &append.serving {
+                let changed = if *serves { &mut served.begun } else { &mut served.ceased };
+                changed.0.push(escaped(server.as_str().into()).into_owned());
+                changed.1.push(ledger.0);
+            }
         }
+        served
     }
-    connection.ask(forget_ended, &[]).await.map(drop)
 }
 
 pub(super) fn silences(ledger: LedgerId, rows: &[Row]) -> Result<Vec<Silence>, Trouble> {

@@ -52,6 +52,7 @@ statements! {
     format,
     heads,
     hear,
+    hold_server,
     hush,
     insert,
     keep,

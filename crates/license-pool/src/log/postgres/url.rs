@@ -12,7 +12,9 @@ use crate::url::masked;
 /// `postgres://USER@HOST[:PORT][,HOST[:PORT]…]/DATABASE[?OPTION=VALUE&…]`.
 ///
 /// Several hosts are tried in turn, and the first that takes writes is used, so a store is found
-/// again after a failover. What it shows never holds a password.
+/// again after a failover. `connections=N` says over how many connections a server spreads its
+/// ledgers: what one of them waits for does not hold the others up. What it shows never holds a
+/// password.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostgresUrl(String);
 
@@ -34,6 +36,12 @@ impl PostgresUrl {
         Ok(url)
     }
 
+    /// Over how many connections ledgers are spread, where it says so.
+    pub(crate) fn connections(&self) -> Option<u8> {
+        let (_, query) = self.0.split_once('?')?;
+        Options::parse(query).ok()?.connections
+    }
+
     /// The servers to try, in order.
     pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
         let (scheme, rest) = self.0.split_once("://").ok_or("it lacks `://`")?;
@@ -49,7 +57,7 @@ impl PostgresUrl {
             Some((user, hosts)) => (format!("{user}@"), hosts),
             None => (String::new(), authority),
         };
-        let Options { tls, authorities, others } = Options::parse(query)?;
+        let Options { tls, authorities, others, connections: _ } = Options::parse(query)?;
         let target = |host: &str| {
             let url = format!("{scheme}://{user}{host}{path}?{others}");
             let mut config: Config = url.parse().map_err(|error| reason(&error))?;
@@ -74,6 +82,9 @@ impl PostgresUrl {
     }
 }
 
+/// More would only take them from other servers.
+const CONNECTIONS_MAX: u8 = 64;
+
 const NO_AUTHORITIES: &str = "the connection would be encrypted, and nothing says whom to believe: \
     add `sslrootcert=FILE`, certificates of authorities in PEM (on Debian, those of the system are \
     in /etc/ssl/certs/ca-certificates.crt), or, on a network that you trust, `sslmode=disable`";
@@ -83,6 +94,7 @@ const NO_AUTHORITIES: &str = "the connection would be encrypted, and nothing say
 struct Options {
     tls: Option<bool>,
     authorities: Option<PathBuf>,
+    connections: Option<u8>,
     others: String,
 }
 
@@ -102,6 +114,14 @@ impl Options {
                             .to_owned(),
                     );
                 }
+                Some(("connections", number)) => match number.parse() {
+                    Ok(number @ 1..=CONNECTIONS_MAX) => options.connections = Some(number),
+                    Ok(_) | Err(_) => {
+                        return Err(format!(
+                            "`connections` is a number from 1 to {CONNECTIONS_MAX}"
+                        ));
+                    }
+                },
                 Some(("sslrootcert", path)) => options.authorities = Some(path.into()),
                 _ => others.push(option),
             }

@@ -1,0 +1,151 @@
+//! The ledgers of a store, spread over several writers with a connection each: what one of them waits
+//! for holds no other up, and their commits overlap. They are one server to everybody else; between
+//! them a ledger is served by one alone, which judges its leases.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{PoisonError, RwLock};
+
+use crate::Error;
+use crate::log::{Asked, Found, LedgerId, LogError, Which};
+use crate::request::Request;
+use crate::turn::distinct;
+use crate::writer::Writer;
+
+/// The ledgers that one writer serves, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Its place among the writers.
+    pub(crate) place: u8,
+    /// How many there are.
+    pub(crate) of: u8,
+}
+
+impl Share {
+    pub(crate) fn has(self, id: LedgerId) -> bool {
+        place(id, self.of) == self.place
+    }
+
+    /// Whether its writer does what concerns no single ledger.
+    pub(crate) fn is_first(self) -> bool {
+        self.place == 0
+    }
+
+    /// Whether a command that was to be decided in this ledger was brought to the right writer.
+    ///
+    /// # Errors
+    /// When it was not known where its license leads, until now.
+    pub(crate) fn check(self, id: LedgerId) -> Result<(), Error> {
+        if self.has(id) {
+            return Ok(());
+        }
+        let source = "it was installed at this moment: ask again".into();
+        Err(Error::store(LogError::Unavailable { action: "find the license", source }))
+    }
+}
+
+/// Where a ledger is served.
+fn place(id: LedgerId, of: u8) -> u8 {
+    let place = id.0.unsigned_abs() % u64::from(of);
+    u8::try_from(place).expect("a remainder is smaller than its divisor")
+}
+
+/// The way to every writer.
+pub(crate) struct Lanes {
+    writers: Vec<Sender<Request>>,
+    /// Who serves each license that was ever asked for. A license leads to the same ledger for good.
+    known: RwLock<HashMap<Which, u8>>,
+}
+
+impl Lanes {
+    pub(crate) fn new(writers: Vec<Sender<Request>>) -> Lanes {
+        Lanes { writers, known: RwLock::default() }
+    }
+
+    /// Hands a request to who serves its ledger, or to the first, who finds out. After the pool was
+    /// closed it is dropped, which its caller sees.
+    pub(crate) fn send(&self, request: Request) {
+        let place = self.place(&request).unwrap_or(0);
+        let _ = self.writers[usize::from(place)].send(request);
+    }
+
+    fn place(&self, request: &Request) -> Option<u8> {
+        let of = u8::try_from(self.writers.len()).expect("a server has few connections");
+        match request {
+            _ if of == 1 => Some(0),
+            Request::SeatDropped(seat) => Some(place(seat.ledger, of)),
+            _ => self.knows(request.license()?),
+        }
+    }
+
+    fn knows(&self, license: &Which) -> Option<u8> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(license).copied()
+    }
+
+    fn note(&self, asked: Vec<Asked>, found: &[Found], of: u8) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (asked, found) in asked.into_iter().zip(found) {
+            if let Some(id) = found.ledger() {
+                known.insert(asked.license, place(id, of));
+            }
+        }
+    }
+
+    /// Has every writer but the first do something.
+    pub(crate) fn tell_others(&self, act: impl Fn(&mut Writer) + Clone + Send + 'static) {
+        for writer in &self.writers[1..] {
+            let _ = writer.send(Request::Aside(Box::new(act.clone())));
+        }
+    }
+
+    /// Ends every writer but the first, once what they were asked before is done; says whether what
+    /// they vouched for ended as well.
+    pub(crate) fn end_others(&self) -> bool {
+        let (ended, ends) = channel();
+        self.tell_others(move |writer| {
+            let _ = ended.send(writer.end_leases().is_ok());
+        });
+        let (closed, closes) = channel();
+        for writer in &self.writers[1..] {
+            let closed = closed.clone();
+            let close = move || {
+                let _ = closed.send(());
+            };
+            let _ = writer.send(Request::Close(Box::new(close)));
+        }
+        drop(closed);
+        // One that has ended drops what it was sent.
+        closes.iter().for_each(drop);
+        ends.iter().filter(|ended| *ended).count() + 1 == self.writers.len()
+    }
+}
+
+impl Writer {
+    /// Finds out who serves the licenses that nobody asked for before.
+    pub(crate) fn locate<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
+        let Some(lanes) = self.lanes.clone() else { return };
+        let licenses = requests.filter_map(Request::license);
+        let unknown = distinct(licenses.filter(|license| lanes.knows(license).is_none()));
+        if unknown.is_empty() {
+            return;
+        }
+        let asked = |license| Asked { license, known: None };
+        let asked: Vec<Asked> = unknown.into_iter().map(asked).collect();
+        // What the store does not tell now is asked again when it is asked for again.
+        if let Ok(news) = self.turns.log.catch_up(&asked) {
+            lanes.note(asked, &news.found, self.turns.actor.share.of);
+        }
+    }
+
+    /// Hands on what another writer serves; gives back what is this one's to do.
+    pub(crate) fn hand_on(&self, request: Request) -> Option<Request> {
+        let Some(lanes) = &self.lanes else { return Some(request) };
+        match lanes.place(&request) {
+            None | Some(0) => Some(request),
+            Some(_) => {
+                lanes.send(request);
+                None
+            }
+        }
+    }
+}
