@@ -78,7 +78,9 @@ impl Pool {
             match (&corrected, &writer.lanes) {
                 (Err(_), _) => writer.turns.trust_clock(before),
                 (Ok(_), Some(lanes)) => {
-                    lanes.tell_others(|writer| drop(writer.turns.doubt_clock()));
+                    lanes.tell_others(|writer| {
+                        writer.turns.doubt_clock();
+                    });
                 }
                 (Ok(_), None) => {}
             }

@@ -154,6 +154,25 @@ fn what_a_dead_server_served_is_taken_over_on_every_connection() {
 }
 
 #[test]
+fn what_is_asked_in_one_breath_with_an_installation_follows_it() {
+    let Some(database) = server::database() else { return };
+    let clock = clock();
+    let options = || Pool::options().clock(clock.clone()).server("east".parse().unwrap()).serving();
+    let pool = options().open(&format!("{}?connections=3", database.address())).unwrap();
+    // The first ledger belongs to the second connection.
+    let installed = pool.install_with(license("A", 2).as_bytes(), Default::default());
+    let granted = pool.grant(leased(), None);
+    installed.wait().unwrap();
+    assert_eq!(granted.wait().unwrap().receipt.retention.token.get(), 1);
+    // Were its lease judged by another than who hears it, it would end.
+    for _ in 0..9 {
+        clock.advance(jiff::SignedDuration::from_secs(60));
+        assert_eq!(pool.renew("one", None).unwrap().held.len(), 1);
+    }
+    assert_eq!(database.sql("SELECT count(*) FROM license.entry"), "2");
+}
+
+#[test]
 fn an_address_that_names_an_odd_number_of_connections_is_refused() {
     for number in ["0", "65", "-1", "many", ""] {
         let address = format!("postgres://ann@localhost/x?connections={number}");
