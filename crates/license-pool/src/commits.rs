@@ -1,6 +1,7 @@
 //! What the commits of a pool were like: how much each made durable, and how long it took. For
 //! monitoring; nothing is decided by it.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::request::Request;
@@ -88,7 +89,8 @@ impl Pool {
     pub fn commits(&self) -> Pending<Commits> {
         let (sender, pending) = Pending::new(self.shared.clone());
         self.shared.send(Request::Aside(Box::new(move |writer| {
-            let commits: Result<Commits, Error> = Ok(writer.turns.commits.clone());
+            let commits = writer.turns.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            let commits: Result<Commits, Error> = Ok(commits.clone());
             drop(sender.send(commits));
         })));
         pending

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{PoisonError, RwLock};
 
 use crate::Error;
-use crate::log::{Asked, Found, LedgerId, LogError, Which};
+use crate::log::{Asked, LedgerId, LogError, Which};
 use crate::request::Request;
 use crate::turn::distinct;
 use crate::writer::Writer;
@@ -39,7 +39,7 @@ impl Share {
         if self.has(id) {
             return Ok(());
         }
-        let source = "it was installed at this moment: ask again".into();
+        let source = "it was installed or uninstalled at this moment: ask again".into();
         Err(Error::store(LogError::Unavailable { action: "find the license", source }))
     }
 }
@@ -53,7 +53,8 @@ fn place(id: LedgerId, of: u8) -> u8 {
 /// The way to every writer.
 pub(crate) struct Lanes {
     writers: Vec<Sender<Request>>,
-    /// Who serves each license that was ever asked for. A license leads to the same ledger for good.
+    /// Who serves each license that was ever asked for. A number leads to the same ledger for good;
+    /// the only license may be another one day, which whoever is asked for it in vain notes.
     known: RwLock<HashMap<Which, u8>>,
 }
 
@@ -82,13 +83,13 @@ impl Lanes {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(license).copied()
     }
 
-    fn note(&self, asked: Vec<Asked>, found: &[Found], of: u8) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for (asked, found) in asked.into_iter().zip(found) {
-            if let Some(id) = found.ledger() {
-                known.insert(asked.license, place(id, of));
-            }
-        }
+    fn note(&self, license: Which, place: u8) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(license, place);
+    }
+
+    /// Another license may be the only one now.
+    fn forget_only(&self) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&Which::Only);
     }
 
     /// Has every writer but the first do something.
@@ -123,7 +124,8 @@ impl Lanes {
 impl Writer {
     /// Finds out who serves the licenses that nobody asked for before.
     pub(crate) fn locate<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
-        let Some(lanes) = self.lanes.clone() else { return };
+        let share = self.turns.actor.share;
+        let Some(lanes) = self.lanes.clone().filter(|_| share.is_first()) else { return };
         let licenses = requests.filter_map(Request::license);
         let unknown = distinct(licenses.filter(|license| lanes.knows(license).is_none()));
         if unknown.is_empty() {
@@ -132,20 +134,39 @@ impl Writer {
         let asked = |license| Asked { license, known: None };
         let asked: Vec<Asked> = unknown.into_iter().map(asked).collect();
         // What the store does not tell now is asked again when it is asked for again.
-        if let Ok(news) = self.turns.log.catch_up(&asked) {
-            lanes.note(asked, &news.found, self.turns.actor.share.of);
+        let Ok(news) = self.turns.log.catch_up(&asked) else { return };
+        for (asked, found) in asked.into_iter().zip(&news.found) {
+            if let Some(id) = found.ledger() {
+                lanes.note(asked.license, place(id, share.of));
+            }
+        }
+    }
+
+    /// Finds out anew what is asked for after a license was installed or uninstalled.
+    pub(crate) fn locate_again<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
+        if let Some(lanes) = &self.lanes {
+            lanes.forget_only();
+        }
+        self.locate(requests);
+    }
+
+    /// Notes where the only license leads, if this one was asked for it in vain.
+    pub(crate) fn note_only(&self) {
+        let share = self.turns.actor.share;
+        let Some(lanes) = &self.lanes else { return };
+        if let Some(id) = self.turns.ledgers.lead_of(&Which::Only).filter(|id| !share.has(*id)) {
+            lanes.note(Which::Only, place(id, share.of));
         }
     }
 
     /// Hands on what another writer serves; gives back what is this one's to do.
     pub(crate) fn hand_on(&self, request: Request) -> Option<Request> {
-        let Some(lanes) = &self.lanes else { return Some(request) };
-        match lanes.place(&request) {
-            None | Some(0) => Some(request),
-            Some(_) => {
+        match self.lanes.as_ref().map(|lanes| (lanes, lanes.place(&request))) {
+            Some((lanes, Some(place))) if self.turns.actor.share.is_first() && place > 0 => {
                 lanes.send(request);
                 None
             }
+            _ => Some(request),
         }
     }
 }

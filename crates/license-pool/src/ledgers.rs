@@ -206,6 +206,11 @@ impl Ledgers {
         self.leads.insert(license, id);
     }
 
+    /// Where a license led when it was last asked for.
+    pub(crate) fn lead_of(&self, license: &Which) -> Option<LedgerId> {
+        self.leads.get(license).copied()
+    }
+
     /// Whether a ledger is in memory.
     pub(crate) fn is_known(&self, id: LedgerId) -> bool {
         self.memory.contains_key(&id)

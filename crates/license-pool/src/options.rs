@@ -1,12 +1,13 @@
 //! How a pool is opened.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use license_types::ServerName;
 
 use crate::archivist::{Archives, Keep};
+use crate::commits::Commits;
 use crate::lanes::{Lanes, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
@@ -238,11 +239,10 @@ impl Options {
             let thread = thread::Builder::new().name("license-pool".to_owned());
             thread.spawn(move || driver.run()).map_err(OpenError::Thread)
         };
-        for driver in others {
-            // The first one ends it.
-            spawn(driver)?;
-        }
-        let shared = Arc::new(Shared::new(lanes, Some(spawn(first)?)));
+        // The first one ends the others, and is there to do it.
+        let first = spawn(first)?;
+        let shared = Arc::new(Shared::new(lanes, Some(first)));
+        others.into_iter().try_for_each(|driver| spawn(driver).map(drop))?;
         Ok(Pool::new(shared, store, verifier, server))
     }
 
@@ -295,15 +295,17 @@ impl Options {
         let of = u8::try_from(logs.len()).expect("no more than there are connections");
         let (senders, requests): (Vec<_>, Vec<_>) = logs.iter().map(|_| mpsc::channel()).unzip();
         let lanes = Arc::new(Lanes::new(senders));
+        let commits = Arc::new(Mutex::new(Commits::new()));
         let driver = |(place, (log, requests))| {
             let share = Share { place, of };
             let (server, instance) = (server.clone(), instance.clone());
             let actor = Actor { server, epoch, instance, role, share, lease };
             let archives = Archives::new(self.clock.clone(), self.keep.clone(), threaded);
-            let turns = Turns::new(log, self.clock.clone(), actor, self.loaded_max, archives)
+            let (clock, commits) = (self.clock.clone(), commits.clone());
+            let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits)
                 .map_err(OpenError::Register)?;
-            let others = (share.is_first() && of > 1).then(|| lanes.clone());
-            let writer = Writer::new(turns, others, self.sleep, self.patience);
+            let lanes = (of > 1).then(|| lanes.clone());
+            let writer = Writer::new(turns, lanes, self.sleep, self.patience);
             Ok(Driver::new(writer, self.clock.clone(), requests))
         };
         let drivers: Result<Vec<Driver>, OpenError> =

@@ -46,6 +46,7 @@ impl Request {
             // A seat knows its ledger.
             Request::SeatDropped(_)
             | Request::Install(_)
+            | Request::Uninstall(_)
             | Request::Log(_)
             | Request::Archivist(_)
             | Request::Aside(_)

@@ -2,7 +2,7 @@
 //! A turn that fails leaves nothing behind, in the store or in memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use license_core::{Event, Fault, Stamp};
@@ -70,7 +70,7 @@ pub(crate) struct Turns {
     archives: Archives,
     pub(crate) refusals: Refusals,
     taken: u64,
-    pub(crate) commits: Commits,
+    pub(crate) commits: Arc<Mutex<Commits>>,
     /// Whether this pool wrote something since it was last looked.
     pub(crate) stirred: bool,
     /// Whether the log tells when somebody else wrote.
@@ -95,6 +95,7 @@ impl Turns {
         actor: Actor,
         loaded_max: usize,
         mut archives: Archives,
+        commits: Arc<Mutex<Commits>>,
     ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         if actor.share.is_first() {
@@ -117,7 +118,7 @@ impl Turns {
             archives,
             refusals: Refusals::default(),
             taken: 0,
-            commits: Commits::new(),
+            commits,
             stirred: false,
             tells_changes,
         })
@@ -310,7 +311,9 @@ impl Turns {
                     self.stirred |= mark.is_some();
                     if mark.is_some() {
                         let time = self.clock.elapsed().saturating_sub(decided);
-                        self.commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
+                        let mut commits =
+                            self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+                        commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
                     }
                     for id in changed {
                         if self.ledgers.is_due(id, self.archives.keep()) {

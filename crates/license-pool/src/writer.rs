@@ -30,7 +30,7 @@ pub(crate) struct Writer {
     pub(crate) turns: Turns,
     pub(crate) leases: Leases,
     pub(crate) upkeep: Upkeep,
-    /// The way to the other writers, where this is the first of several.
+    /// The way to the other writers, where this is one of several.
     pub(crate) lanes: Option<Arc<Lanes>>,
     /// How many seats stand for a retention; it is released when the last of them is dropped.
     pub(crate) seats: BTreeMap<(LedgerId, Token), u64>,
@@ -90,7 +90,8 @@ impl Writer {
     pub(crate) fn close(&mut self) {
         self.give_up_undecided();
         self.dismiss();
-        let others_ended = self.lanes.take().is_none_or(|lanes| lanes.end_others());
+        let lanes = self.lanes.take().filter(|_| self.turns.actor.share.is_first());
+        let others_ended = lanes.is_none_or(|lanes| lanes.end_others());
         if self.end_leases().is_ok() && others_ended {
             self.turns.leave();
         }
@@ -136,11 +137,12 @@ impl Writer {
                 Request::Install(installation) => {
                     self.flush(mem::take(&mut waiting));
                     self.turns.install(installation);
-                    self.locate(batch.iter());
+                    self.locate_again(batch.iter());
                 }
                 Request::Uninstall(uninstallation) => {
                     self.flush(mem::take(&mut waiting));
                     self.turns.uninstall(uninstallation);
+                    self.locate_again(batch.iter());
                 }
                 Request::Watch(watch) => {
                     self.turns.stirred = true;
@@ -151,6 +153,7 @@ impl Writer {
             }
         }
         self.flush(waiting);
+        self.note_only();
         self.retry_at = self.turns.elapsed() + RETRY;
         self.turns.tell_refusals(false);
         self.keep_up();

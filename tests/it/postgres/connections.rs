@@ -173,6 +173,35 @@ fn what_is_asked_in_one_breath_with_an_installation_follows_it() {
 }
 
 #[test]
+fn whoever_asks_for_the_only_license_gets_the_one_that_is_left() {
+    let Some(database) = server::database() else { return };
+    let address = format!("{}?connections=3", database.address());
+    let (pool, other) = (options().open(&address).unwrap(), options().open(&address).unwrap());
+    for number in NUMBERS {
+        pool.install(license(number, 2).as_bytes()).unwrap();
+        for pool in [&pool, &other] {
+            // The other may hear of it only when it asks.
+            let seat = retain(pool, "0009", number).or_else(|error| {
+                assert!(error.is_transient(), "{error:?}");
+                retain(pool, "0009", number)
+            });
+            assert_eq!(seat.unwrap().release().unwrap().token.get(), seat_count(&database, number));
+        }
+        pool.uninstall().unwrap();
+    }
+    // Four entries of each ledger are its own, whichever connection wrote them.
+    assert_eq!(pool.commits().wait().unwrap().entries.sum(), 12);
+}
+
+fn seat_count(database: &Database, number: &str) -> u64 {
+    let counted = format!(
+        "SELECT count(*) FROM license.entry JOIN license.license_number USING (ledger)
+         WHERE kind = 'retained' AND number = '{number}'"
+    );
+    database.sql(&counted).parse().unwrap()
+}
+
+#[test]
 fn an_address_that_names_an_odd_number_of_connections_is_refused() {
     for number in ["0", "65", "-1", "many", ""] {
         let address = format!("postgres://ann@localhost/x?connections={number}");
