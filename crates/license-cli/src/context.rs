@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use license_client::{Client, Secret};
-use license_pool::{Options, Pool, StoreUrl};
+use license_pool::{KeptCredential, Options, Pool, StoreUrl};
 use serde::Serialize;
 
 use crate::arguments::Everywhere;
@@ -235,6 +235,16 @@ impl Context<'_, '_> {
     pub(crate) fn store(&self) -> Result<Pool, Failure> {
         let url = self.store_url()?;
         store::existing(&url, self.password(&url)?, self.env.clock.clone())
+    }
+
+    /// The credentials of a store; none where there is no store yet.
+    pub(crate) fn credentials(&self, url: &StoreUrl) -> Result<Vec<KeptCredential>, Failure> {
+        let password = self.password(url)?;
+        if *url == StoreUrl::Memory || store::is_missing(url, password.clone())? {
+            return Ok(Vec::new());
+        }
+        let pool = store::existing(url, password, self.env.clock.clone())?;
+        pool.credentials().wait().map_err(|error| store::failure(&error))
     }
 
     /// The store that another is to be copied to, and its password.

@@ -196,7 +196,7 @@ fn meaning(code: ProblemCode) -> (Exit, &'static str) {
         }
         ProblemCode::NotRetained => (Refused, "`license usage` shows what is held"),
         ProblemCode::InUse => (Refused, "release what is held first"),
-        ProblemCode::NotFound => (Fault, ""),
+        ProblemCode::NotFound => (Refused, ""),
         ProblemCode::MethodNotAllowed => (Fault, ""),
         ProblemCode::PayloadTooLarge => (Usage, ""),
         ProblemCode::UnsupportedMediaType => (Fault, ""),

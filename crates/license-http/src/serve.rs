@@ -29,7 +29,7 @@ use crate::options::Options;
 use crate::screen::Ends;
 use crate::state::State;
 use crate::tls::Certificate;
-use crate::usage_log;
+use crate::usage_log::UsageLog;
 
 /// Headers of a request, and bytes of them.
 const HEADERS_MAX: usize = 64;
@@ -49,7 +49,7 @@ pub async fn serve(
     let (drain, limits) = (options.drain, options.limits.clone());
     let mut aside = JoinSet::new();
     if let Some(file) = options.usage_log.clone() {
-        aside.spawn(usage_log::follow_all(pool.clone(), file));
+        aside.spawn(UsageLog::begin(pool.clone(), file).await.run());
     }
     tracing::info!(server = pool.server().as_str(), store = pool.store(), "serving");
     let server = Server {

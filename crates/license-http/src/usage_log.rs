@@ -8,7 +8,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_pool::{Held, Pool};
+use license_pool::log::{LedgerId, LedgerNumbers};
+use license_pool::{Error, Held, Pool, Refusal};
 use license_types::{Entry, Event, ProductId, Session, Token};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,57 +26,109 @@ struct Holder {
 }
 
 /// The lines of one license.
+#[derive(Default)]
 struct Lines {
     holders: BTreeMap<Token, Holder>,
     used: BTreeMap<ProductId, u64>,
 }
 
-/// So often it is looked whether a license was installed.
+/// So often it is looked whether a license was installed, and for a store that is away.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Follows every license of a store, those installed later too.
-pub(crate) async fn follow_all(pool: Pool, out: Arc<File>) {
-    let (mut followed, mut tasks) = (BTreeSet::new(), JoinSet::new());
+pub(crate) struct UsageLog {
+    pool: Pool,
+    out: Arc<File>,
+    followed: BTreeSet<LedgerId>,
+    tasks: JoinSet<()>,
+}
+
+impl UsageLog {
+    /// Begins with what is there now: whatever happens from then on gets its line.
+    pub(crate) async fn begin(pool: Pool, out: Arc<File>) -> UsageLog {
+        let (followed, tasks) = (BTreeSet::new(), JoinSet::new());
+        let mut log = UsageLog { pool, out, followed, tasks };
+        log.look(async |pool| Ok((pool.head_async().await?.sequence, Lines::now(pool).await?)))
+            .await;
+        log
+    }
+
+    /// Goes on until it is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            sleep(LOOK).await;
+            // All of it happened since.
+            self.look(async |_| Ok((0, Lines::default()))).await;
+        }
+    }
+
+    /// Follows the licenses that are not followed yet, each from where `start` says.
+    async fn look(&mut self, start: impl AsyncFn(&Pool) -> Result<(u64, Lines), Error>) {
+        let ledgers = match self.pool.ledgers().await {
+            Ok(ledgers) => ledgers,
+            Err(error) => return warn(&error),
+        };
+        for LedgerNumbers { ledger, numbers, .. } in ledgers {
+            let Some(number) = numbers.last().filter(|_| !self.followed.contains(&ledger)) else {
+                continue;
+            };
+            let pool = self.pool.license(number.as_str());
+            match start(&pool).await {
+                Ok((after, lines)) => {
+                    self.followed.insert(ledger);
+                    self.tasks.spawn(follow(pool, after, lines, self.out.clone()));
+                }
+                Err(error) => warn(&error),
+            }
+        }
+    }
+}
+
+/// Writes a line for each license of `pool` that is retained or released after a sequence; ends with
+/// the pool, or with what takes the lines.
+async fn follow(pool: Pool, mut after: u64, mut lines: Lines, out: Arc<File>) {
     loop {
-        match pool.licenses_async().await {
-            Ok(numbers) => {
-                for number in numbers {
-                    if followed.insert(number.clone()) {
-                        tasks.spawn(follow(pool.license(number), out.clone()));
+        let page = match pool.watch(after).await {
+            Ok(_) => pool.page(after, PAGE).await,
+            Err(error) => Err(error),
+        };
+        match page {
+            Ok(page) => {
+                for entry in page {
+                    after = entry.sequence.get();
+                    if let Some(line) = lines.line(&entry)
+                        && let Err(error) = writeln!(&*out, "{line}")
+                    {
+                        tracing::warn!(%error, "the usage cannot be written any more");
+                        return;
                     }
                 }
             }
-            Err(license_pool::Error::Closed) => return,
+            Err(Error::Closed) => return,
             Err(error) => {
-                tracing::warn!(error = crate::failure::chain(&error), "cannot follow the usage");
+                warn(&error);
+                sleep(LOOK).await;
             }
         }
-        sleep(LOOK).await;
     }
 }
 
-/// Writes a line for each license of `pool` that is retained or released from now on; ends with the
-/// pool, or with what takes the lines.
-async fn follow(pool: Pool, out: Arc<File>) -> Result<(), license_pool::Error> {
-    // What happens between these two is told twice at most, which changes nothing.
-    let mut after = pool.head_async().await?.sequence;
-    let mut lines = Lines::of(pool.held_async(None).await?);
-    loop {
-        pool.watch(after).await?;
-        for entry in pool.page(after, PAGE).await? {
-            after = entry.sequence.get();
-            if let Some(line) = lines.line(&entry)
-                && writeln!(&*out, "{line}").is_err()
-            {
-                return Ok(());
-            }
-        }
-    }
+fn warn(error: &Error) {
+    tracing::warn!(error = crate::failure::chain(error), "cannot follow the usage");
 }
 
 impl Lines {
+    /// What is held now is what can be released later.
+    async fn now(pool: &Pool) -> Result<Lines, Error> {
+        match pool.held_async(None).await {
+            Ok(held) => Ok(Lines::of(held)),
+            Err(Error::Refused(Refusal::UnknownLicense { .. })) => Ok(Lines::default()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn of(held: Vec<Held>) -> Lines {
-        let mut lines = Lines { holders: BTreeMap::new(), used: BTreeMap::new() };
+        let mut lines = Lines::default();
         for held in held {
             let retention = held.retention();
             let (user, address) = who(&retention.session);

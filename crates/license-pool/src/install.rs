@@ -58,8 +58,9 @@ impl Turns {
     /// Uninstalls a license or says why not.
     pub(crate) fn uninstall(&mut self, uninstallation: Uninstallation) {
         let Uninstallation { license, principal, reply } = uninstallation;
-        let receipt = self.turn(&[license.clone()], |Moment { ledgers, found, stamp, clock }| {
-            let (id, ledger) = match ledgers.get(&license, &found[0]) {
+        let licenses = [license];
+        let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+            let (id, ledger) = match ledgers.get(&licenses[0], &found[0]) {
                 Ok(found) => found,
                 Err(error) => return Ok((Turn::default(), Err(error))),
             };

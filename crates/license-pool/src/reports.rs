@@ -12,7 +12,7 @@ use license_types::{
     StoreCheck, Token,
 };
 
-use crate::log::{Asked, Found, LedgerId, Log, LogError, Selection, Stretch, Which};
+use crate::log::{Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Selection, Stretch, Which};
 use crate::request::{Request, Watch};
 use crate::{ChainCheck, Error, History, HistoryPage, Pending, Pool, chain, check, ledgers};
 
@@ -206,11 +206,16 @@ impl Pool {
 
     /// [`licenses`](Self::licenses) for async callers.
     pub fn licenses_async(&self) -> Pending<Vec<String>> {
-        self.with_log(|log| {
-            let ledgers = log.ledgers().map_err(Error::store)?;
-            let in_force = ledgers.into_iter().filter(|ledger| ledger.in_force);
+        self.ledgers().then(|ledgers| {
+            let in_force = ledgers?.into_iter().filter(|ledger| ledger.in_force);
             Ok(in_force.filter_map(|mut ledger| ledger.numbers.pop()).collect())
         })
+    }
+
+    /// Every license that there is or was, by what tells it from the others whatever number it
+    /// bears: the numbers that lead to it, and whether it is in force.
+    pub fn ledgers(&self) -> Pending<Vec<LedgerNumbers>> {
+        self.with_log(|log| log.ledgers().map_err(Error::store))
     }
 
     /// Reads every entry of the store again: whether each follows from the one before, the chain

@@ -1,6 +1,7 @@
 //! The command line, run in-process with a clock of its own: what it prints, says and returns.
 
 mod copies;
+mod credentials;
 mod engine;
 mod exits;
 mod exported;

@@ -4,14 +4,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 
 use license_http::Certificate;
-use license_pool::{Pool, explained};
+use license_pool::{KeptCredential, StoreUrl, explained};
 use license_types::{CredentialRole, ProblemCode};
 
 use crate::arguments::Serve;
 use crate::context::Context;
 use crate::environment::variables;
 use crate::failure::Failure;
-use crate::store::failure;
 
 const LISTEN: &str = "127.0.0.1:7427";
 
@@ -47,27 +46,25 @@ pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Liste
     Ok(Listening { listener, address, certificate })
 }
 
-/// Refuses to be reached by others before anybody can be told from them.
+/// Refuses to be reached by others before anybody can be told from them. The store is left as it is.
 pub(super) fn only_safely(
     arguments: &Serve,
     address: SocketAddr,
     encrypted: bool,
-    pool: &Pool,
+    url: &StoreUrl,
     context: &mut Context<'_, '_>,
 ) -> Result<(), Failure> {
     if address.ip().is_loopback() {
         return Ok(());
     }
     let now = context.env.clock.now();
-    let kept = pool.credentials().wait().map_err(|error| failure(&error))?;
-    let administers = |kept: &license_pool::KeptCredential| {
-        kept.credential.role == CredentialRole::Admin && kept.holds(now)
-    };
-    if !kept.iter().any(administers) {
+    let administers =
+        |kept: &KeptCredential| kept.credential.role == CredentialRole::Admin && kept.holds(now);
+    if !context.credentials(url)?.iter().any(administers) {
         return Err(Failure::usage(format!(
-            "others can reach {address}, and the store has no credential to tell them apart"
+            "others can reach {address}, and the store has no credential of an administrator"
         ))
-        .hint("`license credential create --role admin` makes the first one"));
+        .hint("`license credential create --role admin` makes one"));
     }
     if arguments.plain_http && !encrypted {
         context.say(

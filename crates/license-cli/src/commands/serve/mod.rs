@@ -52,8 +52,8 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     if let Some(identities) = identities {
         pool = pool.identities(identities);
     }
+    listening::only_safely(arguments, address, certificate.is_some(), &url, context)?;
     let pool = context.serving(&url, pool)?;
-    listening::only_safely(arguments, address, certificate.is_some(), &pool, context)?;
     let mut clients = None;
     if arguments.demo {
         clients = Some(Clients::of(&pool)?);

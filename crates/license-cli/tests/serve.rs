@@ -1,0 +1,433 @@
+//! `license serve` as a process: what it takes to start it, how it is told to end, and what it says.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const LICENSE: &str = include_str!("../demo/license.json");
+
+/// Much longer than anything here takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder in which commands are run.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A folder with a license in a file and no store.
+    fn new() -> World {
+        let world = World { folder: tempfile::tempdir().unwrap() };
+        world.file("license.json", LICENSE);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn license(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_license"));
+        command.args(words.split_whitespace()).current_dir(self.folder.path());
+        let ours = std::env::vars_os().map(|(name, _)| name);
+        for name in ours.filter(|name| name.to_string_lossy().starts_with("LICENSE_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command that succeeds, and gives what it printed.
+    #[track_caller]
+    fn run(&self, words: &str) -> String {
+        let Output { status, stdout, stderr } = self.license(words).output().unwrap();
+        assert!(status.success(), "{words}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).unwrap()
+    }
+
+    /// Makes a credential and puts its secret into a file.
+    fn credential(&self, flags: &str, file: &str) -> String {
+        let secret = self.run(&format!("credential create {flags}"));
+        self.file(file, &secret);
+        secret.trim_end().to_owned()
+    }
+
+    /// A certificate for this machine, as `NAME.pem` with its key `NAME.key`.
+    fn certificate(&self, name: &str) {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        self.file(&format!("{name}.pem"), &made.cert.pem());
+        self.file(&format!("{name}.key"), &made.signing_key.serialize_pem());
+    }
+
+    /// Puts a certificate where another is served from.
+    fn replace(&self, name: &str, by: &str) {
+        for extension in ["pem", "key"] {
+            let from = self.path(&format!("{by}.{extension}"));
+            fs::copy(from, self.path(&format!("{name}.{extension}"))).unwrap();
+        }
+    }
+
+    /// `license serve` on a free port of this machine, once it answers.
+    fn serve(&self, flags: &str) -> Serve {
+        self.serve_on("127.0.0.1:0", flags)
+    }
+
+    fn serve_on(&self, listen: &str, flags: &str) -> Serve {
+        Serve::started(&mut self.license(&format!("serve --listen {listen} {flags}")))
+    }
+
+    /// `license serve` that does not start: what it says.
+    #[track_caller]
+    fn refused(&self, words: &str) -> String {
+        let Output { status, stdout, stderr } =
+            self.license(&format!("serve {words}")).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2), "{words}: {stderr}");
+        assert!(stdout.is_empty(), "{words}");
+        stderr
+    }
+}
+
+/// A server that runs.
+struct Serve {
+    child: Child,
+    url: String,
+    /// What it says, line by line.
+    said: Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Serve {
+    fn started(command: &mut Command) -> Serve {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (say, said) = channel();
+        thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| say.send(line))
+        });
+        let mut url = String::new();
+        stdout.read_line(&mut url).unwrap();
+        let mut serve = Serve { child, url: url.trim_end().to_owned(), said, heard: Vec::new() };
+        assert!(serve.url.starts_with("http"), "{:?}", serve.all_said());
+        serve
+    }
+
+    /// The URL by which a client on this machine reaches it.
+    fn near(&self) -> String {
+        self.url.replace("0.0.0.0", "localhost").replace("127.0.0.1", "localhost")
+    }
+
+    /// Waits until it says this.
+    #[track_caller]
+    fn says(&mut self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.heard.iter().any(|line| line.contains(text)) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(line) => self.heard.push(line),
+                Err(_) => panic!("`{text}` is never said: {:?}", self.heard),
+            }
+        }
+    }
+
+    /// Tells it to end, and gives its exit code.
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// All that it said until its end.
+    fn all_said(&mut self) -> Vec<String> {
+        let _ = self.child.wait();
+        self.heard.extend(self.said.iter());
+        std::mem::take(&mut self.heard)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command says on the server of this URL.
+fn through(world: &World, server: &Serve, words: &str) -> Output {
+    world.license(words).env("LICENSE_SERVER", server.near()).output().unwrap()
+}
+
+#[track_caller]
+fn done(world: &World, server: &Serve, words: &str) -> String {
+    let Output { status, stdout, stderr } = through(world, server, words);
+    assert!(status.success(), "{words}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The sessions that hold something in the store.
+fn holders(world: &World) -> Vec<String> {
+    let usage: Value = serde_json::from_str(&world.run("usage --json")).unwrap();
+    let held = usage.as_array().unwrap().iter();
+    held.map(|held| held["session"]["sessionID"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_signal_ends_it_in_order_and_what_is_held_stays_held() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let world = World::new();
+        let mut server = world.serve("--license license.json");
+        done(&world, &server, "retain --product 0009 --session job-7");
+        assert_eq!(server.end(signal), Some(0));
+        assert_eq!(holders(&world), ["job-7"]);
+        let said = server.all_said().join("\n");
+        assert!(said.contains("stopping"), "{said}");
+        // The name is free again, and what is held goes on.
+        let again = world.serve_on(server.url.trim_start_matches("http://"), "");
+        done(&world, &again, "renew --session job-7");
+        assert_eq!(holders(&world), ["job-7"]);
+    }
+}
+
+#[test]
+fn others_reach_it_only_with_an_administrator_and_tls() {
+    let world = World::new();
+    world.certificate("server");
+    let tls = "--tls-certificate server.pem --tls-key server.key";
+    let open = "--listen 0.0.0.0:0";
+
+    assert!(world.refused(open).contains("TLS"));
+    assert!(world.refused(&format!("{open} {tls}")).contains("credential create --role admin"));
+    assert!(!world.path("license.db").exists(), "what does not start creates nothing");
+    world.run("install license.json");
+    for flags in ["--role viewer", "--role client"] {
+        world.credential(flags, "other");
+    }
+    let revoked = world.credential("--role admin", "revoked");
+    world.run(&format!("credential revoke {}", revoked.rsplit_once('_').unwrap().0));
+    for flags in [tls, "--plain-http"] {
+        let said = world.refused(&format!("{open} {flags}"));
+        assert!(said.contains("credential create --role admin"), "{said}");
+    }
+    assert_eq!(world.run("servers"), "no server shares the store\n");
+
+    world.credential("--role admin", "admin");
+    assert!(world.refused(open).contains("--plain-http"));
+    for half in ["--tls-certificate server.pem", "--tls-key server.key"] {
+        assert!(world.refused(&format!("{open} {half}")).contains("needs --tls-"));
+    }
+    let mut server = world.serve_on("0.0.0.0:0", tls);
+    assert!(server.url.starts_with("https://0.0.0.0:"), "{}", server.url);
+    let info = "info --ca-file server.pem --credential-file";
+    assert!(done(&world, &server, &format!("{info} admin")).contains("DEMO-2001"));
+    // Nobody without a credential, and no other certificate.
+    assert_eq!(through(&world, &server, "info --ca-file server.pem").status.code(), Some(3));
+    world.certificate("stranger");
+    let stranger = through(&world, &server, "info --ca-file stranger.pem --credential-file admin");
+    assert_eq!(stranger.status.code(), Some(4));
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn who_goes_without_tls_is_told_what_that_gives_up() {
+    let world = World::new();
+    world.run("install license.json");
+    world.credential("--role admin", "admin");
+    let mut server = world.serve_on("0.0.0.0:0", "--plain-http");
+    assert!(server.url.starts_with("http://0.0.0.0:"), "{}", server.url);
+    server.says("warning: --plain-http: who can listen in reads credentials and users");
+    assert!(done(&world, &server, "info --credential-file admin").contains("DEMO-2001"));
+    // On this machine alone there is nobody to be warned of.
+    let mut near = world.serve("--plain-http --server-name near");
+    near.end(Signal::TERM);
+    let said = near.all_said().join("\n");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn a_certificate_is_read_again_when_it_changes_and_never_by_halves() {
+    let world = World::new();
+    for name in ["server", "first", "second"] {
+        world.certificate(name);
+    }
+    world.replace("server", "first");
+    let flags = "--license license.json --tls-certificate server.pem --tls-key server.key";
+    let mut server = world.serve(flags);
+    let reaches = |server: &Serve, name: &str| {
+        let words = format!("info --ca-file {name}.pem");
+        through(&world, server, &words).status.code() == Some(0)
+    };
+    assert!(reaches(&server, "first") && !reaches(&server, "second"));
+
+    // The certificate is there before its key is.
+    fs::copy(world.path("second.pem"), world.path("server.pem")).unwrap();
+    let until = Instant::now() + PATIENCE;
+    while !server.heard.iter().any(|line| line.contains("the new certificate cannot be used")) {
+        assert!(Instant::now() < until, "nobody looks: {:?}", server.heard);
+        assert!(reaches(&server, "first"), "the old one goes on");
+        server.heard.extend(server.said.try_iter());
+    }
+    world.replace("server", "second");
+    let until = Instant::now() + PATIENCE;
+    while !reaches(&server, "second") {
+        assert!(Instant::now() < until, "the new certificate is never served");
+    }
+    assert!(!reaches(&server, "first"));
+    server.says("read the certificate again");
+}
+
+#[test]
+fn a_license_is_installed_at_the_start_but_never_put_back() {
+    let world = World::new();
+    let numbers = |world: &World| -> Value {
+        let info: Value = serde_json::from_str(&world.run("info --json")).unwrap();
+        info["licenseNumber"].clone()
+    };
+    let start = |license: &str| {
+        let mut server = world.serve(&format!("--license {license}"));
+        assert_eq!(server.end(Signal::TERM), Some(0));
+        server.all_said().join("\n")
+    };
+    let warning = "so it is left out";
+    assert!(!start("license.json").contains(warning));
+    assert_eq!(numbers(&world), "DEMO-2001");
+    assert!(!start("license.json").contains(warning));
+    assert_eq!(world.run("history --kind installed --json").lines().count(), 1);
+
+    // Replaced under the same number.
+    world.file("renewed.json", &LICENSE.replace("\"count\": 10", "\"count\": 11"));
+    world.run("install renewed.json");
+    let said = start("license.json");
+    assert!(said.contains("license.json was installed before and replaced since"), "{said}");
+    assert_eq!(world.run("history --kind installed --json").lines().count(), 2);
+
+    // Uninstalled by an administrator.
+    world.credential("--role admin", "admin");
+    let mut server = world.serve("");
+    let delete = curl(&server, "DELETE", "/v1/licenses/active", &world.path("admin"));
+    assert!(delete.contains("200 OK") && delete.contains("DEMO-2001"), "{delete}");
+    server.end(Signal::TERM);
+    let said = start("renewed.json");
+    assert!(said.contains("renewed.json was installed before and uninstalled since"), "{said}");
+    assert_eq!(world.run("info --json"), "null\n");
+    // By hand it comes back.
+    world.run("install renewed.json");
+    assert_eq!(numbers(&world), "DEMO-2001");
+    assert!(world.run("history --verify --kind uninstalled").contains("uninstalled license"));
+}
+
+/// One request as bytes, and the whole answer.
+fn curl(server: &Serve, method: &str, path: &str, credential: &Path) -> String {
+    use std::io::Write as _;
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let secret = fs::read_to_string(credential).unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\n\r\n",
+        secret.trim_end()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Does what a log should say nothing of: sessions of a person come and go, requests fail.
+fn be_somebody(world: &World, server: &Serve) {
+    world.file(
+        "eve.json",
+        r#"{"userName": "Eve", "sessionID": "e", "IPAddress": "198.51.100.7", "isDatastore": false}"#,
+    );
+    done(world, server, "retain --product 0025 --session of-eve --describe eve.json");
+    let refused = through(world, server, "retain --product 0025 --session of-ann");
+    assert_eq!(refused.status.code(), Some(3));
+    done(world, server, "release --session of-eve");
+    world.file("wrong", "lk_00000000dead_00");
+    let wrong = through(world, server, "info --credential-file wrong");
+    assert_eq!(wrong.status.code(), Some(3));
+    curl(server, "GET", "/of-eve?user=Eve", &world.path("wrong"));
+}
+
+#[test]
+fn a_log_is_text_or_json_and_tells_of_nobody() {
+    let world = World::new();
+    for format in ["text", "json"] {
+        let mut server = world.serve(&format!("--license license.json --log {format}"));
+        be_somebody(&world, &server);
+        assert_eq!(server.end(Signal::TERM), Some(0));
+        let said = server.all_said();
+        let log = said.iter().filter(|line| !line.starts_with("license: "));
+        let log: Vec<&String> = log.collect();
+        assert!(log.iter().any(|line| line.contains("serving")), "{said:?}");
+        for line in &log {
+            match format {
+                "json" => {
+                    let line: Value = serde_json::from_str(line).unwrap();
+                    assert!(line["timestamp"].is_string() && line["level"] == "INFO", "{line}");
+                }
+                _ => assert!(line.contains(" INFO "), "{line}"),
+            }
+        }
+        let said = said.join("\n");
+        for secret in ["Eve", "of-", "198.51", "dead"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_lines_of_the_reference_system_are_written_for_whom_asks() {
+    let world = World::new();
+    world.file("usage.log", "what was there stays\n");
+    let mut server = world.serve("--license license.json --usage-log usage.log");
+    be_somebody(&world, &server);
+    let until = Instant::now() + PATIENCE;
+    let mut log = String::new();
+    while log.lines().count() < 3 {
+        assert!(Instant::now() < until, "{log}");
+        log = fs::read_to_string(world.path("usage.log")).unwrap();
+    }
+    // Under another number it is the same license, and one that comes is followed too.
+    world.file("renewed.json", &LICENSE.replace("DEMO-2001", "DEMO-2002"));
+    world.run("install renewed.json --replaces DEMO-2001");
+    world.file("other.json", &LICENSE.replace("DEMO-2001", "OTHER-1"));
+    world.run("install other.json");
+    for number in ["DEMO-2002", "OTHER-1"] {
+        let words = format!("retain --product 0009 --session later --license-number {number}");
+        done(&world, &server, &words);
+    }
+    let later = |log: &str| log.lines().filter(|line| line.contains("4D Client")).count();
+    while later(&log) < 2 {
+        assert!(Instant::now() < until, "{log}");
+        log = fs::read_to_string(world.path("usage.log")).unwrap();
+    }
+    server.end(Signal::TERM);
+    log = fs::read_to_string(world.path("usage.log")).unwrap();
+    assert_eq!(later(&log), 2, "{log}");
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines[0], "what was there stays");
+    let rest = "by user Eve with IP 198.51.100.7 with token 1: CLIENT";
+    let [retained, released] = ["retained (current use 1)", "released (current use 0)"]
+        .map(|done| format!(" [LICUSAGE] INFO - License 4D SQL Server {done} {rest}"));
+    assert!(lines[1].contains(&retained), "{log}");
+    assert!(lines[2].contains(&released), "{log}");
+    let (sequence, time) = lines[1].split_once(' ').unwrap();
+    assert_eq!(sequence, "2");
+    assert_eq!(time.find(" [").unwrap(), "2026-01-05T10:00:00.000".len());
+}
