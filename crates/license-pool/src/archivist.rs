@@ -1,8 +1,9 @@
 //! Keeps logs short, beside the turns: writes snapshots of ledgers that have grown, and deletes what
 //! is older than what is kept. It has a handle of the log to itself and does everything in short
-//! turns, so that nobody ever waits for it.
+//! turns, so that nobody ever waits for it, one after the other: between any two of them the process
+//! may end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use license_core::{Entry, Event, Identity, Ledger, Whom};
+use license_core::{Chunk, Entry, Event, Identity, Ledger, Whom};
 use license_types::{EventKind, SessionId};
 
 use crate::Clock;
@@ -45,121 +46,213 @@ impl Keep {
     }
 }
 
+/// The time that was believed last, and the time that had passed then: the archivist must not take
+/// a clock at its word that nobody believes, or a wrong one would delete a whole history.
+pub(crate) type Believed = (Timestamp, Duration);
+
 pub(crate) struct Archivist {
     log: Box<dyn Log>,
     clock: Arc<dyn Clock>,
     keep: Keep,
-    stop: Arc<AtomicBool>,
+    believed: Believed,
+    /// When to look next for descriptions that have become too old.
+    sweep: Duration,
+    /// The ledgers to look at, and whether those get a snapshot of which none is due.
+    waiting: BTreeMap<LedgerId, bool>,
+    task: Option<Task>,
+}
+
+/// What is being done for one ledger.
+struct Task {
+    id: LedgerId,
+    ledger: Arc<Ledger>,
+    /// The last entry that the snapshot knew from which the ledger was read.
+    snapshot: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    Write { chunks: Box<dyn Iterator<Item = Chunk> + Send>, number: u64 },
+    /// Nothing is deleted before the last snapshot was read back and believed.
+    Verify,
+    DiscardSnapshots,
+    DiscardEntries,
+    Erase { reached: u64 },
 }
 
 impl Archivist {
-    pub(crate) fn new(log: Box<dyn Log>, clock: Arc<dyn Clock>, keep: Keep) -> Archivist {
-        Archivist { log, clock, keep, stop: Arc::new(AtomicBool::new(false)) }
+    fn new(log: Box<dyn Log>, clock: Arc<dyn Clock>, keep: Keep, believed: Believed) -> Archivist {
+        let (sweep, waiting) = (Duration::ZERO, BTreeMap::new());
+        Archivist { log, clock, keep, believed, sweep, waiting, task: None }
     }
 
     /// Does everything that there is to do for every ledger.
     pub(crate) fn archive_all(&mut self) -> Result<(), LogError> {
-        let ledgers = self.log.ledgers()?;
-        ledgers.into_iter().try_for_each(|numbers| self.archive(numbers.ledger, false))
+        self.await_all()?;
+        while self.is_busy() {
+            self.step()?;
+        }
+        Ok(())
     }
 
-    /// Writes a snapshot of a ledger that has changed since the last, or only where one is due, and
-    /// deletes what is old. A ledger that is broken is left as it is.
-    fn archive(&mut self, id: LedgerId, only_due: bool) -> Result<(), LogError> {
-        if self.stopped() {
-            return Ok(());
+    fn await_all(&mut self) -> Result<(), LogError> {
+        let all = self.log.ledgers()?.into_iter().map(|numbers| (numbers.ledger, true));
+        self.waiting.extend(all);
+        Ok(())
+    }
+
+    /// A snapshot of a ledger is due, at a time that is believed.
+    fn told(&mut self, id: LedgerId, believed: Believed) {
+        self.believed = believed;
+        self.waiting.entry(id).or_insert(false);
+    }
+
+    /// Looks for descriptions that have become too old, where they may not be kept and it is time.
+    fn sweep(&mut self) {
+        let elapsed = self.clock.elapsed();
+        if self.keep.identities.is_some() && self.sweep <= elapsed {
+            self.sweep = elapsed + PERIOD;
+            // What cannot be listed now is looked for the next time.
+            let _ = self.await_all();
         }
-        let Ok(Recovered { ledger, snapshot }) = recover::recover(&mut *self.log, id)? else {
-            return Ok(());
+    }
+
+    /// When there is something to do again.
+    fn due(&self) -> Duration {
+        match self.keep.identities {
+            _ if self.is_busy() => Duration::ZERO,
+            Some(_) => self.sweep,
+            None => Duration::MAX,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.task.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Does one short turn of what there is to do. What fails is due again with the next entries.
+    fn step(&mut self) -> Result<(), LogError> {
+        self.task = match self.task.take() {
+            Some(task) => self.go_on(task)?,
+            None => match self.waiting.pop_first() {
+                Some((id, always)) => self.begin(id, always)?,
+                None => None,
+            },
         };
+        Ok(())
+    }
+
+    /// A snapshot is written of a ledger that has changed since its last: `always`, or only where one
+    /// is due. A ledger that is broken is left as it is.
+    fn begin(&mut self, id: LedgerId, always: bool) -> Result<Option<Task>, LogError> {
+        let Ok(Recovered { ledger, snapshot }) = recover::recover(&mut *self.log, id)? else {
+            return Ok(None);
+        };
+        let ledger = Arc::new(ledger);
         let changed = ledger.head().sequence > snapshot;
-        if changed && (!only_due || self.keep.is_due(&ledger, snapshot)) {
-            self.write(id, &ledger)?;
-        }
-        self.forget(id)?;
-        self.erase(id, &ledger)
+        let stage = if changed && (always || self.keep.is_due(&ledger, snapshot)) {
+            Stage::Write { chunks: Box::new(Chunk::of(ledger.clone())), number: 0 }
+        } else {
+            Stage::Verify
+        };
+        Ok(Some(Task { id, ledger, snapshot, stage }))
     }
 
-    fn write(&mut self, id: LedgerId, ledger: &Ledger) -> Result<(), LogError> {
-        let sequence = ledger.head().sequence;
-        for (number, chunk) in (0..).zip(ledger.snapshot()) {
-            if self.stopped() {
-                return Ok(());
+    fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
+        let Task { id, ledger, snapshot, stage } = task;
+        let next = match stage {
+            Stage::Write { mut chunks, number } => match (chunks.next(), self.log.archive()) {
+                (Some(chunk), Some(archive)) => {
+                    archive.keep(id, ledger.head().sequence, number, &chunk)?;
+                    Some(Stage::Write { chunks, number: number + 1 })
+                }
+                (None, Some(_)) => Some(Stage::Verify),
+                (_, None) => None,
+            },
+            Stage::Verify => self.verify(id, snapshot)?.then_some(Stage::DiscardSnapshots),
+            Stage::DiscardSnapshots => {
+                // A snapshot tells of sessions that have long released what they held.
+                let kept = if self.keep.identities.is_some() { 1 } else { SNAPSHOTS };
+                let archive = self.log.archive();
+                let more = archive.map_or(Ok(false), |it| it.discard_snapshots(id, kept))?;
+                Some(if more { Stage::DiscardSnapshots } else { Stage::DiscardEntries })
             }
-            let Some(archive) = self.log.archive() else { return Ok(()) };
-            archive.keep(id, sequence, number, &chunk)?;
-        }
-        Ok(())
+            Stage::DiscardEntries => {
+                let before = self.ago(self.keep.history);
+                let archive = self.log.archive();
+                let discarded = archive.map_or(Ok(0), |it| it.discard_entries(id, before, TURN))?;
+                Some(match (discarded, self.keep.identities) {
+                    (TURN, _) => Stage::DiscardEntries,
+                    (_, Some(_)) => Stage::Erase { reached: 0 },
+                    (_, None) => return Ok(None),
+                })
+            }
+            Stage::Erase { reached } => {
+                self.erase(id, &ledger, reached)?.map(|reached| Stage::Erase { reached })
+            }
+        };
+        Ok(next.map(|stage| Task { id, ledger, snapshot, stage }))
     }
 
-    /// Deletes old snapshots and entries.
-    fn forget(&mut self, id: LedgerId) -> Result<(), LogError> {
-        // A snapshot tells of sessions that have long released what they held.
-        let kept = if self.keep.identities.is_some() { 1 } else { SNAPSHOTS };
-        let before = self.ago(self.keep.history);
-        let mut more = true;
-        while more && !self.stopped() {
-            let Some(archive) = self.log.archive() else { return Ok(()) };
-            more = archive.discard_snapshots(id, kept)?;
+    /// Whether the last snapshot tells what the log does; `known` is the last entry of one that did.
+    fn verify(&mut self, id: LedgerId, known: u64) -> Result<bool, LogError> {
+        match recover::marks(&mut *self.log, id)?.first() {
+            Some(last) if last.sequence == known => Ok(true),
+            Some(last) => recover::believed(&mut *self.log, id, last).map(|it| it.is_some()),
+            // There is nothing to delete, but perhaps to erase.
+            None => Ok(true),
         }
-        more = true;
-        while more && !self.stopped() {
-            let Some(archive) = self.log.archive() else { return Ok(()) };
-            more = archive.discard_entries(id, before, TURN)? == TURN;
-        }
-        Ok(())
     }
 
-    /// Erases old descriptions, but for those of sessions that hold something.
-    fn erase(&mut self, id: LedgerId, ledger: &Ledger) -> Result<(), LogError> {
-        let Some(identities) = self.keep.identities else { return Ok(()) };
+    /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
+    /// gives how far it came, where there are more.
+    fn erase(
+        &mut self,
+        id: LedgerId,
+        ledger: &Ledger,
+        reached: u64,
+    ) -> Result<Option<u64>, LogError> {
+        let Some(identities) = self.keep.identities else { return Ok(None) };
         let before = self.ago(identities);
         let kinds = vec![EventKind::Retained, EventKind::Refused, EventKind::Described];
         let wanted = Selection { to: Some(before), kinds, ..Selection::default() };
-        let mut reached = 0;
-        while !self.stopped() {
-            let stretch = self.log.select(id, reached, TURN, &wanted)?;
-            let held = |session: &SessionId| ledger.held(session).next().is_some();
-            let described = stretch
-                .entries
-                .iter()
-                .filter(|entry| described(entry).is_some_and(|session| !held(session)));
-            let sequences: Vec<u64> = described.map(|entry| entry.sequence).collect();
-            if !sequences.is_empty()
-                && let Some(archive) = self.log.archive()
-            {
-                archive.erase(id, &sequences)?;
-            }
-            reached = stretch.reached;
-            let next = self.log.page(id, reached, 1)?;
-            if next.first().is_none_or(|entry| entry.time >= before) {
-                break;
-            }
+        let stretch = self.log.select(id, reached, TURN, &wanted)?;
+        let held = |session: &SessionId| ledger.held(session).next().is_some();
+        let described = stretch
+            .entries
+            .iter()
+            .filter(|entry| described(entry).is_some_and(|session| !held(session)));
+        let sequences: Vec<u64> = described.map(|entry| entry.sequence).collect();
+        if !sequences.is_empty()
+            && let Some(archive) = self.log.archive()
+        {
+            archive.erase(id, &sequences)?;
         }
-        Ok(())
+        let next = self.log.page(id, stretch.reached, 1)?;
+        let ends = next.first().is_none_or(|entry| entry.time >= before);
+        Ok((!ends).then_some(stretch.reached))
     }
 
+    /// That long before the time that is believed now.
     fn ago(&self, age: Duration) -> Timestamp {
+        let (then, at) = self.believed;
+        let passed = self.clock.elapsed().saturating_sub(at);
+        let now = then.saturating_add(passed).unwrap_or(then);
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        self.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
+        now.checked_sub(age).unwrap_or(Timestamp::MIN)
     }
 
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Works off what is told until nobody is left to tell. What fails is due again with the next
-    /// entries.
-    fn run(mut self, due: &Receiver<LedgerId>) {
+    /// Works off what is told until nobody is left to tell, or it is to stop.
+    fn run(mut self, due: &Receiver<(LedgerId, Believed)>, stop: &AtomicBool) {
         loop {
-            if self.keep.identities.is_some() {
-                let _ = self.archive_all();
+            self.sweep();
+            while self.is_busy() && !stop.load(Ordering::Relaxed) {
+                let _ = self.step();
             }
             match due.recv_timeout(PERIOD) {
                 Ok(first) => {
-                    let all: BTreeSet<_> = [first].into_iter().chain(due.try_iter()).collect();
-                    for id in all {
-                        let _ = self.archive(id, true);
+                    for (id, believed) in [first].into_iter().chain(due.try_iter()) {
+                        self.told(id, believed);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -189,24 +282,29 @@ fn described(entry: &Entry) -> Option<&SessionId> {
     matches!(identity, Identity::Kept(_)).then_some(session)
 }
 
-/// The archivist of a pool, on a thread of its own from the first time that it is needed.
+/// The archivist of a pool: on a thread of its own from the first time that it is needed, or driven
+/// with the pool.
 pub(crate) struct Archives {
     clock: Arc<dyn Clock>,
     keep: Keep,
-    /// Whether it may have a thread.
-    threaded: bool,
-    worker: Option<Worker>,
+    work: Work,
+}
+
+enum Work {
+    Beside(Option<Worker>),
+    Driven(Option<Box<Archivist>>),
 }
 
 struct Worker {
-    due: Sender<LedgerId>,
+    due: Sender<(LedgerId, Believed)>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Archives {
     pub(crate) fn new(clock: Arc<dyn Clock>, keep: Keep, threaded: bool) -> Archives {
-        Archives { clock, keep, threaded, worker: None }
+        let work = if threaded { Work::Beside(None) } else { Work::Driven(None) };
+        Archives { clock, keep, work }
     }
 
     pub(crate) fn keep(&self) -> &Keep {
@@ -214,35 +312,75 @@ impl Archives {
     }
 
     /// An archivist for somebody else's thread; none where the log has no second handle.
-    pub(crate) fn archivist(&self, log: &dyn Log) -> Result<Option<Archivist>, OpenError> {
+    pub(crate) fn archivist(
+        &self,
+        log: &dyn Log,
+        believed: Believed,
+    ) -> Result<Option<Archivist>, OpenError> {
+        let (clock, keep) = (self.clock.clone(), self.keep.clone());
         let log = log.another()?;
-        Ok(log.map(|log| Archivist::new(log, self.clock.clone(), self.keep.clone())))
+        Ok(log.map(|log| Archivist::new(log, clock, keep, believed)))
     }
 
     /// Has a ledger archived some time soon.
-    pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId) {
-        if self.worker.is_none() && self.threaded {
-            self.worker = self.archivist(log).ok().flatten().and_then(Worker::start);
-        }
-        if let Some(worker) = &self.worker {
+    pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId, believed: Believed) {
+        self.start(log, believed);
+        match &mut self.work {
             // One that panicked is not missed: the log only stays longer than it need be.
-            let _ = worker.due.send(id);
+            Work::Beside(Some(worker)) => drop(worker.due.send((id, believed))),
+            Work::Driven(Some(archivist)) => archivist.told(id, believed),
+            Work::Beside(None) | Work::Driven(None) => {}
         }
     }
 
     /// Begins to look after what becomes too old.
-    pub(crate) fn begin(&mut self, log: &dyn Log) {
-        if self.keep.identities.is_some() && self.threaded {
-            self.worker = self.archivist(log).ok().flatten().and_then(Worker::start);
+    pub(crate) fn begin(&mut self, log: &dyn Log, believed: Believed) {
+        if self.keep.identities.is_some() {
+            self.start(log, believed);
+        }
+    }
+
+    fn start(&mut self, log: &dyn Log, believed: Believed) {
+        let archivist = || self.archivist(log, believed).ok().flatten();
+        match &self.work {
+            Work::Beside(None) => self.work = Work::Beside(archivist().and_then(Worker::start)),
+            Work::Driven(None) => self.work = Work::Driven(archivist().map(Box::new)),
+            Work::Beside(Some(_)) | Work::Driven(Some(_)) => {}
+        }
+    }
+
+    /// Does a short turn of what there is to do, where nobody else does.
+    pub(crate) fn step(&mut self) {
+        if let Work::Driven(Some(archivist)) = &mut self.work {
+            archivist.sweep();
+            let _ = archivist.step();
+        }
+    }
+
+    /// When there is something to be done here.
+    pub(crate) fn due(&self) -> Duration {
+        match &self.work {
+            Work::Driven(Some(archivist)) => archivist.due(),
+            Work::Driven(None) | Work::Beside(_) => Duration::MAX,
         }
     }
 
     /// Ends, once what was told is done or left for another time.
     pub(crate) fn end(&mut self, in_a_hurry: bool) {
-        if let Some(Worker { due, stop, thread }) = self.worker.take() {
-            stop.store(in_a_hurry, Ordering::Relaxed);
-            drop(due);
-            let _ = thread.join();
+        match &mut self.work {
+            Work::Beside(worker) => {
+                if let Some(Worker { due, stop, thread }) = worker.take() {
+                    stop.store(in_a_hurry, Ordering::Relaxed);
+                    drop(due);
+                    let _ = thread.join();
+                }
+            }
+            Work::Driven(archivist) => {
+                let mut archivist = archivist.take().filter(|_| !in_a_hurry);
+                while let Some(busy) = archivist.as_mut().filter(|it| it.is_busy()) {
+                    let _ = busy.step();
+                }
+            }
         }
     }
 }
@@ -250,10 +388,11 @@ impl Archives {
 impl Worker {
     fn start(archivist: Archivist) -> Option<Worker> {
         let (due, told) = channel();
-        let stop = archivist.stop.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
         let thread = thread::Builder::new()
             .name("license-archive".to_owned())
-            .spawn(move || archivist.run(&told))
+            .spawn(move || archivist.run(&told, &stopped))
             .ok()?;
         Some(Worker { due, stop, thread })
     }

@@ -59,6 +59,11 @@ impl StoreClock {
         ClockState { now: expected, skew: Some(shown) }
     }
 
+    /// The time last believed, and when that was; long ago, before it was read.
+    pub(crate) fn believed(&self) -> (Timestamp, Duration) {
+        self.believed.unwrap_or((Timestamp::MIN, Duration::ZERO))
+    }
+
     /// Believes what the clock shows, whatever it showed before.
     pub(crate) fn believe(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
         self.believed = Some((shown, elapsed));

@@ -98,13 +98,13 @@ impl Turns {
         commits: Arc<Mutex<Commits>>,
     ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
-        if actor.share.is_first() {
-            archives.begin(&*log);
-        }
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         // What the clock shows now is believed; what it shows later, only if it follows from that.
         let mut store_clock = StoreClock::default();
         tell(&mut store_clock, &*clock, &log.catch_up(&[])?);
+        if actor.share.is_first() {
+            archives.begin(&*log, store_clock.believed());
+        }
         Ok(Turns {
             log,
             clock,
@@ -168,7 +168,17 @@ impl Turns {
 
     /// What keeps the log short, for somebody else's thread.
     pub(crate) fn archivist(&self) -> Result<Option<Archivist>, OpenError> {
-        self.archives.archivist(&*self.log)
+        self.archives.archivist(&*self.log, self.store_clock.believed())
+    }
+
+    /// Does a little of what keeps the log short, where that has no thread of its own.
+    pub(crate) fn archive_some(&mut self) {
+        self.archives.step();
+    }
+
+    /// When there is more of that to do.
+    pub(crate) fn archive_due(&self) -> Duration {
+        self.archives.due()
     }
 
     /// Shows that this server lives, and reads the register.
@@ -317,7 +327,7 @@ impl Turns {
                     }
                     for id in changed {
                         if self.ledgers.is_due(id, self.archives.keep()) {
-                            self.archives.tell(&*self.log, id);
+                            self.archives.tell(&*self.log, id, self.store_clock.believed());
                         }
                     }
                     planned.unwrap_or(Err(Error::Internal(None))).map(Turned::Made)

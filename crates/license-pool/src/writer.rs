@@ -78,7 +78,8 @@ impl Writer {
         let waits = !self.unreleased.is_empty() || !self.undecided.is_empty();
         let retry = if waits { self.retry_at } else { Duration::MAX };
         let refusals = self.turns.refusals.due().unwrap_or(Duration::MAX);
-        retry.min(self.upkeep_due()).min(self.poll_due()).min(refusals)
+        let archive = self.turns.archive_due();
+        retry.min(self.upkeep_due()).min(self.poll_due()).min(refusals).min(archive)
     }
 
     /// Whether the pool is to end.
@@ -158,6 +159,7 @@ impl Writer {
         self.turns.tell_refusals(false);
         self.keep_up();
         self.poll();
+        self.turns.archive_some();
     }
 
     /// Takes the turn of all that waits, and answers.

@@ -10,9 +10,9 @@
 //! The same ledger gives the same bytes everywhere. What a snapshot says is believed only whole: if
 //! the digest is not that of its bytes, or anything in it contradicts itself, there is no ledger.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
-use license_types::SessionState;
+use license_types::{Principal, SessionState};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +40,15 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// SHA-256 of all chunks up to this one; only the last chunk has it.
     pub digest: Option<Digest>,
+}
+
+impl Chunk {
+    /// The chunks of a ledger, which whoever writes them between other things may keep to itself.
+    pub fn of(ledger: impl Borrow<Ledger>) -> impl Iterator<Item = Chunk> {
+        let bytes = items([Item::Start(Box::new(ledger.borrow().start()))]);
+        let names = Names::default();
+        Chunks { ledger, next: 0, ended: false, bytes, names, told: 0, hasher: Sha256::new() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,14 +166,7 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn snapshot(&self) -> impl Iterator<Item = Chunk> {
-        Chunks {
-            ledger: self,
-            retentions: Some(self.retentions.values()),
-            bytes: items([Item::Start(Box::new(self.start()))]),
-            names: Names::default(),
-            told: 0,
-            hasher: Sha256::new(),
-        }
+        Chunk::of(self)
     }
 
     fn start(&self) -> Start<'_> {
@@ -206,80 +208,85 @@ fn today(day: &Day) -> Today<'_> {
     }
 }
 
-struct Chunks<'l, I> {
-    ledger: &'l Ledger,
-    /// None once all were told.
-    retentions: Option<I>,
+struct Chunks<L> {
+    ledger: L,
+    /// The lowest token that was not told.
+    next: u64,
+    /// Whether all were told.
+    ended: bool,
     bytes: Vec<u8>,
-    names: Names<'l>,
+    names: Names,
     told: u64,
     hasher: Sha256,
 }
 
 /// The names that were told, and their numbers.
 #[derive(Default)]
-struct Names<'l> {
-    servers: BTreeMap<&'l str, u64>,
-    principals: BTreeMap<&'l str, u64>,
-    reasons: BTreeMap<&'l str, u64>,
-    products: BTreeMap<&'l str, u64>,
+struct Names {
+    servers: Told,
+    principals: Told,
+    reasons: Told,
+    products: Told,
 }
 
-impl<'l, I: Iterator<Item = &'l Live>> Iterator for Chunks<'l, I> {
+type Told = BTreeMap<Box<str>, u64>;
+
+impl<L: Borrow<Ledger>> Iterator for Chunks<L> {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
-        while self.bytes.len() < CHUNK {
-            match self.retentions.as_mut()?.next() {
-                Some(live) => self.tell(live),
-                None => {
-                    self.retentions = None;
-                    write(&mut self.bytes, &Item::End(self.told));
-                    break;
-                }
+        if self.ended {
+            return None;
+        }
+        let Chunks { ledger, next, bytes, names, told, .. } = self;
+        let ledger: &Ledger = (*ledger).borrow();
+        let mut retentions = ledger.retentions.values_from(*next);
+        while bytes.len() < CHUNK {
+            let Some(live) = retentions.next() else {
+                self.ended = true;
+                write(bytes, &Item::End(*told));
+                break;
+            };
+            *next = live.record.token.get() + 1;
+            if let Some(session) = ledger.sessions.get(&live.record.session) {
+                tell(live, session, bytes, names);
+                *told += 1;
             }
         }
         let bytes = std::mem::take(&mut self.bytes);
         self.hasher.update(&bytes);
-        let is_last = self.retentions.is_none();
-        let digest = is_last.then(|| Digest::from_hasher(self.hasher.clone()));
+        let digest = self.ended.then(|| Digest::from_hasher(self.hasher.clone()));
         Some(Chunk { bytes, digest })
     }
 }
 
-impl<'l, I> Chunks<'l, I> {
-    fn tell(&mut self, live: &'l Live) {
-        let record = &*live.record;
-        let Some(session) = self.ledger.sessions.get(&record.session) else { return };
-        let out = &mut self.bytes;
-        let Names { servers, principals, reasons, products } = &mut self.names;
-        let mut principal = |principal: &'l Option<Arc<_>>| {
-            let name: Option<&'l license_types::Principal> = principal.as_deref();
-            name.map(|name| number(principals, out, name.as_str(), Item::Principal))
-        };
-        let (of_retention, of_session) =
-            (principal(&live.principal), principal(&session.principal));
-        let product_name = number(products, out, &record.product_name, Item::ProductName);
-        let reason = number(reasons, out, record.reason.as_str(), Item::Reason);
-        let server = number(servers, out, session.server.as_str(), Item::Server);
-        let retention = Retention {
-            token: record.token.get(),
-            time: live.time.as_millisecond(),
-            product: record.product.get(),
-            product_name,
-            used_count: record.used_count,
-            balance: record.balance,
-            global_used_count: record.global_used_count,
-            reason,
-            lease_seconds: record.lease_seconds.map(|lease| lease.get()),
-            principal: of_retention,
-            digest: *record.identity.digest().bytes(),
-            description: description(&record.identity),
-            holder: holder(live, session, server, of_session),
-        };
-        write(out, &Item::Retention(retention));
-        self.told += 1;
-    }
+fn tell(live: &Live, session: &Session, out: &mut Vec<u8>, names: &mut Names) {
+    let record = &*live.record;
+    let Names { servers, principals, reasons, products } = names;
+    let mut principal = |principal: &Option<Arc<Principal>>| {
+        let name = principal.as_deref();
+        name.map(|name| number(principals, out, name.as_str(), Item::Principal))
+    };
+    let (of_retention, of_session) = (principal(&live.principal), principal(&session.principal));
+    let product_name = number(products, out, &record.product_name, Item::ProductName);
+    let reason = number(reasons, out, record.reason.as_str(), Item::Reason);
+    let server = number(servers, out, session.server.as_str(), Item::Server);
+    let retention = Retention {
+        token: record.token.get(),
+        time: live.time.as_millisecond(),
+        product: record.product.get(),
+        product_name,
+        used_count: record.used_count,
+        balance: record.balance,
+        global_used_count: record.global_used_count,
+        reason,
+        lease_seconds: record.lease_seconds.map(|lease| lease.get()),
+        principal: of_retention,
+        digest: *record.identity.digest().bytes(),
+        description: description(&record.identity),
+        holder: holder(live, session, server, of_session),
+    };
+    write(out, &Item::Retention(retention));
 }
 
 fn description(identity: &Identity) -> Option<Description<'_>> {
@@ -320,7 +327,7 @@ fn state(state: Option<SessionState>) -> u8 {
 
 /// The number of a name, which is told where it was not yet.
 fn number<'l>(
-    told: &mut BTreeMap<&'l str, u64>,
+    told: &mut Told,
     out: &mut Vec<u8>,
     name: &'l str,
     item: impl Fn(&'l str) -> Item<'l>,
@@ -329,7 +336,7 @@ fn number<'l>(
         return *number;
     }
     let number = told.len() as u64;
-    told.insert(name, number);
+    told.insert(name.into(), number);
     write(out, &item(name));
     number
 }
