@@ -27,6 +27,19 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The digest of some bytes that come in pieces.
+    ///
+    /// ```
+    /// use license_core::Digest;
+    ///
+    /// assert_eq!(Digest::of_all(["pie", "ces"]), Digest::of(b"pieces"));
+    /// ```
+    pub fn of_all<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> Digest {
+        let mut hasher = Sha256::new();
+        pieces.into_iter().for_each(|piece| hasher.update(piece));
+        Digest::from_hasher(hasher)
+    }
+
     /// The 32 bytes themselves.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0

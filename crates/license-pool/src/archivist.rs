@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_core::{Chunk, Entry, Event, Identity, Ledger, Whom};
+use license_core::{Chunk, Digest, Entry, Event, Head, Identity, Ledger, Whom};
 use license_types::{EventKind, SessionId};
 
 use crate::Clock;
-use crate::log::{LedgerId, Log, LogError, OpenError, Selection};
+use crate::log::{LedgerId, Log, LogError, OpenError, Selection, SnapshotMark};
 use crate::recover::{self, Recovered};
 
 /// So many snapshots of a ledger are kept: should the last be damaged, the one before tells.
@@ -26,6 +26,10 @@ const TURN: usize = 1024;
 
 /// So often it looks for descriptions that have become too old.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
+
+/// On a thread of its own it rests for so many times what a turn took: nobody waits for it, and whom
+/// the machine serves should have the most of it.
+const REST: u32 = 4;
 
 /// What a pool keeps of the past.
 #[derive(Clone, Debug)]
@@ -39,6 +43,12 @@ pub(crate) struct Keep {
 }
 
 impl Keep {
+    /// How many snapshots of a ledger are kept.
+    fn snapshots(&self) -> usize {
+        // A snapshot tells of sessions that have long released what they held.
+        if self.identities.is_some() { 1 } else { SNAPSHOTS }
+    }
+
     /// Whether a snapshot is due for a ledger whose last one knows everything up to `snapshot`.
     pub(crate) fn is_due(&self, ledger: &Ledger, snapshot: u64) -> bool {
         let grown = ledger.head().sequence.saturating_sub(snapshot);
@@ -57,27 +67,38 @@ pub(crate) struct Archivist {
     believed: Believed,
     /// When to look next for descriptions that have become too old.
     sweep: Duration,
-    /// The ledgers to look at, and whether those get a snapshot of which none is due.
-    waiting: BTreeMap<LedgerId, bool>,
+    /// The ledgers to look at.
+    waiting: BTreeMap<LedgerId, Wanted>,
     task: Option<Task>,
+}
+
+#[derive(Default)]
+struct Wanted {
+    /// Whether it gets a snapshot though none is due.
+    always: bool,
+    /// The ledger as it was a moment ago; it is read where it is not known.
+    ledger: Option<Arc<Ledger>>,
 }
 
 /// What is being done for one ledger.
 struct Task {
     id: LedgerId,
     ledger: Arc<Ledger>,
-    /// The last entry that the snapshot knew from which the ledger was read.
-    snapshot: u64,
     stage: Stage,
 }
 
 enum Stage {
-    Write { chunks: Box<dyn Iterator<Item = Chunk> + Send>, number: u64 },
-    /// Nothing is deleted before the last snapshot was read back and believed.
+    Write {
+        chunks: Box<dyn Iterator<Item = Chunk> + Send>,
+        number: u64,
+    },
+    /// Nothing is deleted before the last snapshot was read back, and is what was written.
     Verify,
     DiscardSnapshots,
     DiscardEntries,
-    Erase { reached: u64 },
+    Erase {
+        reached: u64,
+    },
 }
 
 impl Archivist {
@@ -96,15 +117,16 @@ impl Archivist {
     }
 
     fn await_all(&mut self) -> Result<(), LogError> {
-        let all = self.log.ledgers()?.into_iter().map(|numbers| (numbers.ledger, true));
-        self.waiting.extend(all);
+        for numbers in self.log.ledgers()? {
+            self.waiting.entry(numbers.ledger).or_default().always = true;
+        }
         Ok(())
     }
 
     /// A snapshot of a ledger is due, at a time that is believed.
-    fn told(&mut self, id: LedgerId, believed: Believed) {
+    fn told(&mut self, Due { id, ledger, believed }: Due) {
         self.believed = believed;
-        self.waiting.entry(id).or_insert(false);
+        self.waiting.entry(id).or_default().ledger = Some(ledger);
     }
 
     /// Looks for descriptions that have become too old, where they may not be kept and it is time.
@@ -135,31 +157,36 @@ impl Archivist {
         self.task = match self.task.take() {
             Some(task) => self.go_on(task)?,
             None => match self.waiting.pop_first() {
-                Some((id, always)) => self.begin(id, always)?,
+                Some((id, wanted)) => self.begin(id, wanted)?,
                 None => None,
             },
         };
         Ok(())
     }
 
-    /// A snapshot is written of a ledger that has changed since its last: `always`, or only where one
-    /// is due. A ledger that is broken is left as it is.
-    fn begin(&mut self, id: LedgerId, always: bool) -> Result<Option<Task>, LogError> {
-        let Ok(Recovered { ledger, snapshot }) = recover::recover(&mut *self.log, id)? else {
-            return Ok(None);
+    /// A snapshot is written of a ledger that has changed since its last: always, or only where one
+    /// is due and no other process was faster. A ledger that is broken is left as it is.
+    fn begin(&mut self, id: LedgerId, wanted: Wanted) -> Result<Option<Task>, LogError> {
+        let marks = recover::marks(&mut *self.log, id)?;
+        let last = marks.first().map_or(0, |mark| mark.sequence);
+        let (ledger, snapshot) = match wanted.ledger {
+            Some(ledger) => (ledger, last),
+            None => match recover::recover(&mut *self.log, id)? {
+                Ok(Recovered { ledger, snapshot }) => (Arc::new(ledger), snapshot),
+                Err(_fault) => return Ok(None),
+            },
         };
-        let ledger = Arc::new(ledger);
         let changed = ledger.head().sequence > snapshot;
-        let stage = if changed && (always || self.keep.is_due(&ledger, snapshot)) {
+        let stage = if changed && (wanted.always || self.keep.is_due(&ledger, snapshot)) {
             Stage::Write { chunks: Box::new(Chunk::of(ledger.clone())), number: 0 }
         } else {
             Stage::Verify
         };
-        Ok(Some(Task { id, ledger, snapshot, stage }))
+        Ok(Some(Task { id, ledger, stage }))
     }
 
     fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
-        let Task { id, ledger, snapshot, stage } = task;
+        let Task { id, ledger, stage } = task;
         let next = match stage {
             Stage::Write { mut chunks, number } => match (chunks.next(), self.log.archive()) {
                 (Some(chunk), Some(archive)) => {
@@ -169,10 +196,9 @@ impl Archivist {
                 (None, Some(_)) => Some(Stage::Verify),
                 (_, None) => None,
             },
-            Stage::Verify => self.verify(id, snapshot)?.then_some(Stage::DiscardSnapshots),
+            Stage::Verify => self.verify(id, ledger.head())?.then_some(Stage::DiscardSnapshots),
             Stage::DiscardSnapshots => {
-                // A snapshot tells of sessions that have long released what they held.
-                let kept = if self.keep.identities.is_some() { 1 } else { SNAPSHOTS };
+                let kept = self.keep.snapshots();
                 let archive = self.log.archive();
                 let more = archive.map_or(Ok(false), |it| it.discard_snapshots(id, kept))?;
                 Some(if more { Stage::DiscardSnapshots } else { Stage::DiscardEntries })
@@ -191,17 +217,40 @@ impl Archivist {
                 self.erase(id, &ledger, reached)?.map(|reached| Stage::Erase { reached })
             }
         };
-        Ok(next.map(|stage| Task { id, ledger, snapshot, stage }))
+        Ok(next.map(|stage| Task { id, ledger, stage }))
     }
 
-    /// Whether the last snapshot tells what the log does; `known` is the last entry of one that did.
-    fn verify(&mut self, id: LedgerId, known: u64) -> Result<bool, LogError> {
-        match recover::marks(&mut *self.log, id)?.first() {
-            Some(last) if last.sequence == known => Ok(true),
-            Some(last) => recover::believed(&mut *self.log, id, last).map(|it| it.is_some()),
-            // There is nothing to delete, but perhaps to erase.
-            None => Ok(true),
+    /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
+    /// whole and of this log. Two processes may have written it at once, each a part, or a store may
+    /// have gone back to where a snapshot of `head` is none of its own.
+    fn verify(&mut self, id: LedgerId, head: Head) -> Result<bool, LogError> {
+        let marks = recover::marks(&mut *self.log, id)?;
+        let (Some(last), Some(first)) = (marks.first(), marks.last()) else { return Ok(true) };
+        let oldest = self.log.page(id, 0, 1)?;
+        let before = self.ago(self.keep.history);
+        let old = |entry: &Entry| entry.sequence < first.sequence && entry.time < before;
+        if marks.len() <= self.keep.snapshots() && !oldest.first().is_some_and(old) {
+            return Ok(true);
         }
+        if last.sequence != head.sequence {
+            return recover::believed(&mut *self.log, id, last).map(|ledger| ledger.is_some());
+        }
+        Ok(recover::bears(&mut *self.log, id, head)? && self.is_whole(id, last)?)
+    }
+
+    /// Whether the chunks of a snapshot are those that were written, without reading what they say.
+    fn is_whole(&mut self, id: LedgerId, mark: &SnapshotMark) -> Result<bool, LogError> {
+        let Some(archive) = self.log.archive() else { return Ok(false) };
+        let mut lost = None;
+        let mut read = |number| match archive.chunk(id, mark.sequence, number) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                lost = Some(error);
+                None
+            }
+        };
+        let digest = Digest::of_all((0..mark.chunks).map_while(&mut read));
+        lost.map_or(Ok(digest == mark.digest), Err)
     }
 
     /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
@@ -242,22 +291,26 @@ impl Archivist {
         now.checked_sub(age).unwrap_or(Timestamp::MIN)
     }
 
-    /// Works off what is told until nobody is left to tell, or it is to stop.
-    fn run(mut self, due: &Receiver<(LedgerId, Believed)>, stop: &AtomicBool) {
+    /// Works off what is told until nobody is left to tell, or it is to stop. In between it rests.
+    fn run(mut self, due: &Receiver<Due>, stop: &AtomicBool) {
+        let mut rests_until = Instant::now();
         loop {
             self.sweep();
-            while self.is_busy() && !stop.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            if self.is_busy() && rests_until <= now {
                 let _ = self.step();
+                rests_until = Instant::now() + now.elapsed() * REST;
             }
-            match due.recv_timeout(PERIOD) {
-                Ok(first) => {
-                    for (id, believed) in [first].into_iter().chain(due.try_iter()) {
-                        self.told(id, believed);
-                    }
-                }
+            let busy = self.is_busy();
+            let rest = rests_until.saturating_duration_since(Instant::now());
+            match due.recv_timeout(if busy { rest } else { PERIOD }) {
+                Ok(told) => self.told(told),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        while self.is_busy() && !stop.load(Ordering::Relaxed) {
+            let _ = self.step();
         }
     }
 }
@@ -295,8 +348,15 @@ enum Work {
     Driven(Option<Box<Archivist>>),
 }
 
+/// A ledger of which a snapshot is due.
+struct Due {
+    id: LedgerId,
+    ledger: Arc<Ledger>,
+    believed: Believed,
+}
+
 struct Worker {
-    due: Sender<(LedgerId, Believed)>,
+    due: Sender<Due>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -322,13 +382,15 @@ impl Archives {
         Ok(log.map(|log| Archivist::new(log, clock, keep, believed)))
     }
 
-    /// Has a ledger archived some time soon.
-    pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId, believed: Believed) {
-        self.start(log, believed);
+    /// Has a ledger archived some time soon, as it is now.
+    pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId, ledger: &Ledger, at: Believed) {
+        self.start(log, at);
+        // Records are shared, so this is short beside the entries that made it due.
+        let due = || Due { id, ledger: Arc::new(ledger.clone()), believed: at };
         match &mut self.work {
             // One that panicked is not missed: the log only stays longer than it need be.
-            Work::Beside(Some(worker)) => drop(worker.due.send((id, believed))),
-            Work::Driven(Some(archivist)) => archivist.told(id, believed),
+            Work::Beside(Some(worker)) => drop(worker.due.send(due())),
+            Work::Driven(Some(archivist)) => archivist.told(due()),
             Work::Beside(None) | Work::Driven(None) => {}
         }
     }

@@ -164,14 +164,14 @@ impl Ledgers {
         Ok(())
     }
 
-    /// Whether a ledger has grown so much that a snapshot of it is due. It is said once.
-    pub(crate) fn is_due(&mut self, id: LedgerId, keep: &Keep) -> bool {
+    /// A ledger that has grown so much that a snapshot of it is due. It is said once.
+    pub(crate) fn due(&mut self, id: LedgerId, keep: &Keep) -> Option<&Ledger> {
         match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
             Some(Memory::Sound { ledger, snapshot }) if keep.is_due(ledger, *snapshot) => {
                 *snapshot = ledger.head().sequence;
-                true
+                Some(ledger)
             }
-            Some(Memory::Sound { .. } | Memory::Faulted { .. }) | None => false,
+            Some(Memory::Sound { .. } | Memory::Faulted { .. }) | None => None,
         }
     }
 

@@ -68,14 +68,18 @@ pub(crate) fn believed(
 ) -> Result<Option<Ledger>, LogError> {
     let Some(archive) = log.archive() else { return Ok(None) };
     let Some(ledger) = restored(archive, id, mark)? else { return Ok(None) };
-    let head = ledger.head();
-    let Some(before) = head.sequence.checked_sub(1) else { return Ok(None) };
+    Ok(bears(log, id, ledger.head())?.then_some(ledger))
+}
+
+/// Whether the log of a ledger has an entry that a head tells of.
+pub(crate) fn bears(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool, LogError> {
+    let Some(before) = head.sequence.checked_sub(1) else { return Ok(false) };
     let last = match log.page(id, before, 1) {
         Ok(page) => page.first().map(|it| Head { sequence: it.sequence, chain: it.chain }),
         Err(LogError::Entry { .. }) => None,
         Err(error) => return Err(error),
     };
-    Ok((last == Some(head)).then_some(ledger))
+    Ok(last == Some(head))
 }
 
 fn restored(

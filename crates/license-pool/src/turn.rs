@@ -65,7 +65,8 @@ pub(crate) struct Turns {
     sealed_to: Option<String>,
     /// Whether the store was away and is back.
     back: bool,
-    /// Ledgers that were read from their start again, since this was last asked.
+    /// Ledgers that were read from their start again, or in which a turn may have been made of which
+    /// nobody was told, since this was last asked.
     reread: Vec<LedgerId>,
     archives: Archives,
     pub(crate) refusals: Refusals,
@@ -144,8 +145,10 @@ impl Turns {
         Some(Error::Sealed { target: self.sealed_to.clone()? })
     }
 
-    /// The ledgers that were read from their start again since this was last asked: in a store that
-    /// went back in time, sessions may hold again what they had released.
+    /// The ledgers in which this server may serve sessions that it does not know, since this was last
+    /// asked: those that were read from their start again, since in a store that went back in time
+    /// sessions may hold again what they had released; and those of commits without an answer, since
+    /// whoever is told nothing may never come again.
     pub(crate) fn reread(&mut self) -> Vec<LedgerId> {
         std::mem::take(&mut self.reread)
     }
@@ -326,18 +329,24 @@ impl Turns {
                         commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
                     }
                     for id in changed {
-                        if self.ledgers.is_due(id, self.archives.keep()) {
-                            self.archives.tell(&*self.log, id, self.store_clock.believed());
+                        if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {
+                            let believed = self.store_clock.believed();
+                            self.archives.tell(&*self.log, id, ledger, believed);
                         }
                     }
                     planned.unwrap_or(Err(Error::Internal(None))).map(Turned::Made)
                 }
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
-                Ok(Err(TurnError::Unknown(error))) => match (planned, mark) {
-                    (Some(Ok(value)), Some(mark)) => self.decide(Unknown { value, mark, error }),
-                    // Nothing tells whether it was made.
-                    _ => Err(Error::OutcomeUnknown(Arc::new(error))),
-                },
+                Ok(Err(TurnError::Unknown(error))) => {
+                    self.reread.extend(changed);
+                    match (planned, mark) {
+                        (Some(Ok(value)), Some(mark)) => {
+                            self.decide(Unknown { value, mark, error })
+                        }
+                        // Nothing tells whether it was made.
+                        _ => Err(Error::OutcomeUnknown(Arc::new(error))),
+                    }
+                }
                 Err(_panic) => {
                     self.ledgers.forget();
                     Err(Error::Internal(None))

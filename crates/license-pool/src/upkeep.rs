@@ -35,8 +35,11 @@ pub(crate) struct Upkeep {
     looked: Option<Duration>,
     /// Whether an epoch has begun: its first beat was made.
     begun: bool,
-    /// The ledgers in which this name served sessions before; none until the store was asked.
-    loading: Option<VecDeque<LedgerId>>,
+    /// Whether the store was asked in which ledgers this name served sessions before.
+    asked: bool,
+    /// The ledgers with sessions that this server serves and does not vouch for yet, and how long
+    /// those may have been silent before.
+    loading: VecDeque<(LedgerId, Duration)>,
     dead: VecDeque<Dead>,
     /// When to go on with what the store did not take.
     again: Duration,
@@ -52,7 +55,8 @@ impl Upkeep {
             looked: None,
             begun: false,
             // A name that nobody had before served nothing.
-            loading: matches!(role, Role::Local | Role::Transient).then(VecDeque::new),
+            asked: matches!(role, Role::Local | Role::Transient),
+            loading: VecDeque::new(),
             dead: VecDeque::new(),
             again: Duration::ZERO,
             fenced: false,
@@ -71,9 +75,7 @@ impl Writer {
             return;
         }
         let reread = self.turns.reread();
-        if let Some(loading) = &mut self.upkeep.loading {
-            loading.extend(reread);
-        }
+        self.upkeep.loading.extend(reread.into_iter().map(|id| (id, Duration::ZERO)));
         let elapsed = self.turns.elapsed();
         if self.upkeep.beat <= elapsed {
             // Whatever went wrong, it is tried again in time.
@@ -91,11 +93,11 @@ impl Writer {
 
     /// When something is due next.
     pub(crate) fn upkeep_due(&self) -> Duration {
-        let Upkeep { beat, again, loading, dead, fenced, .. } = &self.upkeep;
+        let Upkeep { beat, again, asked, loading, dead, fenced, .. } = &self.upkeep;
         if *fenced {
             return Duration::MAX;
         }
-        let works = !dead.is_empty() || loading.as_ref().is_none_or(|loading| !loading.is_empty());
+        let works = !dead.is_empty() || !asked || !loading.is_empty();
         let expiry = self.leases.due().map_or(Duration::MAX, |due| self.turns.when(due));
         let work = if works { *again } else { expiry.max(*again) };
         work.min(*beat)
@@ -174,24 +176,33 @@ impl Writer {
         rows
     }
 
-    /// Begins to vouch for what this name served before.
+    /// Begins to vouch for what this name served before, and for what it took over.
     fn load_some(&mut self) -> Result<(), Error> {
-        if self.upkeep.loading.is_none() {
+        if !self.upkeep.asked {
             let own = self.turns.actor.server.clone();
             let ledgers = self.turns.serving(&own)?;
-            self.upkeep.loading = Some(ledgers.into());
+            self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, Duration::ZERO)));
+            self.upkeep.asked = true;
         }
         for _ in 0..LEDGERS_MAX {
-            let next = self.upkeep.loading.as_ref().and_then(|loading| loading.front().copied());
-            let Some(id) = next else { break };
-            self.vouch(id, Duration::ZERO)?;
-            self.upkeep.loading.as_mut().map(VecDeque::pop_front);
+            let Some((id, before)) = self.upkeep.loading.front().copied() else { break };
+            self.vouch(id, before)?;
+            self.upkeep.loading.pop_front();
         }
         Ok(())
     }
 
+    /// Begins to vouch for what was taken over, now or as soon as the store tells of it: nobody else
+    /// judges those leases any more.
+    pub(crate) fn take_over(&mut self, ledgers: Vec<LedgerId>, before: Duration) {
+        self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, before)));
+        if let Err(error) = self.load_some() {
+            self.fence_if(&error);
+        }
+    }
+
     /// Vouches for all that this server serves in a ledger; `before` has passed already.
-    pub(crate) fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<(), Error> {
+    fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<(), Error> {
         let (served, silences) = self.turns.served(id)?;
         let now = self.turns.vouched();
         for held in served.values() {
@@ -268,11 +279,9 @@ impl Writer {
                 self.upkeep.beat = self.upkeep.beat.min(self.turns.elapsed() + RETRY);
             }
         })?;
-        for id in adopted {
-            // It was noticed up to a third of a lease late.
-            let before = if silent { self.turns.actor.lease / 3 } else { Duration::ZERO };
-            self.vouch(id, before)?;
-        }
+        // It was noticed up to a third of a lease late.
+        let before = if silent { self.turns.actor.lease / 3 } else { Duration::ZERO };
+        self.take_over(adopted, before);
         let left = self.turns.serving(&row.name)?;
         if left.len() < ledgers.len() && !left.is_empty() {
             let mut row = row;
@@ -291,9 +300,8 @@ impl Writer {
         }
         let estate = Estate { from: Arc::new(local), epoch: 0, row: None, adopts: true };
         let some = &ledgers[..ledgers.len().min(LEDGERS_MAX)];
-        for id in self.turns.settle(&estate, some)? {
-            self.vouch(id, Duration::ZERO)?;
-        }
+        let adopted = self.turns.settle(&estate, some)?;
+        self.take_over(adopted, Duration::ZERO);
         Ok(())
     }
 

@@ -247,9 +247,8 @@ impl Writer {
             };
             self.answer(write, outcome);
         }
-        for id in written.adopted {
-            // What cannot be read now is loaded when the name is taken the next time.
-            let _ = self.vouch(id, Duration::ZERO);
+        if !written.adopted.is_empty() {
+            self.take_over(written.adopted, Duration::ZERO);
         }
     }
 
