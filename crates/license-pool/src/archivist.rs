@@ -65,7 +65,7 @@ pub(crate) struct Archivist {
     clock: Arc<dyn Clock>,
     keep: Keep,
     believed: Believed,
-    /// When to look next for descriptions that have become too old.
+    /// When to look next for descriptions that have become too old, where that is to be done here.
     sweep: Duration,
     /// The ledgers to look at.
     waiting: BTreeMap<LedgerId, Wanted>,
@@ -103,7 +103,7 @@ enum Stage {
 
 impl Archivist {
     fn new(log: Box<dyn Log>, clock: Arc<dyn Clock>, keep: Keep, believed: Believed) -> Archivist {
-        let (sweep, waiting) = (Duration::ZERO, BTreeMap::new());
+        let (sweep, waiting) = (Duration::MAX, BTreeMap::new());
         Archivist { log, clock, keep, believed, sweep, waiting, task: None }
     }
 
@@ -129,10 +129,10 @@ impl Archivist {
         self.waiting.entry(id).or_default().ledger = Some(ledger);
     }
 
-    /// Looks for descriptions that have become too old, where they may not be kept and it is time.
+    /// Looks for descriptions that have become too old, where it is time.
     fn sweep(&mut self) {
         let elapsed = self.clock.elapsed();
-        if self.keep.identities.is_some() && self.sweep <= elapsed {
+        if self.sweep <= elapsed {
             self.sweep = elapsed + PERIOD;
             // What cannot be listed now is looked for the next time.
             let _ = self.await_all();
@@ -141,11 +141,7 @@ impl Archivist {
 
     /// When there is something to do again.
     fn due(&self) -> Duration {
-        match self.keep.identities {
-            _ if self.is_busy() => Duration::ZERO,
-            Some(_) => self.sweep,
-            None => Duration::MAX,
-        }
+        if self.is_busy() { Duration::ZERO } else { self.sweep }
     }
 
     fn is_busy(&self) -> bool {
@@ -384,7 +380,7 @@ impl Archives {
 
     /// Has a ledger archived some time soon, as it is now.
     pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId, ledger: &Ledger, at: Believed) {
-        self.start(log, at);
+        self.start(log, at, Duration::MAX);
         // Records are shared, so this is short beside the entries that made it due.
         let due = || Due { id, ledger: Arc::new(ledger.clone()), believed: at };
         match &mut self.work {
@@ -398,12 +394,15 @@ impl Archives {
     /// Begins to look after what becomes too old.
     pub(crate) fn begin(&mut self, log: &dyn Log, believed: Believed) {
         if self.keep.identities.is_some() {
-            self.start(log, believed);
+            self.start(log, believed, Duration::ZERO);
         }
     }
 
-    fn start(&mut self, log: &dyn Log, believed: Believed) {
-        let archivist = || self.archivist(log, believed).ok().flatten();
+    fn start(&mut self, log: &dyn Log, believed: Believed, sweep: Duration) {
+        let archivist = || {
+            let archivist = self.archivist(log, believed).ok().flatten()?;
+            Some(Archivist { sweep, ..archivist })
+        };
         match &self.work {
             Work::Beside(None) => self.work = Work::Beside(archivist().and_then(Worker::start)),
             Work::Driven(None) => self.work = Work::Driven(archivist().map(Box::new)),
