@@ -17,6 +17,12 @@ pub trait Clock: Send + Sync {
     /// The time since some moment that never changes, by a clock that nobody can set and that goes
     /// on while the machine sleeps.
     fn elapsed(&self) -> Duration;
+
+    /// Whether [`now`](Self::now) counts only where the store has no clock of its own. One clock for
+    /// all machines is better than one each; but whoever injects a clock wants that one.
+    fn yields(&self) -> bool {
+        false
+    }
 }
 
 /// The clocks of the machine; what a pool uses unless told otherwise.
@@ -26,6 +32,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn yields(&self) -> bool {
+        true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::log::{Found, Which};
 use crate::request::Watch;
 use crate::turn::{Role, distinct, place};
+use crate::upkeep::RETRY;
 use crate::writer::Writer;
 
 /// So often it is looked whether the store has changed.
@@ -38,8 +39,11 @@ impl Writer {
             return;
         }
         self.poll_at = elapsed + POLL;
-        // What cannot be asked now is asked the next time.
-        let changed = self.turns.log.changed().unwrap_or(Some(false));
+        let changed = self.turns.log.changed().unwrap_or_else(|_| {
+            // It may have taken long to find out that the store is away; others wait meanwhile.
+            self.poll_at = self.turns.elapsed() + RETRY;
+            Some(false)
+        });
         if changed == Some(true) && self.turns.actor.role == Role::Serving {
             let _ = self.adopt_local();
         }

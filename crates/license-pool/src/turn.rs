@@ -475,7 +475,8 @@ fn restless() -> Error {
 
 /// What the store's clock tells. Who corrected it is believed.
 fn tell(store_clock: &mut StoreClock, clock: &dyn Clock, news: &News) -> ClockState {
-    let (shown, elapsed) = (news.time.unwrap_or_else(|| clock.now()), clock.elapsed());
+    let stores = news.time.filter(|_| clock.yields());
+    let (shown, elapsed) = (stores.unwrap_or_else(|| clock.now()), clock.elapsed());
     let corrected = |since: &Since| match since {
         Since::Entries(entries) => entries.iter().any(|entry| entry.event == Event::ClockCorrected),
         Since::Reload => false,

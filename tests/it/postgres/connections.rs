@@ -95,7 +95,7 @@ fn a_server_that_restarts_on_several_connections_judges_every_lease_once() {
     let east = || Pool::options().clock(clock.clone()).server("east".parse().unwrap()).serving();
     let pool = database.open_spread(east(), &database.address());
     for number in NUMBERS {
-        pool.license(number).grant(leased(), None).wait().unwrap();
+        pool.license(number).grant(leased("one"), None).wait().unwrap();
     }
     drop(pool);
     // Fewer connections than before, so that most ledgers change hands.
@@ -130,7 +130,7 @@ fn what_a_dead_server_served_is_taken_over_on_every_connection() {
     };
     let east = database.open_spread(named("east"), &database.address());
     for number in NUMBERS {
-        east.license(number).grant(leased(), None).wait().unwrap();
+        east.license(number).grant(leased("one"), None).wait().unwrap();
     }
     east.close().wait().unwrap();
     let west = database.open_spread(named("west"), &database.address());
@@ -161,7 +161,7 @@ fn what_is_asked_in_one_breath_with_an_installation_follows_it() {
     let pool = options().open(&format!("{}?connections=3", database.address())).unwrap();
     // The first ledger belongs to the second connection.
     let installed = pool.install_with(license("A", 2).as_bytes(), Default::default());
-    let granted = pool.grant(leased(), None);
+    let granted = pool.grant(leased("one"), None);
     installed.wait().unwrap();
     assert_eq!(granted.wait().unwrap().receipt.retention.token.get(), 1);
     // Were its lease judged by another than who hears it, it would end.
@@ -210,9 +210,9 @@ fn an_address_that_names_an_odd_number_of_connections_is_refused() {
     }
 }
 
-fn leased() -> Retain {
-    let ann = Session::rest("ann", "one", "127.0.0.1");
-    let mut retain = Retain::new("0009".parse().unwrap(), "one".parse().unwrap(), ann);
+pub(super) fn leased(session: &str) -> Retain {
+    let ann = Session::rest("ann", session, "127.0.0.1");
+    let mut retain = Retain::new("0009".parse().unwrap(), session.parse().unwrap(), ann);
     retain.lease_seconds = Some(LeaseSeconds::new(90).unwrap());
     retain
 }

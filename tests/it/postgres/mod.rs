@@ -8,4 +8,5 @@ mod failover;
 mod outages;
 mod proxy;
 pub(crate) mod server;
+mod standstill;
 mod store;

@@ -85,11 +85,25 @@ impl Server {
         });
     }
 
+    /// Stops the server and everything it started where they stand, or lets them go on, by signals.
+    pub(crate) fn signal(&self, signal: &str) {
+        let main = self.lock().as_ref().expect("it runs").id();
+        // The first process first: it starts others.
+        let workers = workers_of(main);
+        for process in [&*main.to_string()].into_iter().chain(workers.split_whitespace()) {
+            // One may have ended meanwhile.
+            let _ = Command::new("kill")
+                .args([signal, process])
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+        }
+    }
+
     /// Ends the server and everything it started as a failing machine does.
     pub(crate) fn kill(&self) {
         let Some(mut child) = self.lock().take() else { return };
-        let path = format!("/proc/{0}/task/{0}/children", child.id());
-        let workers = fs::read_to_string(path).unwrap_or_default();
+        let workers = workers_of(child.id());
         // The first process goes first: it would start the others anew.
         child.kill().unwrap();
         child.wait().unwrap();
@@ -234,6 +248,11 @@ fn other_user() -> Option<(u32, u32)> {
         let fields: Vec<&str> = line.expect("Debian's package makes a user").split(':').collect();
         (fields[2].parse().unwrap(), fields[3].parse().unwrap())
     })
+}
+
+/// The processes that a server has started.
+fn workers_of(main: u32) -> String {
+    fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default()
 }
 
 fn is_running(process: &str) -> bool {

@@ -4,4 +4,4 @@ mod crashes;
 mod ground;
 mod torn;
 mod turns;
-mod worker;
+pub(crate) mod worker;

@@ -9,18 +9,18 @@ use std::time::Duration;
 /// Only a test that would never end takes this long.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-pub(super) struct Worker {
+pub(crate) struct Worker {
     child: Child,
     input: Option<ChildStdin>,
     told: Receiver<String>,
 }
 
 impl Worker {
-    pub(super) fn start(arguments: &[&str]) -> Worker {
+    pub(crate) fn start(arguments: &[&str]) -> Worker {
         Worker::run(Command::new(PROGRAM).args(arguments))
     }
 
-    pub(super) fn run(command: &mut Command) -> Worker {
+    pub(crate) fn run(command: &mut Command) -> Worker {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -33,24 +33,24 @@ impl Worker {
         Worker { input: child.stdin.take(), child, told }
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line.
-    pub(super) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         self.told.recv_timeout(DEADLINE).expect("the process goes on")
     }
 
     /// `kill -9`; and every line that was told before.
-    pub(super) fn kill(mut self) -> Vec<String> {
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.told.iter().collect()
     }
 
     /// Lets the process end by itself, and gives the rest of what it told.
-    pub(super) fn end(mut self) -> Vec<String> {
+    pub(crate) fn end(mut self) -> Vec<String> {
         drop(self.input.take());
         let told: Vec<String> = self.told.iter().collect();
         let status = self.child.wait().unwrap();
@@ -58,7 +58,7 @@ impl Worker {
         told
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
@@ -71,4 +71,4 @@ impl Drop for Worker {
     }
 }
 
-pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_worker");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_worker");

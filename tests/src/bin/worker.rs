@@ -4,7 +4,8 @@
 //! - `worker load STORE NAME SEED` retains and releases from several threads, as server NAME, until
 //!   standard input ends. Tells `retained TOKEN SESSION`, `again TOKEN SESSION` of what was held
 //!   before, `refused`, `releasing TOKEN` before it asks and `released TOKEN` after.
-//! - `worker turn STORE` takes a turn, tells `turn` and keeps it until standard input ends.
+//! - `worker turn STORE`, a file or an address, takes a turn, tells `turn` and keeps it until standard input ends. Tells
+//!   `failed ERROR` where it lost the turn meanwhile.
 //! - `worker fill STORE FILLER` retains until that fails, tells `failed ERROR`, asks for one more
 //!   license and tells `held COUNT`. Then removes FILLER and goes on: `recovered`, `held COUNT`,
 //!   `sound`.
@@ -18,8 +19,8 @@ use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use fastrand::Rng;
-use license_pool::log::{Asked, Log as _, SqliteLog, Which};
-use license_pool::{Error, Pool, Seat, ServerName, Session};
+use license_pool::log::{Asked, Log, PostgresLog, SqliteLog, Which};
+use license_pool::{Error, Pool, Seat, ServerName, Session, StoreUrl};
 
 const PRODUCT: &str = "0009";
 const THREADS: u64 = 4;
@@ -87,14 +88,19 @@ fn load(store: &str, name: &str, seed: u64) {
 }
 
 fn turn(store: &str) {
-    let mut log = SqliteLog::open(Path::new(store), false, PATIENCE).unwrap();
+    let mut log: Box<dyn Log> = match store.parse() {
+        Ok(StoreUrl::Postgres(url)) => Box::new(PostgresLog::open(&url, None, false).unwrap()),
+        _ => Box::new(SqliteLog::open(Path::new(store), false, PATIENCE).unwrap()),
+    };
     let asked = [Asked { license: Which::Only, known: None }];
-    log.turn(&asked, &mut |_| {
+    let turn = log.turn(&asked, &mut |_| {
         println!("turn");
         until_input_ends();
         Default::default()
-    })
-    .unwrap();
+    });
+    if let Err(error) = turn {
+        println!("failed {error:?}");
+    }
 }
 
 fn fill(store: &str, filler: &str) {

@@ -28,7 +28,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take. Longer than the database itself lets a statement run or wait, so
 /// this only ends what nobody answers any more.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long it may take to read what is new, which waits for nobody's lock.
+pub(super) const READ: Duration = Duration::from_secs(5);
 
 /// How long to say goodbye.
 const CLOSE: Duration = Duration::from_secs(1);
@@ -113,10 +116,19 @@ impl Connection {
     /// Sends all statements at once, so that they take one trip, and gives what each answered. The
     /// first that fails is the one told of: inside a transaction those after it fail for it.
     pub(super) async fn trip(&self, trip: &Trip<'_>) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.trip_within(ANSWER, trip).await
+    }
+
+    /// The same, for as long as `patience` lasts.
+    pub(super) async fn trip_within(
+        &self,
+        patience: Duration,
+        trip: &Trip<'_>,
+    ) -> Result<Vec<Vec<Row>>, Trouble> {
         let sent = trip.iter().map(|(statement, values)| self.client.query(*statement, values));
-        match timeout(ANSWER, try_join_all(sent)).await {
+        match timeout(patience, try_join_all(sent)).await {
             Ok(answers) => Ok(answers?),
-            Err(_) => Err(Trouble::Silent(ANSWER)),
+            Err(_) => Err(Trouble::Silent(patience)),
         }
     }
 

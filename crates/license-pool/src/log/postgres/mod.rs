@@ -31,6 +31,10 @@
 //!   commit that got no answer took place is known once a new connection got the same lock. What it
 //!   finds there is answered only after a commit of that connection too, since PostgreSQL shows what
 //!   a standby never confirmed once the wait for it was broken off.
+//! - **Whether anybody wrote** is told by `pg_current_snapshot()`, asked ten times a second where
+//!   somebody waits for a license or a server adopts what single commands retain: as long as that
+//!   stays the same, nothing else is read.
+//! - **The time** is `clock_timestamp()`, read in a turn once its locks are there.
 //! - `lock_timeout` and `idle_in_transaction_session_timeout` end the turn of a server that stands
 //!   still. Nothing ends a commit.
 //! - Beside these: multi-row `INSERT … SELECT FROM unnest`, `INSERT … ON CONFLICT … RETURNING`,
@@ -52,7 +56,7 @@ use license_types::ServerName;
 use tokio::runtime::{self, Handle, Runtime};
 use tokio_postgres::types::ToSql;
 
-use self::connection::{Connection, FORMAT, Purpose, Trip};
+use self::connection::{Connection, FORMAT, Purpose, READ, Trip};
 use self::error::Trouble;
 use self::news::{Question, name, sequence};
 use self::register::Served;
@@ -83,7 +87,7 @@ pub(crate) use tables::{PostgresSource, PostgresTarget};
 pub use url::PostgresUrl;
 
 /// How long to look for a commit that got no answer, while the database cannot be asked.
-const LOOK: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_secs(3);
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -96,6 +100,8 @@ pub struct PostgresLog {
     runtime: Option<Runtime>,
     /// None where the last one failed: the next question makes another.
     connection: Option<Connection>,
+    /// The transactions that could be seen when it was last looked for changes.
+    seen: Option<String>,
     /// Whether something was read that no commit of ours followed yet. What somebody else committed
     /// may be visible and still be lost, where his wait for the standby was broken off.
     unsettled: bool,
@@ -121,6 +127,7 @@ impl PostgresLog {
             targets,
             runtime: Some(runtime),
             connection: Some(connection),
+            seen: None,
             unsettled: true,
             server: None,
         })
@@ -138,6 +145,7 @@ impl PostgresLog {
             targets: self.targets.clone(),
             runtime: Some(runtime.map_err(failed)?),
             connection: None,
+            seen: None,
             unsettled: true,
             server,
         })
@@ -410,6 +418,17 @@ impl Log for PostgresLog {
             let rows = connection.ask(&connection.statements.silences, &[&ledger.0]).await?;
             register::silences(ledger, &rows)
         })
+    }
+
+    fn changed(&mut self) -> Result<Option<bool>, LogError> {
+        let seen = self.read("look for changes", async |connection: &Connection| {
+            let changed: &Trip<'_> = &[(&connection.statements.changed, &[])];
+            let rows = connection.trip_within(READ, changed).await?.pop().unwrap_or_default();
+            Ok(rows.first().ok_or(Trouble::Nonsense)?.try_get::<_, String>(0)?)
+        })?;
+        let changed = self.seen.as_ref() != Some(&seen);
+        self.seen = Some(seen);
+        Ok(Some(changed))
     }
 
     fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {

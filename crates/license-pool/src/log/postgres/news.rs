@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use license_core::Head;
 use tokio_postgres::Row;
 
-use super::connection::Connection;
+use super::connection::{Connection, READ};
 use super::error::Trouble;
 use super::row::{self, escaped, unescaped};
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
@@ -31,6 +32,7 @@ pub(super) struct Answer {
     numbers: Vec<Row>,
     in_force: Vec<Row>,
     entries: Vec<Row>,
+    time: Vec<Row>,
     /// The ledgers whose turn this is.
     locked: Option<Vec<Row>>,
 }
@@ -69,6 +71,7 @@ impl<'a> Question<'a> {
                 (&statements.numbers, &[&self.numbers]),
                 (&statements.ledgers_in_force, &[&self.only]),
                 (&statements.news, &[&self.ids, &self.heads, &limit]),
+                (&statements.time, &[]),
             ])
             .await?
             .into_iter()
@@ -76,9 +79,15 @@ impl<'a> Question<'a> {
         let mut next = || answers.next().unwrap_or_default();
         let own = self.is_own(&next());
         next();
-        let locked = Some(next());
-        let sealed = next();
-        Ok(Answer { own, sealed, locked, numbers: next(), in_force: next(), entries: next() })
+        Ok(Answer {
+            own,
+            locked: Some(next()),
+            sealed: next(),
+            numbers: next(),
+            in_force: next(),
+            entries: next(),
+            time: next(),
+        })
     }
 
     /// The same, without taking anything from anybody.
@@ -87,22 +96,32 @@ impl<'a> Question<'a> {
         let limit = limit();
         let (name, instance) = self.server();
         let mut answers = connection
-            .trip(&[
-                (&statements.begin_moment, &[]),
-                (&statements.own, &[&name, &instance]),
-                (&statements.sealed, &[]),
-                (&statements.numbers, &[&self.numbers]),
-                (&statements.ledgers_in_force, &[&self.only]),
-                (&statements.news, &[&self.ids, &self.heads, &limit]),
-                (&statements.commit, &[]),
-            ])
+            .trip_within(
+                READ,
+                &[
+                    (&statements.begin_moment, &[]),
+                    (&statements.own, &[&name, &instance]),
+                    (&statements.sealed, &[]),
+                    (&statements.numbers, &[&self.numbers]),
+                    (&statements.ledgers_in_force, &[&self.only]),
+                    (&statements.news, &[&self.ids, &self.heads, &limit]),
+                    (&statements.time, &[]),
+                    (&statements.commit, &[]),
+                ],
+            )
             .await?
             .into_iter()
             .skip(1);
         let mut next = || answers.next().unwrap_or_default();
-        let own = self.is_own(&next());
-        let sealed = next();
-        Ok(Answer { own, sealed, locked: None, numbers: next(), in_force: next(), entries: next() })
+        Ok(Answer {
+            own: self.is_own(&next()),
+            sealed: next(),
+            locked: None,
+            numbers: next(),
+            in_force: next(),
+            entries: next(),
+            time: next(),
+        })
     }
 
     /// What the answer says.
@@ -159,8 +178,10 @@ impl<'a> Question<'a> {
         }
         let sealed_to = answer.sealed.first().map(|row| row.try_get::<_, Option<&str>>(0));
         let sealed_to = sealed_to.transpose()?.flatten().map(|target| unescaped(target).into());
+        let time = answer.time.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+        let time = Timestamp::from_microsecond(time).map_err(|_| Trouble::Nonsense)?;
         let ledgers = ledgers.into_iter().collect();
-        Ok(News { found, ledgers, sealed_to, ..News::default() })
+        Ok(News { found, ledgers, sealed_to, time: Some(time) })
     }
 
     fn server(&self) -> (&str, &str) {

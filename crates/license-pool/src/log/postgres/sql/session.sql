@@ -3,9 +3,9 @@ SET search_path = license;
 SET client_min_messages = warning;
 
 -- A server that stands still, or whose machine is gone, holds the others up no longer than this.
-SET lock_timeout = '10s';
-SET idle_in_transaction_session_timeout = '5s';
-SET statement_timeout = '15s';
+SET lock_timeout = '6s';
+SET idle_in_transaction_session_timeout = '3s';
+SET statement_timeout = '8s';
 SET tcp_user_timeout = '15s';
 SET tcp_keepalives_idle = '10s';
 SET tcp_keepalives_interval = '5s';
