@@ -154,7 +154,6 @@ impl Writer {
             }
         }
         self.flush(waiting);
-        self.note_only();
         self.retry_at = self.turns.elapsed() + RETRY;
         self.turns.tell_refusals(false);
         self.keep_up();
@@ -191,7 +190,9 @@ impl Writer {
                 .iter()
                 .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
                 .collect();
-            let error = match self.turns.write(&mut writes, &waiters) {
+            let turned = self.turns.write(&mut writes, &waiters);
+            self.note_only();
+            let error = match turned {
                 Ok(Turned::Made(mut written)) => {
                     let waited = mem::take(&mut written.waited);
                     let waited = self.queue.answered(waited, elapsed);
@@ -260,6 +261,7 @@ impl Writer {
 
     fn renew(&mut self, renewals: Vec<Renewal>) {
         let outcomes = self.turns.renew(&renewals);
+        self.note_only();
         let now = self.turns.vouched();
         let mut replies = Vec::with_capacity(renewals.len());
         for (Renewal { renews, reply, .. }, outcomes) in renewals.into_iter().zip(outcomes) {
