@@ -196,7 +196,7 @@ impl Licenses for Server {
     fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure> {
         let from = (time.start != Timestamp::MIN).then(|| DateTime::from(time.start));
         let to = (time.end != Timestamp::MAX).then(|| DateTime::from(time.end));
-        let days = self.installed(self.client.report(from.as_ref(), to.as_ref()))?;
+        let days = self.installed(self.client.report(from.as_ref(), to.as_ref(), None))?;
         Ok(days.unwrap_or_default())
     }
 

@@ -16,7 +16,7 @@ pub(crate) const ACTIVE: &str = "active";
 
 /// A question without a body.
 pub(crate) fn question(method: Method, path: impl Into<String>) -> Question {
-    Question { method, path: path.into(), body: None, stream: false, timeout: None }
+    Question { method, path: path.into(), body: None, stream: None, timeout: None }
 }
 
 impl Question {

@@ -8,8 +8,8 @@ use license_types::{
 use ureq::http::Method;
 
 use crate::ask::{self, license_path, question, session_path};
-use crate::transport::Question;
-use crate::{Client, Entries, Error, Lines, Selection};
+use crate::transport::{Answer, Question};
+use crate::{Client, Entries, Error, Events, Lines, Selection, ServerUrl};
 
 /// What all these answer when they fail is an [`Error::Problem`] with the server's reason, or why no
 /// server answered.
@@ -145,8 +145,8 @@ impl Client {
         self.lines(wanted.narrow(question))
     }
 
-    /// What became of each product on each day (UTC) that begins or ends between two instants, in
-    /// the order of the days.
+    /// What became of each product on each day, from `from` on and before `to`, in the order of the
+    /// days; of one product, or of all.
     ///
     /// # Errors
     /// See [`Error`].
@@ -154,14 +154,51 @@ impl Client {
         &self,
         from: Option<&DateTime>,
         to: Option<&DateTime>,
+        product: Option<ProductId>,
     ) -> Result<LicenseReport, Error> {
-        let question = question(Method::GET, format!("{}/report", license_path(self.named())));
-        let question = question.query("from", from.map(DateTime::as_str));
-        self.ask(&question.query("to", to.map(DateTime::as_str)))
+        let question = question(Method::GET, format!("{}/report", license_path(self.named())))
+            .query("from", from.map(DateTime::as_str))
+            .query("to", to.map(DateTime::as_str))
+            .query("product", product.map(|product| product.to_string()).as_deref());
+        self.ask(&question)
+    }
+
+    /// The log as it goes on: every entry after the one of this sequence, or, without, every entry
+    /// from now on, as they are appended and for as long as they are read.
+    ///
+    /// ```no_run
+    /// # fn shown(client: &license_client::Client) -> Result<(), license_client::Error> {
+    /// use license_client::Followed;
+    ///
+    /// for followed in client.events(None)? {
+    ///     match followed? {
+    ///         Followed::Entry(entry) => println!("{}: {:?}", entry.sequence, entry.event),
+    ///         Followed::Reset { sequence } => println!("all anew, from {sequence} on"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn events(&self, after: Option<u64>) -> Result<Events, Error> {
+        Events::begin(self.clone(), after)
+    }
+
+    /// A stream of the entries after a sequence.
+    pub(crate) fn stream_of_events(
+        &self,
+        after: Option<u64>,
+    ) -> Result<(Answer, ServerUrl), Error> {
+        let question = question(Method::GET, format!("{}/events", license_path(self.named())));
+        let question = question.query("after", after.map(|after| after.to_string()).as_deref());
+        let question = Question { stream: Some("text/event-stream"), ..question };
+        self.servers().answer(&question, self.patience())
     }
 
     fn lines<T>(&self, question: Question) -> Result<Lines<T>, Error> {
-        let question = Question { stream: true, ..question };
+        let question = Question { stream: Some("application/x-ndjson"), ..question };
         let (answer, server) = self.servers().answer(&question, self.patience())?;
         Ok(Lines::new(answer, server))
     }

@@ -43,8 +43,8 @@ pub(crate) struct Question {
     pub(crate) path: String,
     /// JSON, where there is a body.
     pub(crate) body: Option<Vec<u8>>,
-    /// Whether the answer is read as it comes.
-    pub(crate) stream: bool,
+    /// The media type of an answer that is read as it comes.
+    pub(crate) stream: Option<&'static str>,
     /// How long the answer may take, where that is not what the client is set to.
     pub(crate) timeout: Option<Duration>,
 }
@@ -109,10 +109,7 @@ impl Transport {
         let mut request = Request::builder()
             .method(question.method.clone())
             .uri(server.at(&question.path))
-            .header(
-                "accept",
-                if question.stream { "application/x-ndjson" } else { "application/json" },
-            );
+            .header("accept", question.stream.unwrap_or("application/json"));
         if let Some(credential) = &self.credential {
             request = request.header("authorization", credential.header());
         }
@@ -127,7 +124,7 @@ impl Transport {
         let retry_after = response.headers().get("retry-after");
         let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let status = response.status().as_u16();
-        let body = match question.stream && status == 200 {
+        let body = match question.stream.is_some() && status == 200 {
             true => {
                 let body = response.into_body().into_with_config().limit(u64::MAX).reader();
                 Body::Stream(Box::new(body))
@@ -147,7 +144,7 @@ impl Transport {
     ) -> Result<Response<ureq::Body>, ureq::Error> {
         let timeout = question.timeout.unwrap_or(self.timeout);
         let request = self.agent.configure_request(request);
-        let request = match question.stream {
+        let request = match question.stream.is_some() {
             true => {
                 request.timeout_recv_response(Some(timeout)).timeout_per_read(Some(SILENCE_MAX))
             }

@@ -7,7 +7,7 @@ mod real;
 mod stub;
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use license_client::{Client, Error, Notice, ProblemCode, Retain, Secret, Session, SessionId};
 use serde_json::json;
@@ -260,6 +260,20 @@ fn a_server_that_never_answers_is_given_up() {
     let server = Stub::new(|_| Reply::Silence);
     let options = Client::options().timeout(Duration::from_millis(50)).patience(Duration::ZERO);
     assert!(is_unreachable(options.connect(&server.url).unwrap().info()));
+}
+
+#[test]
+fn a_program_ends_although_nobody_takes_its_releases() {
+    let server = Stub::new(|request| match request.line.as_str() {
+        RETAIN => granted(5),
+        _ => Reply::Silence,
+    });
+    let client = Client::connect(&server.url).unwrap();
+    drop(client.retain("0009", "job-7", ann()).unwrap());
+    let since = Instant::now();
+    drop(client);
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    assert_eq!(server.lines()[..2], [RETAIN, RELEASE]);
 }
 
 #[test]

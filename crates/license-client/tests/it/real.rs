@@ -8,11 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use license_client::{
-    Client, Entry, Error, EventKind, ProblemCode, Retention, Secret, Selection, Session, SessionId,
-    SessionState,
+    Client, Entry, Error, EventKind, Followed, ProblemCode, Retention, Secret, Selection, Session,
+    SessionId, SessionState,
 };
-use license_http::{Options, Running};
+use license_http::{Certificate, Options, Running};
 use license_pool::{CredentialRole, KeptCredential, OpenError, Pool, SAMPLE_LICENSE, ServerName};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// A store with the sample license: 15 clients (0009) and one SQL connection (0025).
 struct Store {
@@ -145,6 +146,13 @@ fn every_call_is_understood() {
     };
     let kinds: Vec<EventKind> = entries(wanted).iter().map(|entry| entry.event.kind()).collect();
     assert_eq!(kinds, [EventKind::Retained, EventKind::Released]);
+    let days = client.report(None, None, None).unwrap();
+    let products: Vec<u64> = days.iter().map(|day| day.product_id.get()).collect();
+    assert_eq!((products, days[0].retained.get()), (vec![808_464_441], 1));
+    let day = |text: &str| Some(text.parse().unwrap());
+    let (from, to) = (day("2000-01-01T00:00:00Z"), day("2000-01-02T00:00:00Z"));
+    let none = client.report(from.as_ref(), to.as_ref(), Some("0009".parse().unwrap())).unwrap();
+    assert_eq!(none, []);
     let unknown = admin.license("N ö/?#").connect(&server.url()).unwrap();
     assert_eq!(unknown.info().unwrap_err().code(), Some(ProblemCode::UnknownLicense));
     let refused = unknown.retain("0009", "job-7", ann()).unwrap_err();
@@ -226,4 +234,100 @@ fn seats_of_many_threads_come_and_go_and_leave_nothing() {
     });
     client.close().wait().unwrap();
     assert_eq!(tokens(&Client::connect(&server.url()).unwrap()), [0; 0]);
+}
+
+fn entry(followed: Followed) -> Entry {
+    match followed {
+        Followed::Entry(entry) => *entry,
+        Followed::Reset { sequence } => panic!("nothing was to be forgotten after {sequence}"),
+    }
+}
+
+#[test]
+fn a_log_is_followed_through_the_end_of_its_server() {
+    let store = Store::new();
+    let (east, west) = (store.serve("east", FREE), store.serve("west", FREE));
+    let client = Client::options().or(west.url()).connect(&east.url()).unwrap();
+    let mut events = client.events(None).unwrap();
+    assert_eq!(events.after(), Some(1), "from now on, behind the license that was installed");
+    // Nothing was heard yet when the server goes.
+    east.stop();
+    let direct = Client::connect(&west.url()).unwrap();
+    let seats: Vec<_> =
+        (0..3).map(|job| direct.retain("0009", &format!("job-{job}"), ann()).unwrap()).collect();
+    drop(seats);
+    direct.close().wait().unwrap();
+    let heard: Vec<Entry> = events.by_ref().take(6).map(|heard| entry(heard.unwrap())).collect();
+    let sequences: Vec<u64> = heard.iter().map(|entry| entry.sequence.get()).collect();
+    assert_eq!(sequences, [2, 3, 4, 5, 6, 7]);
+    assert!(heard[..3].iter().all(|entry| entry.event.kind() == EventKind::Retained));
+    assert!(heard[3..].iter().all(|entry| entry.event.kind() == EventKind::Released));
+    // Whoever comes back with what he heard last goes on from there; who heard what is not in the
+    // log begins anew.
+    assert_eq!(events.after(), Some(7));
+    let mut later = Client::connect(&west.url()).unwrap().events(Some(5)).unwrap();
+    assert_eq!(entry(later.next().unwrap().unwrap()).sequence.get(), 6);
+    let mut other = Client::connect(&west.url()).unwrap().events(Some(99)).unwrap();
+    assert_eq!(other.next().unwrap().unwrap(), Followed::Reset { sequence: 7 });
+}
+
+#[test]
+fn who_may_not_follow_is_told_so() {
+    let store = Store::new();
+    store.admin();
+    let server = store.serve("here", FREE);
+    let stranger = Client::connect(&server.url()).unwrap();
+    assert_eq!(stranger.events(None).unwrap_err().code(), Some(ProblemCode::Unauthorized));
+    assert_eq!(
+        stranger.report(None, None, None).unwrap_err().code(),
+        Some(ProblemCode::Unauthorized)
+    );
+}
+
+#[test]
+fn a_server_is_believed_whose_authority_is_and_no_other() {
+    let store = Store::new();
+    let folder = store.directory.path();
+    let file = |name: &str| folder.join(name);
+    let authority = |name: &str| {
+        let mut terms = CertificateParams::new([]).unwrap();
+        terms.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = terms.self_signed(&key).unwrap();
+        std::fs::write(file(name), certificate.pem()).unwrap();
+        Issuer::new(terms, key)
+    };
+    let (ours, _theirs) = (authority("ours.pem"), authority("theirs.pem"));
+    let key = KeyPair::generate().unwrap();
+    let terms = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = terms.signed_by(&key, &ours).unwrap();
+    std::fs::write(file("server.pem"), certificate.pem()).unwrap();
+    std::fs::write(file("server.key"), key.serialize_pem()).unwrap();
+
+    let certificate = Certificate::read(file("server.pem"), file("server.key")).unwrap();
+    let pool = Pool::open(&store.url()).unwrap();
+    let listener = TcpListener::bind(FREE).unwrap();
+    let options = Options::new().certificate(certificate);
+    let server = license_http::start(listener, pool, options).unwrap();
+    let named = server.url().replace("127.0.0.1", "localhost");
+
+    let trusting = |authorities: &str, url: &str| {
+        let options = Client::options().authorities(file(authorities)).patience(Duration::ZERO);
+        options.connect(url).unwrap().retain("0009", "job-7", ann())
+    };
+    let seat = trusting("ours.pem", &named).unwrap();
+    assert_eq!(seat.token().get(), 1);
+    drop(seat);
+    // Somebody else's authority, and a name that the certificate does not bear.
+    for (authorities, url) in [("theirs.pem", &named), ("ours.pem", &server.url())] {
+        let error = trusting(authorities, url).unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{authorities} {url}: {error}");
+    }
+    let plain = named.replace("https:", "http:");
+    assert!(trusting("ours.pem", &plain).is_err(), "nothing is said in the clear");
+    let missing = Client::options().authorities(file("none.pem")).connect(&named);
+    assert!(matches!(missing, Err(Error::Setup { .. })));
+    std::fs::write(file("empty.pem"), "").unwrap();
+    let empty = Client::options().authorities(file("empty.pem")).connect(&named);
+    assert!(matches!(empty, Err(Error::Setup { .. })));
 }

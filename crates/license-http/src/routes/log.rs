@@ -107,7 +107,12 @@ pub(super) async fn events(call: &Call) -> Answer {
         pool,
         after: if reset { head } else { after },
         _place: place,
-        greeting: Some(if reset { told_reset(head) } else { ": following\n\n".to_owned() }),
+        greeting: Some(match last {
+            Some(_) if reset => told_reset(head),
+            Some(_) => ": following\n\n".to_owned(),
+            // Whoever loses the connection before anything happens knows from where to go on.
+            None => format!("id: {head}\n: following\n\n"),
+        }),
     };
     let events = stream::unfold(follow, async |mut follow| {
         let text = follow.next().await?;

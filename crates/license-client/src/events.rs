@@ -1,0 +1,179 @@
+//! A log that is followed: entries as they are appended, over connections that may break.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::thread;
+use std::time::Duration;
+
+use license_types::Entry;
+use serde::Deserialize;
+
+use crate::servers::foreign;
+use crate::transport::{Answer, Body};
+use crate::{Client, Error, ServerUrl};
+
+/// No line of ours is longer.
+const LINE_BYTES_MAX: u64 = 4 << 20;
+
+/// A connection that broke is not made again at once: others lost theirs at the same moment.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is heard of a log that is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// An entry, which follows the one before.
+    Entry(Box<Entry>),
+    /// What was heard before does not lead to what comes: the store was put back to an earlier
+    /// state, or entries in between were deleted since. Whoever counts must count anew.
+    Reset {
+        /// What comes has greater sequences.
+        sequence: u64,
+    },
+}
+
+/// A log that is followed; see [`Client::events`].
+///
+/// Each step waits until something is appended. A connection that breaks is made again, with
+/// whichever server answers, and nothing is told twice or left out. An error says that no server
+/// answered in time, or that the client may not follow: whoever goes on reading after one has it
+/// tried again.
+pub struct Events {
+    client: Client,
+    /// The sequence of what was heard last.
+    after: Option<u64>,
+    /// The connection, where there is one.
+    stream: Option<Stream>,
+    /// What was read and not told yet.
+    read: Option<Event>,
+}
+
+impl Events {
+    pub(crate) fn begin(client: Client, after: Option<u64>) -> Result<Events, Error> {
+        let mut events = Events { client, after, stream: None, read: None };
+        // A server says first from where on it tells, so that a connection that breaks before
+        // anything is appended costs no entry.
+        events.read = events.connect()?.event();
+        events.after = events.read.as_ref().and_then(|read| read.id).or(after);
+        Ok(events)
+    }
+
+    /// The sequence of what was heard last: who follows from there on misses nothing.
+    pub fn after(&self) -> Option<u64> {
+        self.after
+    }
+
+    fn connect(&mut self) -> Result<&mut Stream, Error> {
+        if self.stream.is_none() {
+            let (answer, server) = self.client.stream_of_events(self.after)?;
+            self.stream = Some(Stream::new(answer, server));
+        }
+        Ok(self.stream.as_mut().expect("it was made just now"))
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Followed, Error>;
+
+    fn next(&mut self) -> Option<Result<Followed, Error>> {
+        loop {
+            let stream = match self.connect() {
+                Ok(stream) => stream,
+                Err(error) => return Some(Err(error)),
+            };
+            let server = stream.server.clone();
+            let Some(event) = self.read.take().or_else(|| self.stream.as_mut()?.event()) else {
+                self.stream = None;
+                thread::sleep(PAUSE.mul_f64(0.5 + fastrand::f64()));
+                continue;
+            };
+            self.after = event.id.or(self.after);
+            if let Some(followed) = event.followed() {
+                return Some(followed.map_err(|reason| {
+                    self.stream = None;
+                    foreign(&server, 200, reason)
+                }));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("after", &self.after).finish_non_exhaustive()
+    }
+}
+
+/// One connection, on which server-sent events come.
+struct Stream {
+    reader: Box<dyn BufRead + Send>,
+    server: ServerUrl,
+    line: Vec<u8>,
+}
+
+/// What stands between two empty lines.
+#[derive(Default)]
+struct Event {
+    id: Option<u64>,
+    kind: String,
+    data: String,
+}
+
+impl Stream {
+    fn new(answer: Answer, server: ServerUrl) -> Stream {
+        let reader: Box<dyn BufRead + Send> = match answer.body {
+            Body::Stream(reader) => Box::new(BufReader::new(reader)),
+            Body::Whole(body) => Box::new(std::io::Cursor::new(body)),
+        };
+        Stream { reader, server, line: Vec::new() }
+    }
+
+    /// The next event that is whole; `None` where the connection breaks.
+    fn event(&mut self) -> Option<Event> {
+        let mut event = Event::default();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                return Some(event);
+            }
+            // What begins with a colon is a comment.
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match name {
+                "id" => event.id = value.parse().ok(),
+                "event" => event.kind = value.to_owned(),
+                "data" => event.data += value,
+                _ => {}
+            }
+        }
+    }
+
+    fn line(&mut self) -> Option<&str> {
+        self.line.clear();
+        let mut limited = self.reader.by_ref().take(LINE_BYTES_MAX);
+        limited.read_until(b'\n', &mut self.line).ok()?;
+        std::str::from_utf8(self.line.strip_suffix(b"\n")?).ok()
+    }
+}
+
+impl Event {
+    /// What it tells; a beat of the stream tells nothing.
+    fn followed(&self) -> Option<Result<Followed, String>> {
+        #[derive(Deserialize)]
+        struct Reset {
+            sequence: u64,
+        }
+        let Event { kind, data, .. } = self;
+        if data.is_empty() {
+            return None;
+        }
+        let followed = match kind.as_str() {
+            "" => serde_json::from_str(data).map(|entry| Followed::Entry(Box::new(entry))),
+            "reset" => {
+                serde_json::from_str(data).map(|Reset { sequence }| Followed::Reset { sequence })
+            }
+            // Of what a later version tells beside entries.
+            _ => return None,
+        };
+        Some(followed.map_err(|error| error.to_string()))
+    }
+}
