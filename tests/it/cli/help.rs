@@ -9,25 +9,7 @@ use super::shell::Shell;
 fn help_is_as_it_was_reviewed() {
     let shell = Shell::new();
     let mut page = String::new();
-    for command in [
-        "",
-        "install",
-        "info",
-        "usage",
-        "available",
-        "retain",
-        "run",
-        "renew",
-        "release",
-        "history",
-        "report",
-        "store",
-        "store check",
-        "validate",
-        "schema",
-        "demo",
-        "completions",
-    ] {
+    for (command, _) in commands(&shell, "") {
         let output = shell.run(&format!("{command} --help"));
         assert_eq!((output.exit, output.stderr.as_str()), (Exit::Done, ""));
         page += &format!("$ license {command} --help\n{}\n", output.stdout);
@@ -102,10 +84,66 @@ fn a_slip_is_answered_with_what_was_meant() {
     ));
 }
 
-#[test]
-fn completions_name_the_commands() {
-    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = Shell::new().run(&format!("completions {name}")).stdout;
-        assert!(script.contains("retain") && script.contains("license-number"), "{name}");
+/// Every command that help shows, of the program and of its commands, each with its flags.
+fn commands(shell: &Shell, command: &str) -> Vec<(String, Vec<String>)> {
+    let help = shell.run(&format!("{command} --help")).stdout;
+    let names_of = |heading: &str| -> Vec<String> {
+        let lines = help.lines().skip_while(|line| *line != heading).skip(1);
+        let lines = lines.take_while(|line| !line.is_empty());
+        lines
+            .filter_map(|line| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned()))
+            .collect()
+    };
+    let flags = help.lines().filter_map(|line| {
+        let flag = line.trim_start().trim_start_matches("-h, ").trim_start_matches("-V, ");
+        flag.starts_with("--").then(|| flag.split([' ', '=']).next().unwrap().to_owned())
+    });
+    let mut all = vec![(command.to_owned(), flags.collect())];
+    for name in names_of("Commands:").into_iter().filter(|it| !it.is_empty() && it != "help") {
+        all.extend(commands(shell, format!("{command} {name}").trim()));
     }
+    all
+}
+
+#[test]
+fn completions_name_every_command_and_flag() {
+    let shell = Shell::new();
+    let commands = commands(&shell, "");
+    assert!(commands.len() > 20, "{commands:?}");
+    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = shell.run(&format!("completions {name}")).stdout;
+        for (command, flags) in &commands {
+            let last = command.split(' ').next_back().unwrap();
+            assert!(script.contains(last), "{name} lacks {command}");
+            // Some shells write the dashes apart.
+            for flag in flags {
+                assert!(script.contains(&flag[2..]), "{name} lacks {command} {flag}");
+            }
+        }
+    }
+}
+
+#[test]
+fn there_is_a_page_of_the_manual_for_every_command_and_it_names_every_flag() {
+    let shell = Shell::new();
+    assert_eq!(shell.run("man share/man/man1").exit, Exit::Done);
+    let folder = shell.path("share/man/man1");
+    let mut pages = std::fs::read_dir(&folder).unwrap().count();
+    for (command, flags) in commands(&shell, "") {
+        let words = format!("license {command}");
+        let name = format!("{}.1", words.trim().replace(' ', "-"));
+        let page = std::fs::read_to_string(folder.join(&name)).unwrap();
+        // The source of a page writes dashes with a backslash.
+        let page = page.replace("\\-", "-");
+        assert!(page.contains(&format!(".TH {}", name.trim_end_matches(".1"))), "{name}: {page}");
+        for flag in flags {
+            assert!(page.contains(&flag), "{name} lacks {flag}");
+        }
+        pages -= 1;
+    }
+    assert_eq!(pages, 0, "pages of commands that are none");
+    shell.file("file", "");
+    let refused = shell.run("man file/man1");
+    assert_eq!(refused.exit, Exit::Usage);
+    assert!(refused.stderr.contains("file/man1"), "{}", refused.stderr);
 }

@@ -102,6 +102,7 @@ pub(crate) enum Command {
     Schema(Schema),
     Demo(Demo),
     Completions(Completions),
+    Man(Man),
 }
 
 /// Installs a license, or replaces one; creates the store where there is none
@@ -303,6 +304,14 @@ pub(crate) enum Sample {
 pub(crate) struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// Writes the manual pages, one for each command: `license.1`, `license-serve.1` and so on
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The folder to write them to, which is made where it is missing
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// One of few words, so that help and completions list them.

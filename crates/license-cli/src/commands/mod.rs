@@ -7,6 +7,7 @@ mod demo;
 mod history;
 mod info;
 mod install;
+mod man;
 mod release;
 mod renew;
 mod report;
@@ -48,5 +49,6 @@ pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Ex
         Command::Schema(arguments) => schema::run(arguments, context),
         Command::Demo(arguments) => demo::run(arguments, context),
         Command::Completions(arguments) => completions::run(arguments, context),
+        Command::Man(arguments) => man::run(arguments, context),
     }
 }
