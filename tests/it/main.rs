@@ -19,6 +19,7 @@ mod http;
 mod layers;
 mod model;
 mod outside;
+mod packaging;
 mod pool;
 #[cfg(unix)]
 mod postgres;

@@ -5,4 +5,4 @@ mod fuzz;
 mod metrics;
 mod network;
 mod safety;
-mod world;
+pub(crate) mod world;
