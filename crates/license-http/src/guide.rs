@@ -1,74 +1,93 @@
-//! Guides: run the server, call it, watch it, secure it, and what it promises.
+//! Guides for whoever runs the server: run it, monitor it, secure it, and what it promises. How
+//! programs call it says `license_client::guide`; how to do without a server, `license_pool::guide`.
 
 /// # Run it
 ///
+/// A license document, such as the sample, is installed into a store, and the store is served:
+///
 /// ```sh
+/// license demo --print license > license.json
 /// license serve --license license.json
 /// ```
 ///
 /// The first line on stdout is the base URL, `http://127.0.0.1:7427` unless `--listen` says
 /// otherwise; a browser shows there who holds what. The store is one file, `license.db` in the
-/// folder where it runs, unless `--store` names another or a PostgreSQL database. It is the only
-/// thing to back up: `license store copy` does, while the server runs.
+/// folder where it runs, unless `--store` names another or a PostgreSQL database. What it needs at
+/// every start may stand in variables, such as `LICENSE_STORE`; `license serve --help` names them.
 ///
-/// `SIGTERM` drains: requests that run are answered, sessions keep what they hold, and the exit code
-/// is 0. Several servers on one store behave as one; give each a `--server-name` that it keeps.
-///
-/// Beside the command line's crate lie a hardened systemd unit, a Containerfile for a static
-/// binary, a manual page, alert rules and a Grafana dashboard (`crates/license-cli/packaging`).
-pub mod run {}
-
-/// # Call it
-///
-/// A session asks for a product under a name of its own. Asking twice is no error and takes no
-/// second license: after a lost answer, ask again.
+/// Commands act on the store, or through the server from anywhere:
 ///
 /// ```sh
-/// curl -X PUT http://127.0.0.1:7427/v1/licenses/active/sessions/job-7/products/0009 \
-///   -H 'Content-Type: application/json' \
-///   -d '{"session": {"userName": "ann", "sessionID": "job-7", "IPAddress": "127.0.0.1", "isDatastore": false}}'
-/// curl -X POST http://127.0.0.1:7427/v1/licenses/active/sessions/job-7/renew
-/// curl -X DELETE http://127.0.0.1:7427/v1/licenses/active/sessions/job-7
+/// license retain --product 0009 --session job-7
+/// license usage --server http://127.0.0.1:7427
+/// license release --session job-7 --server http://127.0.0.1:7427
 /// ```
 ///
-/// 201 and 200 bring the record and its lease: renew after `renewAfterSeconds`, counted from when
-/// the request was *sent*. 409 `no_license_left` says when to ask again (`Retry-After`); `?wait=30s`
-/// waits in line instead. Every refusal is `application/problem+json` with a stable `code`.
+/// **Backup.** The store is all there is. A copy is made while it is used; to restore, stop the
+/// servers, put the copy in its place and start them. A copy that is served beside the original is a
+/// second store, with all its licenses again.
 ///
-/// The same from Python's standard library:
-///
-/// ```python
-/// import json, urllib.request
-///
-/// def ask(method, path, value=None):
-///     request = urllib.request.Request("http://127.0.0.1:7427/v1/licenses/active" + path, method=method,
-///         data=None if value is None else json.dumps(value).encode(),
-///         headers={"Content-Type": "application/json"})
-///     with urllib.request.urlopen(request) as answer:
-///         return json.load(answer)
-///
-/// session = {"userName": "ann", "sessionID": "job-7", "IPAddress": "127.0.0.1", "isDatastore": False}
-/// held = ask("PUT", "/sessions/job-7/products/0009", {"session": session})
-/// print(held["retention"]["token"], held["lease"]["renewAfterSeconds"])
-/// ask("DELETE", "/sessions/job-7")
+/// ```sh
+/// license store copy sqlite:backup.db
+/// license store check --store sqlite:backup.db
 /// ```
 ///
-/// From Rust, the crate `license-client` renews in the background and releases on drop; any other
-/// program runs under `license run`. `/openapi.json` describes every operation.
-pub mod call {}
+/// **Several servers.** On one store they behave as one: any of them renews and releases what
+/// another granted, and takes over what another served when that dies. Give each a name that it
+/// keeps. On one machine they share the file; on several, a PostgreSQL database.
+///
+/// ```sh
+/// license serve --listen 127.0.0.1:7428 --server-name east
+/// license servers
+/// ```
+///
+/// **Ending.** `SIGTERM` drains: nothing new is granted, what was asked is answered, sessions keep
+/// what they hold, and the exit code is 0. An upgrade is a restart: clients that renew through the
+/// pause notice nothing.
+///
+/// **Packaging.** Beside the command line's crate lie a hardened systemd unit, a Containerfile for a
+/// static binary, alert rules and a Grafana dashboard (`crates/license-cli/packaging`). Manual pages
+/// and completions come from the program itself:
+///
+/// ```sh
+/// license man share/man/man1
+/// license completions bash > license.bash
+/// ```
+pub mod run {}
 
-/// # Watch it
+/// # Monitor it
 ///
-/// - `/` shows who holds what, what expires and who was refused, as it happens. With an admin
-///   credential it releases a license by force, with a note that the history keeps.
-/// - `/healthz` tells that the process answers, `/readyz` that its store does.
-/// - `/metrics` is for Prometheus: what is allowed, used and left of each product, today's peak,
-///   seconds until rights expire, refusals, what waits, requests. No label names a user.
-/// - `/v1/licenses/{n}/events` streams every entry of the log (server-sent events); a client that
-///   shows the last `id` it saw misses nothing.
+/// The page at `/` shows who holds what, what expires and who was refused, as it happens. With an
+/// admin credential it takes a license back, with a note that the history keeps. For programs:
+///
+/// ```sh
+/// license demo --print license > license.json
+/// license serve --license license.json --log json
+/// curl -sS --fail-with-body http://127.0.0.1:7427/healthz
+/// curl -sS --fail-with-body http://127.0.0.1:7427/readyz
+/// curl -sS --fail-with-body http://127.0.0.1:7427/metrics
+/// ```
+///
+/// `/healthz` tells that the process answers, `/readyz` that its store does: 200 also where no
+/// license is installed, 503 with a `code` where it cannot serve. `/metrics` is for Prometheus: what
+/// is allowed, used and left of each product, today's peak, seconds until rights expire, refusals by
+/// reason, what waits, requests by operation. No label names a user, a session or an address, and
+/// neither does the log at its usual level.
 ///
 /// The alert rules warn when the server is down, when more than 95 % of a product is used, when
-/// rights expire within 14 days and when refusals rise.
+/// rights expire within 14 days and when refusals rise; the Grafana dashboard draws the same figures.
+/// Both lie in `crates/license-cli/packaging`.
+///
+/// What happened and what it came to, for the record and for planning; the events are the history
+/// as it goes on (server-sent events), and a client that shows the last `id` it saw misses nothing:
+///
+/// ```sh
+/// curl -sSN 'http://127.0.0.1:7427/v1/licenses/active/events?after=0' > events.log &
+/// curl -sS --fail-with-body http://127.0.0.1:7427/v1/licenses/active/history
+/// curl -sS --fail-with-body http://127.0.0.1:7427/v1/licenses/active/report
+/// license history --verify
+/// license report --by month
+/// ```
 pub mod monitor {}
 
 /// # Secure it
@@ -77,34 +96,71 @@ pub mod monitor {}
 /// read, and nobody to administer. The first credential is made on the store:
 ///
 /// ```sh
-/// license credential create --role admin
+/// license demo --print license > license.json
+/// license install license.json
+/// license credential create --role admin > admin.credential
+/// license credential create --role client --max-seats 5 --expires 2099-12-31 > job.credential
+/// chmod 600 admin.credential job.credential
+/// license credential list
 /// ```
 ///
 /// From then on every request needs one, as `Authorization: Bearer …`: a `client` retains and sees
 /// its own sessions, a `viewer` reads, an `admin` does all. The secret is shown once and kept as a
-/// hash. Other machines are only served with an admin credential and TLS, or with `--plain-http`,
-/// which gives up that nobody on the way reads the secrets.
+/// hash. A session belongs to the credential that first retained with it; others are answered 403.
+///
+/// Other machines are only served with an admin credential and TLS, or with `--plain-http`, which
+/// gives up that nobody on the way reads secrets or answers in the server's place. An authority and
+/// a certificate of your own, where you have none:
+///
+/// ```sh
+/// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj '/CN=Licenses' -keyout authority.key -out authority.pem
+/// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj '/CN=localhost' -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE -CA authority.pem -CAkey authority.key -keyout server.key -out server.pem
+/// license serve --listen 0.0.0.0:7427 --tls-certificate server.pem --tls-key server.key
+/// ```
+///
+/// Certificates that change are read again without a restart. Names beside `localhost` by which the
+/// server is called are given as `--allowed-host`, and a proxy that stands before it as
+/// `--trusted-proxy`. Callers show the credential from a file, or from `LICENSE_CREDENTIAL`:
+///
+/// ```sh
+/// license usage --server https://localhost:7427 --ca-file authority.pem --credential-file admin.credential
+/// license run --server https://localhost:7427 --ca-file authority.pem --credential-file job.credential --product 0009 -- echo working
+/// curl -sS --fail-with-body --cacert authority.pem -H "Authorization: Bearer $(cat job.credential)" https://localhost:7427/v1/licenses
+/// license credential revoke "$(cut -d_ -f1,2 job.credential)"
+/// ```
 ///
 /// A page of another site cannot ask: `Host`, `Origin` and `Sec-Fetch-Site` are judged first and no
 /// CORS header is sent. The page runs no script but its own, keeps a credential no longer than its
-/// tab, and shows what sessions call themselves as text alone.
+/// tab, and shows what sessions call themselves as text alone. What is refused besides, and every
+/// limit, says the [crate](crate#what-it-refuses).
 pub mod secure {}
 
 /// # What it promises when things fail
 ///
-/// - Never more than was bought: every grant is decided and made durable in one order of all
-///   servers of the store.
-/// - An answer is durable: what was acknowledged survives `kill -9` and a loss of power.
-/// - A lost answer costs nothing: ask again, and the same token comes.
-/// - A client that dies frees its license when its lease ends; a server that dies is followed by
-///   another on the same store, which takes over its sessions with their tokens.
-/// - A store that is away is said (503), never papered over from memory. Clocks that jump end no
-///   lease: leases are counted by time that elapsed.
+/// | what fails | what happens |
+/// |---|---|
+/// | an answer is lost | ask again: the same token comes, and no second license is taken |
+/// | a client dies | its license is free when its lease is over, 90 s by default; under `license run` on the same machine's store, at once |
+/// | a server dies | its sessions keep their licenses and renew through another server of the store, or through the same one once it is back; without either, nothing new is granted |
+/// | the machine loses power | what was acknowledged is there: an answer is sent after it is durable |
+/// | the store is away | 503, never an answer from memory; leases do not run out meanwhile |
+/// | a commit got no answer | 503 `outcome_unknown`: it was done, or not, and to ask again is safe |
+/// | a server is frozen, then wakes | it finds itself replaced before it can answer anything |
+/// | clocks jump | leases are counted by time that elapsed; dates of rights by a clock that is not believed when it leaps |
+/// | a store is restored from a backup | what was granted since is not known to it: who holds that learns it when it renews |
+/// | an entry of the log is damaged | that license alone is answered 503 `ledger_faulted`; its history stays readable |
+///
+/// Never more than was bought: every grant is decided and made durable in one order of all servers
+/// of a store. What happened is the log itself, chained by hashes; counts and reports are made of it.
 ///
 /// # What it cannot promise
 ///
-/// It counts honestly for whoever owns it; it cannot force the owner of the machine, who can change
-/// the program or the file. Two copies of a store are two stores, each with all its licenses. A
-/// session that goes on without renewing is not stopped: the server only stops counting it. A chain
-/// of hashes shows that history was changed, not who changed it.
+/// - It counts honestly for whoever owns it. It cannot force the owner of the machine, who can change
+///   the program or the file; the chain of hashes shows that history was changed, not by whom.
+/// - Two unsealed copies of a store are two stores, each with all its licenses. `license store copy
+///   --seal` moves a store for good.
+/// - A session that goes on without renewing is not stopped: it is only not counted any more, and
+///   somebody else may have its license. The same holds for a server cut off from its store.
+/// - What a session says of itself, its user and address, is believed as it stands.
+/// - A disk that acknowledges what it did not keep is not noticed before it loses power.
 pub mod promises {}

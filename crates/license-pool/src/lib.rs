@@ -40,6 +40,7 @@ mod copy;
 mod credential;
 mod driver;
 mod error;
+pub mod guide;
 mod history;
 mod install;
 mod lanes;
