@@ -3,5 +3,6 @@
 
 pub mod bench;
 pub mod codegen;
+pub mod fuzz_http;
 pub mod pages;
 pub mod simulate;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, codegen, pages, simulate};
+use xtask::{bench, codegen, fuzz_http, pages, simulate};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Run servers, clients and stores in trouble, from seeds, and judge every reply.
     Simulate(simulate::Arguments),
+    /// Let a fuzzer from outside try to break the server, by what its description says.
+    FuzzHttp(fuzz_http::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -31,5 +33,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Codegen(arguments) => codegen::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Simulate(arguments) => simulate::run(&arguments),
+        Chore::FuzzHttp(arguments) => fuzz_http::run(&arguments),
     }
 }
