@@ -89,6 +89,15 @@ async fn answered(stream: &mut TcpStream, buffer: &mut [u8]) {
     }
 }
 
+/// The whole answer to one question.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = StdTcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// Reads a long answer, chunk by chunk.
 pub(crate) fn read(address: SocketAddr, path: &str, secret: &str, mut each: impl FnMut(i32)) {
     let mut stream = StdTcpStream::connect(address).unwrap();

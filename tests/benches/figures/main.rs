@@ -14,9 +14,11 @@ mod pool;
 mod postgres;
 mod renewals;
 mod sharing;
+mod start;
 mod validate;
 
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use figure::Figure;
 
@@ -34,13 +36,18 @@ const MODULES: [(&[&str], Measure); 14] = [
     (&["P9"], http::measure_usage),
     (&["P6", "P7"], ledger::measure),
     (&["P10"], renewals::measure),
+    (&["P11"], start::measure),
     (&["P12"], validate::measure_throughput),
     (&["P13"], validate::measure_instructions),
     (&["P14"], validate::measure_memory),
     (&["P14"], pool::measure_memory),
 ];
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == start::LICENSE).is_some() {
+        return Ok(start::run(arguments));
+    }
     let mut json = false;
     let mut wanted = Vec::new();
     for argument in std::env::args().skip(1) {
@@ -56,7 +63,7 @@ fn main() -> io::Result<()> {
                     io::stderr(),
                     "`{other}` is neither --json nor a goal that is measured here"
                 )?;
-                std::process::exit(2);
+                return Ok(ExitCode::from(2));
             }
         }
     }
@@ -72,5 +79,5 @@ fn main() -> io::Result<()> {
             });
         }
     }
-    written
+    written.map(|()| ExitCode::SUCCESS)
 }
