@@ -25,7 +25,7 @@ use figure::Figure;
 /// Measures the goals that are wanted, of those that a module knows.
 type Measure = fn(&mut dyn FnMut(Figure));
 
-const MODULES: [(&[&str], Measure); 14] = [
+const MODULES: &[(&[&str], Measure)] = &[
     (&["P1", "P2", "P3"], http::measure),
     (&["P3"], pool::measure_latency),
     (&["P4"], pool::measure_group_commit),
