@@ -66,7 +66,10 @@ impl PoolEngine {
             match backend {
                 Backend::Memory(log) => options.open_log(log.clone()).unwrap(),
                 Backend::Sqlite(store) => options.open(&store.url()).unwrap(),
-                Backend::Postgres(database) => database.open_as(options),
+                // Its ledger is not the first connection's.
+                Backend::Postgres(database) => {
+                    options.open(&format!("{}?connections=2", database.address())).unwrap()
+                }
             }
         };
         self.pools.entry(server.to_owned()).or_insert_with(open).clone()

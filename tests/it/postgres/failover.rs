@@ -27,6 +27,9 @@ fn a_failover_loses_nothing_that_was_acknowledged() {
     // Our servers know both hosts, in either order.
     let east = address(&[primary.host(), standby.host()], &database.name);
     let west = address(&[standby.host(), primary.host()], &database.name);
+    // Whatever an address says, a store is written to.
+    let east = format!("{east}?target_session_attrs=read-write&connections=2");
+    let west = format!("{west}?target_session_attrs=any");
     let pools = [options().open(&east).unwrap(), options().open(&west).unwrap()];
     pools[0].install(license("A", ALLOWED).as_bytes()).unwrap();
 

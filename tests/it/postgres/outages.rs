@@ -157,6 +157,16 @@ fn a_server_that_stands_still_in_its_turn_does_not_hold_the_others_for_long() {
 
 #[test]
 fn a_commit_with_a_warning_is_told_once_the_standby_has_it() {
+    told_once_the_standby_has_it("pg_cancel_backend");
+}
+
+#[test]
+fn a_commit_whose_connection_was_ended_is_told_once_the_standby_has_it() {
+    told_once_the_standby_has_it("pg_terminate_backend");
+}
+
+/// A commit that has taken place on the primary, and whose wait for the standby was cut short.
+fn told_once_the_standby_has_it(cut_short: &str) {
     // There is no such standby.
     let alone = |name| format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
     let Some(server) = Server::start(&[]).map(Arc::new) else { return };
@@ -174,7 +184,7 @@ fn a_commit_with_a_warning_is_told_once_the_standby_has_it() {
         let told = scope.spawn(|| retain(&pool, "0009", "two").unwrap().keep());
         until("the commit waits for the standby", waits);
         let first = database.sql(&format!("SELECT pid {waiting}"));
-        database.sql(&format!("SELECT pg_cancel_backend({first})"));
+        database.sql(&format!("SELECT {cut_short}({first})"));
         // It is there, but nobody is told.
         until("another commit waits", || {
             waits() && database.sql(&format!("SELECT pid {waiting}")) != first

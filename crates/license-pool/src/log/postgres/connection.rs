@@ -56,8 +56,11 @@ pub(super) enum Purpose {
     Copy,
 }
 
-/// What is sent together: statements, each with its parameters.
-pub(super) type Trip<'t> = [(&'t Statement, &'t [&'t (dyn ToSql + Sync)])];
+/// A statement with its parameters.
+pub(super) type Sent<'t> = (&'t Statement, &'t [&'t (dyn ToSql + Sync)]);
+
+/// What is sent together.
+pub(super) type Trip<'t> = [Sent<'t>];
 
 pub(super) struct Connection {
     client: Client,

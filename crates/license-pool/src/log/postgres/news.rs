@@ -5,34 +5,43 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use license_core::Head;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use super::connection::{Connection, READ};
+use super::connection::{Connection, READ, Sent};
 use super::error::Trouble;
 use super::row::{self, escaped, unescaped};
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
 
 /// More entries than these are not read while others wait for their turn.
 const NEWS_MAX: usize = 1024;
+const NEWS_LIMIT: i64 = 1024;
 
 /// What is asked, as the statements take it.
 pub(super) struct Question<'a> {
     asked: &'a [Asked],
     numbers: Vec<String>,
     only: bool,
+    /// Whether every license is known to lead to a ledger, which it does for good.
+    all_known: bool,
     known: BTreeMap<i64, Head>,
     ids: Vec<i64>,
     heads: Vec<i64>,
     server: Option<(String, &'a str)>,
 }
 
+/// What some of the statements are given.
+struct Values<'t> {
+    numbers: [&'t (dyn ToSql + Sync); 1],
+    news: [&'t (dyn ToSql + Sync); 3],
+}
+
 /// The answer of one moment.
 pub(super) struct Answer {
     own: bool,
-    sealed: Vec<Row>,
+    store: Vec<Row>,
     numbers: Vec<Row>,
     in_force: Vec<Row>,
     entries: Vec<Row>,
-    time: Vec<Row>,
     /// The ledgers whose turn this is.
     locked: Option<Vec<Row>>,
 }
@@ -48,6 +57,7 @@ impl<'a> Question<'a> {
         Question {
             asked,
             numbers: numbers.collect(),
+            all_known: asked.iter().all(|asked| asked.known.is_some()),
             only: asked.iter().any(|asked| asked.license == Which::Only),
             ids: known.keys().copied().collect(),
             heads: known.values().map(|head| sequence(head.sequence)).collect(),
@@ -59,69 +69,86 @@ impl<'a> Question<'a> {
     /// Begins a turn: after this nobody else appends to the ledgers asked for.
     pub(super) async fn begin_turn(&self, connection: &Connection) -> Result<Answer, Trouble> {
         let statements = &connection.statements;
-        let limit = limit();
         let (name, instance) = self.server();
-        let mut answers = connection
-            .trip(&[
-                (&statements.begin_turn, &[]),
-                (&statements.own_locked, &[&name, &instance]),
-                (&statements.lock_store, &[&self.numbers, &self.only]),
-                (&statements.lock_ledgers, &[&self.numbers, &self.only]),
-                (&statements.sealed, &[]),
-                (&statements.numbers, &[&self.numbers]),
-                (&statements.ledgers_in_force, &[&self.only]),
-                (&statements.news, &[&self.ids, &self.heads, &limit]),
-                (&statements.time, &[]),
-            ])
-            .await?
-            .into_iter()
-            .skip(1);
+        let values = self.values();
+        let (own, locks) = ([&name as _, &instance as _], [&self.numbers as _, &self.only as _]);
+        let mut trip: Vec<Sent<'_>> = vec![(&statements.begin_turn, &[])];
+        if self.server.is_some() {
+            trip.push((&statements.own_locked, &own));
+        }
+        if !self.all_known {
+            trip.push((&statements.lock_store, &locks));
+        }
+        trip.push((&statements.lock_ledgers, &locks));
+        self.look(connection, &values, &mut trip);
+        let mut answers = connection.trip(&trip).await?.into_iter().skip(1);
         let mut next = || answers.next().unwrap_or_default();
-        let own = self.is_own(&next());
-        next();
-        Ok(Answer {
-            own,
-            locked: Some(next()),
-            sealed: next(),
-            numbers: next(),
-            in_force: next(),
-            entries: next(),
-            time: next(),
-        })
+        let own = self.server.is_none() || !next().is_empty();
+        if !self.all_known {
+            next();
+        }
+        let locked = Some(next());
+        Ok(self.answer(own, locked, next))
     }
 
     /// The same, without taking anything from anybody.
     pub(super) async fn read(&self, connection: &Connection) -> Result<Answer, Trouble> {
         let statements = &connection.statements;
-        let limit = limit();
         let (name, instance) = self.server();
-        let mut answers = connection
-            .trip_within(
-                READ,
-                &[
-                    (&statements.begin_moment, &[]),
-                    (&statements.own, &[&name, &instance]),
-                    (&statements.sealed, &[]),
-                    (&statements.numbers, &[&self.numbers]),
-                    (&statements.ledgers_in_force, &[&self.only]),
-                    (&statements.news, &[&self.ids, &self.heads, &limit]),
-                    (&statements.time, &[]),
-                    (&statements.commit, &[]),
-                ],
-            )
-            .await?
-            .into_iter()
-            .skip(1);
+        let values = self.values();
+        let own = [&name as _, &instance as _];
+        let mut trip: Vec<Sent<'_>> = vec![(&statements.begin_moment, &[])];
+        if self.server.is_some() {
+            trip.push((&statements.own, &own));
+        }
+        self.look(connection, &values, &mut trip);
+        trip.push((&statements.commit, &[]));
+        let mut answers = connection.trip_within(READ, &trip).await?.into_iter().skip(1);
         let mut next = || answers.next().unwrap_or_default();
-        Ok(Answer {
-            own: self.is_own(&next()),
-            sealed: next(),
-            locked: None,
-            numbers: next(),
-            in_force: next(),
-            entries: next(),
-            time: next(),
-        })
+        let own = self.server.is_none() || !next().is_empty();
+        Ok(self.answer(own, None, next))
+    }
+
+    /// Looks for what is new: nothing is asked for that cannot be answered.
+    fn look<'t>(
+        &'t self,
+        connection: &'t Connection,
+        values: &'t Values<'t>,
+        trip: &mut Vec<Sent<'t>>,
+    ) {
+        let statements = &connection.statements;
+        trip.push((&statements.store, &[]));
+        if !self.numbers.is_empty() {
+            trip.push((&statements.numbers, &values.numbers));
+        }
+        if self.only {
+            trip.push((&statements.ledgers_in_force, &[]));
+        }
+        if !self.ids.is_empty() {
+            trip.push((&statements.news, &values.news));
+        }
+    }
+
+    /// What was answered to that.
+    fn answer(
+        &self,
+        own: bool,
+        locked: Option<Vec<Row>>,
+        mut next: impl FnMut() -> Vec<Row>,
+    ) -> Answer {
+        let mut next_if = |asked: bool| if asked { next() } else { Vec::new() };
+        Answer {
+            own,
+            locked,
+            store: next_if(true),
+            numbers: next_if(!self.numbers.is_empty()),
+            in_force: next_if(self.only),
+            entries: next_if(!self.ids.is_empty()),
+        }
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values { numbers: [&self.numbers], news: [&self.ids, &self.heads, &NEWS_LIMIT] }
     }
 
     /// What the answer says.
@@ -176,20 +203,17 @@ impl<'a> Question<'a> {
                 }
             }
         }
-        let sealed_to = answer.sealed.first().map(|row| row.try_get::<_, Option<&str>>(0));
-        let sealed_to = sealed_to.transpose()?.flatten().map(|target| unescaped(target).into());
-        let time = answer.time.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
-        let time = Timestamp::from_microsecond(time).map_err(|_| Trouble::Nonsense)?;
+        let store = answer.store.first().ok_or(Trouble::Nonsense)?;
+        let sealed_to: Option<&str> = store.try_get(0)?;
+        let sealed_to = sealed_to.map(|target| unescaped(target).into());
+        let time = Timestamp::from_microsecond(store.try_get(1)?);
+        let time = time.map_err(|_| Trouble::Nonsense)?;
         let ledgers = ledgers.into_iter().collect();
         Ok(News { found, ledgers, sealed_to, time: Some(time) })
     }
 
     fn server(&self) -> (&str, &str) {
         self.server.as_ref().map_or(("", ""), |(name, instance)| (name, instance))
-    }
-
-    fn is_own(&self, rows: &[Row]) -> bool {
-        self.server.is_none() || !rows.is_empty()
     }
 }
 
@@ -229,8 +253,4 @@ pub(super) fn name(server: &Server) -> String {
 pub(super) fn sequence(sequence: u64) -> i64 {
     // Counts end at 2^53 - 1.
     i64::try_from(sequence).unwrap_or(i64::MAX)
-}
-
-fn limit() -> i64 {
-    i64::try_from(NEWS_MAX).unwrap_or(i64::MAX)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use license_types::{ServerName, Token};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use super::connection::Connection;
+use super::connection::{Connection, FORMAT, Trip};
 use super::error::Trouble;
 use super::news::{name, sequence};
 use super::row::{escaped, unescaped};
@@ -44,6 +45,28 @@ pub(super) async fn beat(
     let own = answers.get(1).is_some_and(|rows| !rows.is_empty());
     connection.commit(&[]).await?;
     Ok(own.then_some(register))
+}
+
+/// Takes a server's name, from whoever has it; or says why nobody can.
+pub(super) async fn take_name(
+    connection: &Connection,
+    server: &Server,
+) -> Result<Result<u64, LogError>, Trouble> {
+    let (name, format) = (name(server), sequence(FORMAT));
+    let (lease, grace) = (sequence(server.lease_seconds), sequence(server.grace_seconds));
+    let values: [&(dyn ToSql + Sync); 6] =
+        [&name, &server.instance, &lease, &grace, &server.transient, &format];
+    let Statements { sealed, begin_turn, hold_server, register, .. } = &connection.statements;
+    let rows = connection.ask(sealed, &[]).await?;
+    let sealed_to: Option<&str> = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+    if let Some(target) = sealed_to {
+        return Ok(Err(LogError::Sealed { target: unescaped(target).into() }));
+    }
+    let taking: &Trip<'_> = &[(begin_turn, &[]), (hold_server, &[&name]), (register, &values)];
+    let rows = connection.trip(taking).await?.pop().unwrap_or_default();
+    let epoch = unsigned(rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?)?;
+    connection.commit(&[]).await?;
+    Ok(Ok(epoch))
 }
 
 /// Ends the epochs of servers that are as they were found.

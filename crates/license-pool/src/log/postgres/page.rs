@@ -1,0 +1,58 @@
+//! Reads a ledger's log, page by page, and notices where its end was lost.
+
+use license_core::Entry;
+use tokio_postgres::Row;
+
+use super::connection::Connection;
+use super::error::Trouble;
+use super::news::sequence;
+use super::row;
+use super::statements::Statements;
+use crate::log::{LedgerId, LogError};
+
+/// Up to `limit` entries after the sequence `after`.
+pub(super) struct Question {
+    pub(super) ledger: LedgerId,
+    pub(super) after: u64,
+    pub(super) limit: usize,
+}
+
+/// The entries, and where the log ends, all of one moment.
+pub(super) struct Answer {
+    rows: Vec<Row>,
+    end: Vec<Row>,
+}
+
+impl Question {
+    pub(super) async fn ask(&self, connection: &Connection) -> Result<Answer, Trouble> {
+        let from = sequence(self.after);
+        let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let Statements { begin_moment, page, end, commit, .. } = &connection.statements;
+        let answers = connection
+            .trip(&[
+                (begin_moment, &[]),
+                (page, &[&self.ledger.0, &from, &most]),
+                (end, &[&self.ledger.0]),
+                (commit, &[]),
+            ])
+            .await?;
+        let [_, rows, end, _] = answers.try_into().map_err(|_| Trouble::Nonsense)?;
+        Ok(Answer { rows, end })
+    }
+
+    pub(super) fn entries(&self, Answer { rows, end }: &Answer) -> Result<Vec<Entry>, LogError> {
+        let Question { ledger, after, limit } = *self;
+        let entries: Vec<Entry> =
+            rows.iter().map(|row| row::read(ledger, row)).collect::<Result<_, _>>()?;
+        let last = entries.last().map_or(after, |entry| entry.sequence);
+        let end = end.first().map_or(Ok(0), |row| row.try_get(0));
+        let end: i64 = end.map_err(|error| Trouble::from(error).into_log("read"))?;
+        if entries.len() < limit && end > sequence(last) {
+            // Licenses that are held and yet free, if nobody noticed.
+            let source =
+                format!("the log should end at entry {end} and ends after entry {last}").into();
+            return Err(LogError::Entry { ledger, sequence: last + 1, source });
+        }
+        Ok(entries)
+    }
+}
