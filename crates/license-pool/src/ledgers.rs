@@ -65,8 +65,14 @@ impl Ledgers {
         }
     }
 
+    /// Forgets a ledger, so that it is read again before it is used.
+    pub(crate) fn forget(&mut self, id: LedgerId) {
+        self.memory.remove(&id);
+        self.leads.retain(|_, led| *led != id);
+    }
+
     /// Forgets everything, so that it is read again before it is used.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn forget_all(&mut self) {
         self.memory.clear();
         self.leads.clear();
     }

@@ -110,12 +110,20 @@ impl Turns {
         let mut licenses: Vec<Which> = ledgers.iter().filter_map(|id| self.license(*id)).collect();
         licenses.sort_unstable();
         licenses.dedup();
-        self.turn(&licenses, |mut moment| -> Plan<T> {
+        let mut lost = Vec::new();
+        let turned = self.turn(&licenses, |mut moment| -> Plan<T> {
+            // In a store that went back in time a number may lead nowhere: what is in memory of its
+            // ledger was not brought up to date then.
+            lost.clear();
+            lost.extend(ledgers.iter().copied().filter(|id| !moment.leads_to(*id)));
+            lost.iter().for_each(|id| moment.ledgers.forget(*id));
             let mut gathering = Gathering::default();
             let (ends, value) = plan(&mut moment, &mut gathering)?;
             let appends = gathering.into_appends(moment.ledgers);
             Ok((Turn { appends, ends }, value))
-        })
+        });
+        self.read_again(lost);
+        turned
     }
 }
 

@@ -86,6 +86,13 @@ pub(crate) struct Moment<'a> {
     pub(crate) clock: ClockState,
 }
 
+impl Moment<'_> {
+    /// Whether a license that was asked for leads to this ledger: then it is up to date.
+    pub(crate) fn leads_to(&self, id: LedgerId) -> bool {
+        self.found.iter().any(|found| found.ledger() == Some(id))
+    }
+}
+
 /// What to change and what to answer then; or the entry of our own that broke a ledger.
 pub(crate) type Plan<T> = Result<(Turn, T), Fault>;
 
@@ -151,6 +158,11 @@ impl Turns {
     /// whoever is told nothing may never come again.
     pub(crate) fn reread(&mut self) -> Vec<LedgerId> {
         std::mem::take(&mut self.reread)
+    }
+
+    /// Notes ledgers in which this server may serve sessions that it does not know.
+    pub(crate) fn read_again(&mut self, ids: Vec<LedgerId>) {
+        self.reread.extend(ids);
     }
 
     /// Whether the store was away and is back, since this was last asked.
@@ -348,7 +360,7 @@ impl Turns {
                     }
                 }
                 Err(_panic) => {
-                    self.ledgers.forget();
+                    self.ledgers.forget_all();
                     Err(Error::Internal(None))
                 }
             };
