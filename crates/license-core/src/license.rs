@@ -195,7 +195,7 @@ fn expiry(
     at: impl FnOnce() -> String,
 ) -> Result<Option<Expiry>, InstallError> {
     let Some(date) = date else { return Ok(None) };
-    date.to_date().map(Expiry::new).map(Some).ok_or_else(|| InstallError::NoSuchDate {
+    Expiry::new(date).map(Some).ok_or_else(|| InstallError::NoSuchDate {
         at: at(),
         day: date.day.get(),
         month: date.month.get(),

@@ -1,7 +1,7 @@
 //! What a license allows at a given time.
 
-use jiff::{Timestamp, civil::Date, tz::Offset};
-use license_types::RightCount;
+use jiff::{Timestamp, civil::Date};
+use license_types::{LicenseDate, RightCount};
 
 /// The count of a right that means any number of connections.
 pub(crate) const UNLIMITED: u64 = RightCount::UNLIMITED.get();
@@ -21,11 +21,9 @@ pub(crate) struct Expiry {
 }
 
 impl Expiry {
-    pub(crate) fn new(last_day: Date) -> Expiry {
-        let midnight = last_day.tomorrow().map(|day| day.at(0, 0, 0, 0));
-        let end = midnight.and_then(|midnight| Offset::UTC.to_timestamp(midnight));
-        // The calendar's last day does not end.
-        Expiry { last_day, end: end.map_or(i64::MAX, Timestamp::as_second) }
+    /// None where the calendar has no such day.
+    pub(crate) fn new(date: &LicenseDate) -> Option<Expiry> {
+        Some(Expiry { last_day: date.to_date()?, end: date.end()?.as_second() })
     }
 
     /// The second of the epoch at which it is over.

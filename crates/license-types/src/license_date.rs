@@ -1,6 +1,6 @@
 //! Days of a license as days of the calendar.
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date, tz::Offset};
 
 use crate::{Day, LicenseDate, Month, Year, observed};
 
@@ -16,6 +16,22 @@ impl LicenseDate {
     /// ```
     pub fn to_date(&self) -> Option<Date> {
         to_date(self.day, self.month, self.year)
+    }
+
+    /// When what is valid until this date is over: with the end of the day, in UTC. None where the day
+    /// does not exist; the calendar's last day does not end.
+    ///
+    /// ```
+    /// use license_types::LicenseDate;
+    ///
+    /// let date: LicenseDate = serde_json::from_str(r#"{"day": 2, "month": 6, "year": 2026}"#)?;
+    /// assert_eq!(date.end().map(|end| end.to_string()).as_deref(), Some("2026-06-03T00:00:00Z"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn end(&self) -> Option<Timestamp> {
+        let midnight = self.to_date()?.tomorrow().map(|day| day.at(0, 0, 0, 0));
+        let end = midnight.and_then(|midnight| Offset::UTC.to_timestamp(midnight));
+        Some(end.unwrap_or(Timestamp::MAX))
     }
 }
 

@@ -1,7 +1,6 @@
 //! `license info`: the installed license with its live counters.
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 use license_types::{LicenseDate, LicenseInfo, LicensedProduct, Right, RightCount};
 
 use crate::context::Context;
@@ -19,28 +18,28 @@ pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     if context.json() {
         context.value(&info)?;
     } else if let Some(info) = info {
-        let today = context.env.clock.now().to_zoned(TimeZone::UTC).date();
-        let text = headline(&info, today) + &products(&info, today, context.width());
+        let now = context.env.clock.now();
+        let text = headline(&info, now) + &products(&info, now, context.width());
         context.data(&text)?;
     }
     Ok(Exit::Done)
 }
 
-fn headline(info: &LicenseInfo, today: Date) -> String {
+fn headline(info: &LicenseInfo, now: Timestamp) -> String {
     let mut text = format!("{}, license {}", info.name, info.license_number);
     if let Some(date) = &info.expiration_date {
-        text += &format!(", valid until {}", until(date, today));
+        text += &format!(", valid until {}", until(date, now));
     }
     text += &format!("\nfor {}, {} <{}>", info.company_name, info.user_name, info.user_mail);
     text.lines().map(|line| escaped(line).into_owned() + "\n").collect()
 }
 
-fn products(info: &LicenseInfo, today: Date, width: Option<u16>) -> String {
+fn products(info: &LicenseInfo, now: Timestamp, width: Option<u16>) -> String {
     let headings = ["product", "used", "allowed", "left", "rights"];
     let mut rows = Rows::new(&headings, width).right_aligned(1..4);
     for listed in &info.products {
         let (used, allowed) = (listed.used_count.get(), listed.allowed_count.get());
-        let unlimited = is_unlimited(info, listed, today);
+        let unlimited = is_unlimited(info, listed, now);
         let or_unlimited = |count: u64| match unlimited {
             true => "unlimited".to_owned(),
             false => count.to_string(),
@@ -50,22 +49,22 @@ fn products(info: &LicenseInfo, today: Date, width: Option<u16>) -> String {
             used.to_string(),
             or_unlimited(allowed),
             or_unlimited(allowed.saturating_sub(used)),
-            rights(&listed.rights, today),
+            rights(&listed.rights, now),
         ]);
     }
     rows.text()
 }
 
 /// Read from the rights, since a sum of them can be the same number.
-fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, today: Date) -> bool {
-    let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, today));
+fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, now: Timestamp) -> bool {
+    let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, now));
     valid(info.expiration_date.as_ref())
         && listed.rights.iter().any(|right| {
             right.count == RightCount::UNLIMITED && valid(right.expiration_date.as_ref())
         })
 }
 
-fn rights(rights: &[Right], today: Date) -> String {
+fn rights(rights: &[Right], now: Timestamp) -> String {
     let texts: Vec<String> = rights
         .iter()
         .map(|right| {
@@ -74,7 +73,7 @@ fn rights(rights: &[Right], today: Date) -> String {
                 false => right.count.to_string(),
             };
             match &right.expiration_date {
-                Some(date) => format!("{count} until {}", until(date, today)),
+                Some(date) => format!("{count} until {}", until(date, now)),
                 None => count,
             }
         })
@@ -85,12 +84,11 @@ fn rights(rights: &[Right], today: Date) -> String {
     }
 }
 
-fn until(date: &LicenseDate, today: Date) -> String {
-    let expired = if is_over(date, today) { " (expired)" } else { "" };
+fn until(date: &LicenseDate, now: Timestamp) -> String {
+    let expired = if is_over(date, now) { " (expired)" } else { "" };
     format!("{:04}-{:02}-{:02}{expired}", date.year.get(), date.month.get(), date.day.get())
 }
 
-/// A right is valid through the end of its day, in UTC.
-fn is_over(date: &LicenseDate, today: Date) -> bool {
-    date.to_date().is_some_and(|date| date < today)
+fn is_over(date: &LicenseDate, now: Timestamp) -> bool {
+    date.end().is_some_and(|end| end <= now)
 }
