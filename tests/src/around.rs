@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
-use license_core::{Entry, Figure};
+use license_core::{Chunk, Entry, Figure};
 use license_pool::KeptCredential;
 use license_pool::log::{
-    Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, Server, ServerRow,
-    Silence, Turn, TurnError,
+    Archive, Asked, LedgerId, LedgerNumbers, Log, LogError, Mark, MemoryLog, News, OpenError,
+    Server, ServerRow, Silence, SnapshotMark, Turn, TurnError,
 };
 use license_types::ServerName;
 
@@ -23,6 +23,20 @@ pub trait Around: Send {
     fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
         let _ = action;
         Ok(())
+    }
+
+    /// What becomes of something that was written beside the entries.
+    ///
+    /// # Errors
+    /// When nobody is told that it was.
+    fn written(&mut self, action: &'static str) -> Result<(), LogError> {
+        let _ = action;
+        Ok(())
+    }
+
+    /// See [`Log::another`].
+    fn another(&self) -> Option<Box<dyn Log>> {
+        None
     }
 
     /// See [`Log::turn`].
@@ -126,7 +140,61 @@ impl<A: Around> Log for Outside<A> {
         self.reached("leave")?.leave()
     }
 
+    fn archive(&mut self) -> Option<&mut dyn Archive> {
+        Some(self)
+    }
+
+    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(self.0.another())
+    }
+
     fn format(&mut self) -> Result<u64, LogError> {
         self.0.inside().format()
+    }
+}
+
+impl<A: Around> Archive for Outside<A> {
+    fn snapshots(&mut self, ledger: LedgerId) -> Result<Vec<SnapshotMark>, LogError> {
+        self.reached("find a snapshot")?.snapshots(ledger)
+    }
+
+    fn chunk(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        chunk: u64,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        self.reached("read a snapshot")?.chunk(ledger, sequence, chunk)
+    }
+
+    fn keep(
+        &mut self,
+        ledger: LedgerId,
+        sequence: u64,
+        number: u64,
+        chunk: &Chunk,
+    ) -> Result<(), LogError> {
+        self.reached("keep a snapshot")?.keep(ledger, sequence, number, chunk)?;
+        self.0.written("keep a snapshot")
+    }
+
+    fn discard_snapshots(&mut self, ledger: LedgerId, kept: usize) -> Result<bool, LogError> {
+        let more = self.reached("delete a snapshot")?.discard_snapshots(ledger, kept)?;
+        self.0.written("delete a snapshot").map(|()| more)
+    }
+
+    fn discard_entries(
+        &mut self,
+        ledger: LedgerId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, LogError> {
+        let gone = self.reached("delete entries")?.discard_entries(ledger, before, limit)?;
+        self.0.written("delete entries").map(|()| gone)
+    }
+
+    fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError> {
+        self.reached("erase descriptions")?.erase(ledger, sequences)?;
+        self.0.written("erase descriptions")
     }
 }

@@ -1,9 +1,9 @@
 //! What goes wrong, from outside the servers: clocks, crashes, pauses, and a store that goes away or back.
 
 use fastrand::Rng;
-use license_types::SessionId;
 
-use super::client::Doing;
+use super::client::{Doing, Kind};
+use super::process::Part;
 use super::scenario::Clocks;
 use super::world::{Event, World};
 
@@ -59,38 +59,10 @@ impl World {
         }
     }
 
-    /// The store goes back to what it was at the last backup, or a backup is made.
-    fn restore(&mut self) {
-        let Some(backup) = self.backup.take() else {
-            self.backup = Some(self.store.backup());
-            return;
-        };
-        self.store.restore(&backup);
-        self.tally.restored += 1;
-        self.tell(|| "the store goes back".to_owned());
-        self.truth.forget();
-        let _ = self.truth.read(&mut self.store, |_| Ok(()));
-        // Nobody can rely on what the store forgot, nor judge what was said of it.
-        for (place, client) in self.clients.iter_mut().enumerate() {
-            client.sent += 1;
-            // What it asked before must not be taken for what it asks now.
-            let session = format!("client-{place}.{}", self.tally.restored);
-            client.session = SessionId::new(session).expect("a session id");
-            if client.doing != Doing::Gone {
-                client.doing = Doing::Idle;
-            }
-        }
-        for place in 0..self.clients.len() {
-            self.plan_act(place, 1_000);
-        }
-        for server in &mut self.servers {
-            server.owed.clear();
-        }
-    }
-
     /// From now on nothing goes wrong any more, but that one of several servers may be gone for good.
     pub(super) fn calm_down(&mut self) {
         self.calm = true;
+        self.calm_since = Some(self.time.now());
         let gone = self.rng.usize(0..3 * self.servers.len());
         for server in 0..self.servers.len() {
             let mut unknown = 0;
@@ -102,17 +74,29 @@ impl World {
             self.tally.unknown += unknown;
             self.servers[server].clock.set_ahead(0);
             self.servers[server].frozen_until = 0;
-            if server == gone && self.servers.len() > 1 {
+            let part = self.servers[server].part;
+            if server == gone && (part == Part::Library || self.scenario.servers > 1) {
                 self.kill(server);
-                self.servers[server].is_gone = true;
+                self.servers[server].is_gone = part != Part::Console;
                 continue;
             }
-            self.plan(0, Event::Start { server });
+            if part != Part::Console {
+                self.plan(0, Event::Start { server });
+            }
             self.plan_step(server, 0);
         }
-        for client in &mut self.clients {
-            if self.servers[client.server].is_gone {
-                client.server = (client.server + 1) % self.servers.len();
+        for place in 0..self.clients.len() {
+            let client = &mut self.clients[place];
+            match (client.kind, &client.doing) {
+                (Kind::Lease, _) if self.servers[client.server].is_gone => {
+                    client.server = (client.server + 1) % self.scenario.servers;
+                }
+                // Nobody but itself ends what it holds.
+                (Kind::Seat | Kind::Command, Doing::Holding(_)) => {
+                    let delay = self.rng.u64(0..2_000);
+                    self.plan_act(place, delay);
+                }
+                (Kind::Lease | Kind::Seat | Kind::Command, _) => {}
             }
         }
     }

@@ -1,7 +1,20 @@
 //! The clients: each wants a license now and then, keeps it alive for a while, gives it back, or dies
-//! without a word. A client relies on its lease, counted from when it sent the request.
+//! without a word. A client relies on its lease, counted from when it sent the request; or, where it
+//! needs none, on the process that vouches for it.
 
-use license_types::{ProductId, SessionId};
+use license_pool::Seat;
+use license_types::{Principal, ProductId, SessionId};
+
+/// By what a client holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By a lease, through any server.
+    Lease,
+    /// By a seat, in the process that it runs in.
+    Seat,
+    /// By what a single command retained.
+    Command,
+}
 
 /// What a client is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +42,21 @@ pub(super) struct Request {
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    Retain,
+    /// Waiting for so many milliseconds, where there is none left.
+    Retain {
+        wait: u64,
+    },
     Renew,
-    Release { token: u64 },
+    Release {
+        token: u64,
+    },
 }
 
 /// A license as its holder sees it; times are true ones, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Holding {
     pub(super) token: u64,
-    /// The end of its lease.
+    /// The end of its lease; none where it has none.
     pub(super) until: u64,
     /// When it renews.
     pub(super) renews: u64,
@@ -47,11 +65,16 @@ pub(super) struct Holding {
 }
 
 pub(super) struct Client {
+    pub(super) kind: Kind,
+    /// In whose name it asks.
+    pub(super) principal: Option<Principal>,
+    /// What it holds by, where that is a seat.
+    pub(super) seat: Option<Seat>,
     pub(super) session: SessionId,
     pub(super) product: ProductId,
     /// The ledger that it asks, by its place.
     pub(super) ledger: usize,
-    /// The server that it prefers.
+    /// The server that it prefers, or the process that it runs in.
     pub(super) server: usize,
     pub(super) doing: Doing,
     /// Counts what it sent, so that late answers are known as such.
@@ -65,7 +88,7 @@ impl Client {
     pub(super) fn relies_on(&self, now: u64) -> Option<&Holding> {
         let holding = match &self.doing {
             Doing::Holding(holding) => Some(holding),
-            Doing::Asking(Request { wish: Wish::Retain | Wish::Renew, holding, .. }) => {
+            Doing::Asking(Request { wish: Wish::Retain { .. } | Wish::Renew, holding, .. }) => {
                 holding.as_ref()
             }
             Doing::Asking(Request { wish: Wish::Release { .. }, .. })

@@ -41,12 +41,14 @@ impl Trouble {
 /// The log as one server reaches it.
 pub(super) struct Link {
     store: MemoryLog,
+    /// The store, as no server has it.
+    plain: MemoryLog,
     trouble: Arc<Mutex<Trouble>>,
 }
 
 impl Link {
     pub(super) fn log(store: MemoryLog, trouble: Arc<Mutex<Trouble>>) -> Outside<Link> {
-        Outside(Link { store, trouble })
+        Outside(Link { plain: store.clone(), store, trouble })
     }
 
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
@@ -67,6 +69,20 @@ impl Around for Link {
         } else {
             Ok(())
         }
+    }
+
+    fn written(&mut self, action: &'static str) -> Result<(), LogError> {
+        let mut trouble = self.trouble();
+        let Trouble { unanswered, crashes, .. } = *trouble;
+        trouble.crashed = trouble.happens(crashes);
+        if trouble.crashed || trouble.happens(unanswered) {
+            return Err(unavailable(action));
+        }
+        Ok(())
+    }
+
+    fn another(&self) -> Option<Box<dyn Log>> {
+        Some(Box::new(Link::log(self.plain.clone(), self.trouble.clone())))
     }
 
     fn turn(

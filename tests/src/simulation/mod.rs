@@ -2,13 +2,20 @@
 //! from one seed, and an independent reading of the log judges every reply.
 //!
 //! Time, clocks, the network, the store's failures, crashes and the wishes of the clients are drawn
-//! from the seed; the engine itself is the real one, driven without its thread. What is checked:
+//! from the seed; the engine itself is the real one, driven without its thread. Clients hold by a
+//! lease, by a seat of a library that they run in, or by what a single command retained; some wait in
+//! line. Licenses are replaced while they are held, snapshots are written, and the old entries that
+//! they know are deleted. What is checked:
 //!
 //! - the log: consecutive entries and tokens, no time that steps back, nothing sold twice, nothing
 //!   released twice, counters that add up (the module `truth`);
 //! - every reply against the log between the arrival of its request and the reply;
 //! - what a client may rely on: while its lease runs, counted from when it sent the request, nobody
-//!   releases its license, whatever servers, clocks and stores do;
+//!   releases its license, whatever servers, clocks and stores do; what needs no lease lives as long
+//!   as its process shows that it lives;
+//! - that nobody is overtaken who waits in line, nor waits for what is free (the module `line`);
+//! - that nothing is deleted too early, and that whoever reads what is left knows all that there was
+//!   (the module `past`);
 //! - the end: when all is calm again, what dead clients and dead servers held becomes free in time.
 
 #![allow(clippy::print_stderr, reason = "a run can be told")]
@@ -20,7 +27,11 @@ mod chaos;
 mod client;
 mod clock;
 mod judge;
+mod line;
 mod link;
+mod past;
+mod process;
+mod replies;
 mod scenario;
 mod truth;
 mod wishes;
@@ -104,6 +115,14 @@ pub struct Tally {
     pub unknown: u64,
     /// Times the store went back to an earlier state of itself.
     pub restored: u64,
+    /// Clients that were granted a license after they had waited in line.
+    pub waited: u64,
+    /// Licenses that replaced one.
+    pub replaced: u64,
+    /// Snapshots that were there in the end.
+    pub snapshots: u64,
+    /// Entries that were deleted.
+    pub deleted: u64,
 }
 
 impl AddAssign for Tally {
@@ -116,16 +135,25 @@ impl AddAssign for Tally {
         self.adoptions += other.adoptions;
         self.unknown += other.unknown;
         self.restored += other.restored;
+        self.waited += other.waited;
+        self.replaced += other.replaced;
+        self.snapshots += other.snapshots;
+        self.deleted += other.deleted;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { steps, replies, entries, grants, crashes, adoptions, unknown, restored } = self;
+        let Tally {
+            steps, replies, entries, grants, crashes, adoptions, unknown, restored, ..
+        } = self;
+        let Tally { waited, replaced, snapshots, deleted, .. } = self;
         write!(
             f,
-            "{steps} steps, {replies} replies, {entries} entries, {grants} grants, {crashes} crashes, \
-             {adoptions} adoptions, {unknown} commits without an answer, {restored} restored backups"
+            "{steps} steps, {replies} replies, {entries} entries, {grants} grants ({waited} after a \
+             wait), {crashes} crashes, {adoptions} adoptions, {unknown} commits without an answer, \
+             {restored} restored backups, {replaced} replaced licenses, {snapshots} snapshots, \
+             {deleted} entries deleted"
         )
     }
 }

@@ -1,5 +1,7 @@
 //! What a seed makes of the world: how many take part, and how badly things go.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use license_types::ProductId;
@@ -26,7 +28,11 @@ pub(super) enum Clocks {
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     pub(super) begin: Timestamp,
+    /// Servers that adopt what others leave behind.
     pub(super) servers: usize,
+    /// Processes that a library serves; the last process of all is a console, where somebody types
+    /// single commands.
+    pub(super) libraries: usize,
     pub(super) ledgers: usize,
     pub(super) clients: usize,
     pub(super) offers: Vec<Offer>,
@@ -50,6 +56,22 @@ pub(super) struct Scenario {
     pub(super) deaths: u64,
     /// Whether the store may go back to an earlier state of itself.
     pub(super) restores: bool,
+    /// A client waits in line.
+    pub(super) waits: u64,
+    /// A license is replaced, every ten seconds.
+    pub(super) replaces: u64,
+    /// What is kept of the past.
+    pub(super) keep: Keep,
+}
+
+/// What every server keeps of the past.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// A snapshot is due after so many entries.
+    pub(super) snapshots: u64,
+    /// Longer than anybody is frozen.
+    pub(super) history: Duration,
+    pub(super) identities: Option<Duration>,
 }
 
 impl Scenario {
@@ -73,6 +95,7 @@ impl Scenario {
         Scenario {
             begin,
             servers: rng.usize(1..=3),
+            libraries: rng.usize(0..=1),
             ledgers: rng.usize(1..=2),
             clients: rng.usize(3..=10),
             offers: vec![
@@ -80,6 +103,13 @@ impl Scenario {
                 Offer { product: product("0025"), count: Some(1), ends: Some(midnight) },
                 Offer { product: product("0007"), count: None, ends: None },
             ],
+            waits: sometimes(rng, 700),
+            replaces: sometimes(rng, 300),
+            keep: Keep {
+                snapshots: rng.u64(5..80),
+                history: Duration::from_secs(rng.u64(160..300)),
+                identities: rng.bool().then(|| Duration::from_secs(rng.u64(20..200))),
+            },
             lease_seconds: if rng.bool() { 15 } else { 30 },
             trouble: rng.u64(60_000..400_000),
             clocks,
@@ -97,17 +127,26 @@ impl Scenario {
         }
     }
 
-    /// The document of a simulated ledger's license.
-    pub(super) fn document(&self, ledger: usize) -> String {
-        let products: Vec<String> = self.offers.iter().map(product).collect();
-        format!(
-            r#"{{"name": "Simulated", "key": 1, "licenseNumber": "{}", "version": "20",
-            "userName": "", "userMail": "", "companyName": "", "platforms": [],
-            "products": [{}]}}"#,
-            number(ledger),
-            products.join(", ")
-        )
+    /// Other offers, for a license that replaces the first.
+    pub(super) fn others(&self, rng: &mut Rng) -> Vec<Offer> {
+        let mut offers = self.offers.clone();
+        offers[0].count = Some(rng.u64(1..=4));
+        if rng.u8(0..3) == 0 {
+            offers.remove(1);
+        }
+        offers
     }
+}
+
+/// The document of a license.
+pub(super) fn document(number: &str, offers: &[Offer]) -> String {
+    let products: Vec<String> = offers.iter().map(product).collect();
+    format!(
+        r#"{{"name": "Simulated", "key": 1, "licenseNumber": "{number}", "version": "20",
+        "userName": "", "userMail": "", "companyName": "", "platforms": [],
+        "products": [{}]}}"#,
+        products.join(", ")
+    )
 }
 
 /// The license number of a simulated ledger.

@@ -2,13 +2,15 @@
 //! rules, not against the core: a few lists, searched and counted from scratch.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use license_core::{Entry, Event, Retained};
+use jiff::tz::TimeZone;
+use license_core::{Entry, Event, License, Retained};
 use license_pool::log::{LedgerId, Log, MemoryLog};
-use license_types::{ProductId, ReleaseCause, ServerName, SessionId};
+use license_types::{LicenseDate, ProductId, ReleaseCause, ServerName, SessionId};
 
-/// What the license of every simulated ledger grants of one product.
+/// What a license grants of one product.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) product: ProductId,
@@ -19,17 +21,20 @@ pub(super) struct Offer {
 }
 
 /// Every ledger as its log tells it.
+#[derive(Clone, Default)]
 pub(super) struct Truth {
-    offers: Vec<Offer>,
     ledgers: BTreeMap<LedgerId, History>,
 }
 
 /// One ledger as its log tells it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct History {
-    /// How many entries were read.
-    read: u64,
-    last: Option<Entry>,
+    /// All that were ever read, also those that the log deleted since.
+    entries: Vec<Entry>,
+    /// When each was read, in milliseconds of the run.
+    written: Vec<u64>,
+    /// What was offered from an entry on.
+    offers: Vec<(u64, Vec<Offer>)>,
     /// Every retention that ever was; its token is its place, from 1.
     lives: Vec<Life>,
     /// The server that serves each session that holds something.
@@ -41,6 +46,8 @@ pub(super) struct History {
 /// One retention from its beginning to its end, both by the sequence of their entries.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
+    pub(super) record: Arc<Retained>,
+    pub(super) time: Timestamp,
     pub(super) session: SessionId,
     pub(super) product: ProductId,
     pub(super) began: u64,
@@ -48,11 +55,31 @@ pub(super) struct Life {
     pub(super) cause: Option<ReleaseCause>,
 }
 
-/// A retention that ended just now, and why.
+/// What was read just now.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) grants: Vec<Grant>,
+    pub(super) endings: Vec<Ending>,
+    /// The servers that were declared dead.
+    pub(super) dead: Vec<ServerName>,
+}
+
+/// A retention that began.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) ledger: LedgerId,
+    pub(super) session: SessionId,
+    pub(super) product: ProductId,
+    pub(super) server: ServerName,
+}
+
+/// A retention that ended, and why.
 pub(super) struct Ending {
     pub(super) ledger: LedgerId,
     pub(super) token: u64,
     pub(super) cause: ReleaseCause,
+    /// Who served its session.
+    pub(super) server: Option<ServerName>,
 }
 
 /// The entries of a ledger between two looks at it, by their sequences: `(after, to]`.
@@ -69,22 +96,13 @@ impl Window {
 }
 
 impl Truth {
-    pub(super) fn new(offers: Vec<Offer>) -> Truth {
-        Truth { offers, ledgers: BTreeMap::new() }
-    }
-
-    /// Forgets everything: the store was replaced by another state of it.
-    pub(super) fn forget(&mut self) {
-        self.ledgers.clear();
-    }
-
     pub(super) fn ledger(&self, id: LedgerId) -> Option<&History> {
         self.ledgers.get(&id)
     }
 
     /// Where each ledger ends now.
     pub(super) fn ends(&self) -> BTreeMap<LedgerId, u64> {
-        self.ledgers.iter().map(|(id, history)| (*id, history.read)).collect()
+        self.ledgers.iter().map(|(id, history)| (*id, history.end())).collect()
     }
 
     /// Reads what was appended, and checks each entry; `at` judges the time of an entry.
@@ -94,28 +112,35 @@ impl Truth {
     pub(super) fn read(
         &mut self,
         store: &mut MemoryLog,
+        now: u64,
         mut at: impl FnMut(&Entry) -> Result<(), String>,
-    ) -> Result<Vec<Ending>, String> {
-        let mut endings = Vec::new();
+    ) -> Result<News, String> {
+        let mut told = News::default();
         for ledger in store.ledgers().map_err(|error| error.to_string())? {
             let id = ledger.ledger;
             let history = self.ledgers.entry(id).or_default();
-            let news = store.page(id, history.read, usize::MAX);
+            let news = store.page(id, history.end(), usize::MAX);
             for entry in news.map_err(|error| error.to_string())? {
                 let wrong = |what| format!("ledger {}, entry {}: {what}", id.0, entry.sequence);
                 at(&entry).map_err(wrong)?;
-                let ending = history.follow(&self.offers, &entry).map_err(wrong)?;
-                endings.extend(ending.map(|(token, cause)| Ending { ledger: id, token, cause }));
+                history.written.push(now);
+                history.follow(id, &entry, &mut told).map_err(wrong)?;
+                history.entries.push(entry);
             }
         }
-        Ok(endings)
+        Ok(told)
     }
 }
 
 impl History {
-    /// How many entries there are.
+    /// How many entries there were.
     pub(super) fn end(&self) -> u64 {
-        self.read
+        self.entries.len() as u64
+    }
+
+    /// Every entry that there was.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// The tokens that are held, in their order.
@@ -152,12 +177,43 @@ impl History {
         (window.after..=window.to).any(|sequence| !held_at(sequence))
     }
 
-    /// The most of a product that was in use at a moment of the window.
-    pub(super) fn most_used(&self, product: ProductId, window: Window) -> u64 {
+    /// What was offered of a product after each entry of the window, and how many were in use.
+    pub(super) fn moments(
+        &self,
+        product: ProductId,
+        window: Window,
+    ) -> impl Iterator<Item = (Option<&Offer>, u64)> {
+        let used = self.used.get(&product).map_or(&[][..], Vec::as_slice);
+        (window.after..=window.to).map(move |sequence| {
+            let at = used.partition_point(|(after, _)| *after <= sequence);
+            let used = at.checked_sub(1).map_or(0, |at| used[at].1);
+            (self.offered(product, sequence), used)
+        })
+    }
+
+    fn offered(&self, product: ProductId, sequence: u64) -> Option<&Offer> {
+        let at = self.offers.partition_point(|(after, _)| *after <= sequence);
+        let (_, offers) = self.offers.get(at.checked_sub(1)?)?;
+        offers.iter().find(|offer| offer.product == product)
+    }
+
+    /// Since when one of a product that does not expire is free.
+    pub(super) fn is_free(&self, product: ProductId) -> Option<u64> {
+        let offer = self.offered(product, self.end()).filter(|offer| offer.ends.is_none())?;
         let trace = self.used.get(&product).map_or(&[][..], Vec::as_slice);
-        let before = trace.iter().rev().find(|(sequence, _)| *sequence <= window.after);
-        let within = trace.iter().filter(|(s, _)| *s > window.after && *s <= window.to);
-        before.into_iter().chain(within).map(|(_, used)| *used).max().unwrap_or(0)
+        let (since, used) = trace.last().copied().unwrap_or_default();
+        let (installed, _) = self.offers.last()?;
+        let free = offer.count.is_none_or(|count| used < count);
+        let since = usize::try_from(since.max(*installed)).ok()?.checked_sub(1)?;
+        self.written.get(since).copied().filter(|_| free)
+    }
+
+    /// The token that a session holds of a product.
+    pub(super) fn holding(&self, session: &SessionId, product: ProductId) -> Option<u64> {
+        let holds = |life: &Life| {
+            life.ended.is_none() && life.session == *session && life.product == product
+        };
+        (1..).zip(&self.lives).find(|(_, life)| holds(life)).map(|(token, _)| token)
     }
 
     /// Whether the session retained something in the window.
@@ -173,21 +229,23 @@ impl History {
             .is_some_and(|life| life.ended.is_some_and(|ended| window.holds(ended)))
     }
 
-    fn follow(
-        &mut self,
-        offers: &[Offer],
-        entry: &Entry,
-    ) -> Result<Option<(u64, ReleaseCause)>, String> {
-        if entry.sequence != self.read + 1 {
-            return Err(format!("its sequence should be {}", self.read + 1));
+    fn follow(&mut self, id: LedgerId, entry: &Entry, told: &mut News) -> Result<(), String> {
+        if entry.sequence != self.end() + 1 {
+            return Err(format!("its sequence should be {}", self.end() + 1));
         }
-        if let Some(last) = self.last.as_ref().filter(|last| last.time > entry.time) {
+        if let Some(last) = self.entries.last().filter(|last| last.time > entry.time) {
             return Err(format!("its time {} lies before {}", entry.time, last.time));
         }
-        self.read = entry.sequence;
-        let mut ending = None;
+        let server = &entry.stamp.server;
         match &entry.event {
-            Event::Retained(retained) => self.retained(offers, entry, retained)?,
+            Event::Installed(installed) => {
+                self.offers.push((entry.sequence, offers(&installed.license)));
+            }
+            Event::Retained(retained) => {
+                self.retained(entry, retained)?;
+                let (session, server) = ((*retained.session).clone(), (**server).clone());
+                told.grants.push(Grant { ledger: id, session, product: retained.product, server });
+            }
             Event::Released(released) => {
                 let token = released.token.get();
                 let life = self.lives.get_mut(usize::try_from(token - 1).unwrap_or(usize::MAX));
@@ -201,49 +259,44 @@ impl History {
                 life.ended = Some(entry.sequence);
                 life.cause = Some(released.cause);
                 self.note_use(released.product, entry.sequence);
+                let server = self.served_by.get(&*released.session).cloned();
                 if !self.holds(&released.session) {
-                    self.served_by.remove(&released.session);
+                    self.served_by.remove(&*released.session);
                 }
-                ending = Some((token, released.cause));
+                told.endings.push(Ending { ledger: id, token, cause: released.cause, server });
             }
             Event::Moved { sessions } => {
                 for session in sessions {
                     if !self.holds(session) {
                         return Err(format!("session {session} moves, and holds nothing"));
                     }
-                    self.served_by.insert((**session).clone(), (*entry.stamp.server).clone());
+                    self.served_by.insert((**session).clone(), (**server).clone());
                 }
             }
             Event::Adopted { from_server, .. } => {
-                for server in self.served_by.values_mut() {
-                    if server == &**from_server {
-                        *server = (*entry.stamp.server).clone();
+                told.dead.push((**from_server).clone());
+                for serving in self.served_by.values_mut() {
+                    if serving == &**from_server {
+                        *serving = (**server).clone();
                     }
                 }
             }
-            Event::Installed(_)
-            | Event::Uninstalled { .. }
+            Event::Uninstalled { .. }
             | Event::Refused(_)
             | Event::StateChanged { .. }
             | Event::Described { .. }
             | Event::ClockCorrected => {}
         }
-        self.last = Some(entry.clone());
-        Ok(ending)
+        Ok(())
     }
 
-    fn retained(
-        &mut self,
-        offers: &[Offer],
-        entry: &Entry,
-        retained: &Retained,
-    ) -> Result<(), String> {
+    fn retained(&mut self, entry: &Entry, retained: &Arc<Retained>) -> Result<(), String> {
         let (product, session) = (retained.product, &*retained.session);
         let expected = self.lives.len() as u64 + 1;
         if retained.token.get() != expected {
             return Err(format!("token {} should be {expected}", retained.token));
         }
-        let Some(offer) = offers.iter().find(|offer| offer.product == product) else {
+        let Some(offer) = self.offered(product, entry.sequence) else {
             return Err(format!("product {product} is not in the license"));
         };
         if offer.ends.is_some_and(|ends| entry.time >= ends) {
@@ -253,10 +306,7 @@ impl History {
         if offer.count.is_some_and(|count| used >= count) {
             return Err(format!("product {product} is sold twice: {used} are in use"));
         }
-        let holds = |life: &Life| {
-            life.ended.is_none() && life.session == *session && life.product == product
-        };
-        if self.lives.iter().any(holds) {
+        if self.holding(session, product).is_some() {
             return Err(format!("session {session} holds product {product} twice"));
         }
         let server = &entry.stamp.server;
@@ -269,6 +319,8 @@ impl History {
             return Err(format!("its counters are {counters:?}, with {served_here} and {used}"));
         }
         self.lives.push(Life {
+            record: retained.clone(),
+            time: entry.time,
             session: session.clone(),
             product,
             began: entry.sequence,
@@ -296,4 +348,22 @@ impl History {
         let used = self.in_use(product, None);
         self.used.entry(product).or_default().push((sequence, used));
     }
+}
+
+/// What a license offers; simulated ones have one right of each product.
+fn offers(license: &License) -> Vec<Offer> {
+    let products = license.info().products.iter();
+    let offers = products.filter_map(|product| {
+        let right = product.rights.first()?;
+        let count = right.count.get();
+        let count = (count != 32_767).then_some(count);
+        let ends = right.expiration_date.as_ref().and_then(end_of_day);
+        Some(Offer { product: product.id, count, ends })
+    });
+    offers.collect()
+}
+
+fn end_of_day(date: &LicenseDate) -> Option<Timestamp> {
+    let next = date.to_date()?.tomorrow().ok()?;
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }

@@ -2,43 +2,51 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use license_core::{Release, Retain, Target};
-use license_types::{LeaseSeconds, Session, Token};
+use license_pool::{InstallOptions, Pool};
+use license_types::{LeaseSeconds, Principal, Session, SessionId, Token};
 
-use super::client::{Client, Doing, Holding, Request, Wish};
+use super::client::{Client, Doing, Holding, Kind, Request, Wish};
+use super::process::Owed;
+use super::replies::{Answer, Question, Reply};
 use super::scenario;
-use super::world::{Answer, Event, Owed, PATIENCE, Question, Reply, World};
+use super::world::{Event, PATIENCE, World};
 
 impl World {
     pub(super) fn act(&mut self, place: usize) {
         let now = self.time.now();
         let client = &mut self.clients[place];
         client.sent += 1;
-        let doing = mem::replace(&mut client.doing, Doing::Idle);
+        let (kind, doing) = (client.kind, mem::replace(&mut client.doing, Doing::Idle));
         let request = match doing {
             Doing::Gone => {
                 client.doing = Doing::Gone;
                 return;
             }
             Doing::Idle if self.calm => return,
-            Doing::Idle => Request { wish: Wish::Retain, sent: now, holding: None },
+            Doing::Idle => Request { wish: self.retain(kind), sent: now, holding: None },
             // No answer came: the same again, perhaps elsewhere.
+            Doing::Asking(_) if kind == Kind::Lease && self.happens(self.scenario.deaths / 20) => {
+                self.clients[place].doing = Doing::Gone;
+                return;
+            }
             Doing::Asking(request) => {
                 if request.holding.as_ref().is_some_and(|holding| holding.until <= now) {
                     // The lease is lost: nothing is held any more, as far as the client knows.
                     self.plan_act(place, 1_000);
                     return;
                 }
-                if self.rng.bool() {
-                    let server = self.rng.usize(0..self.servers.len());
+                if kind == Kind::Lease && self.rng.bool() {
+                    let server = self.any_server();
                     if !self.servers[server].is_gone {
                         self.clients[place].server = server;
                     }
                 }
                 match request.wish {
                     // A lease counts from when the request was sent that was answered.
-                    Wish::Retain | Wish::Renew => Request { sent: now, ..request },
+                    Wish::Retain { .. } | Wish::Renew => Request { sent: now, ..request },
                     Wish::Release { .. } => request,
                 }
             }
@@ -46,11 +54,20 @@ impl World {
                 self.plan_act(place, 1_000);
                 return;
             }
-            Doing::Holding(_) if self.happens(self.scenario.deaths / 10) => {
+            Doing::Holding(_) if kind == Kind::Lease && self.happens(self.scenario.deaths / 10) => {
                 self.clients[place].doing = Doing::Gone;
                 return;
             }
             Doing::Holding(holding) if self.calm || holding.wanted <= now => {
+                let client = &mut self.clients[place];
+                if let Some(seat) = client.seat.take_if(|_| self.rng.bool()) {
+                    // Nobody tells when it is released.
+                    drop(seat);
+                    let server = client.server;
+                    self.plan_step(server, 0);
+                    self.plan_act(place, 5_000);
+                    return;
+                }
                 let wish = Wish::Release { token: holding.token };
                 Request { wish, sent: now, holding: None }
             }
@@ -62,12 +79,18 @@ impl World {
         client.doing = Doing::Asking(request);
         let (server, number) = (client.server, client.sent);
         self.tell(|| format!("client-{place} asks server-{server}: {wish:?}"));
-        if !self.happens(self.scenario.loss) {
-            let delay = self.delay();
+        if kind != Kind::Lease || !self.happens(self.scenario.loss) {
+            let delay = if kind == Kind::Lease { self.delay() } else { 0 };
             self.plan(delay, Event::Arrive { server, client: place, number, wish });
         }
-        let again = PATIENCE + self.rng.u64(0..1_000);
+        let waits = if let Wish::Retain { wait } = wish { wait } else { 0 };
+        let again = PATIENCE + waits + self.rng.u64(0..1_000);
         self.plan_act(place, again);
+    }
+
+    fn retain(&mut self, kind: Kind) -> Wish {
+        let waits = kind == Kind::Lease && self.happens(self.scenario.waits);
+        Wish::Retain { wait: if waits { self.rng.u64(100..20_000) } else { 0 } }
     }
 
     pub(super) fn delay(&mut self) -> u64 {
@@ -75,51 +98,120 @@ impl World {
         self.rng.u64(0..=most)
     }
 
-    pub(super) fn arrive(&mut self, server: usize, client: usize, number: u64, wish: Wish) {
+    pub(super) fn arrive(&mut self, server: usize, place: usize, number: u64, wish: Wish) {
+        let Client { kind, sent, .. } = self.clients[place];
+        if kind != Kind::Lease && number != sent {
+            return; // Who asks within a process asks nothing that is late.
+        }
+        if kind == Kind::Command {
+            self.start(server);
+        }
         let Some((pool, _)) = &self.servers[server].running else { return };
-        let Client { session, product, ledger, .. } = &self.clients[client];
-        let ledger = *ledger;
+        let client = &mut self.clients[place];
+        let Client { session, product, ledger, principal, seat, .. } = client;
+        let (session, product, ledger) = (session.clone(), *product, *ledger);
         let pool = pool.license(scenario::number(ledger));
+        let pool = match principal {
+            Some(principal) => pool.acting_for(principal.clone()),
+            None => pool,
+        };
+        let seat = seat.take();
         let after = self.end_of(ledger);
-        let question = Question { client: Some(client), number, wish, ledger, after };
+        let (client, asked) = (Some(place), self.time.now());
+        let question =
+            Question { client, session: session.clone(), number, wish, ledger, after, asked };
         let owed = match wish {
-            Wish::Retain => {
+            Wish::Retain { wait } => {
                 let described = Session::rest("ann", session.as_str(), "127.0.0.1");
-                let mut retain = Retain::new(*product, session.clone(), described);
-                retain.lease_seconds = LeaseSeconds::new(self.scenario.lease_seconds).ok();
-                Owed::new(question, pool.grant(retain, None), |it| {
-                    Answer::Granted(it.map(Box::new))
-                })
+                let mut retain = Retain::new(product, session, described);
+                if kind == Kind::Seat {
+                    Owed::new(question, pool.retain_with(retain), Answer::Seated)
+                } else {
+                    retain.lease_seconds = LeaseSeconds::new(self.scenario.lease_seconds).ok();
+                    self.servers[server].line.arrive(ledger, &question.session, wait > 0);
+                    let wait = Some(Duration::from_millis(wait));
+                    Owed::new(question, pool.grant(retain, wait), |it| {
+                        Answer::Granted(it.map(Box::new))
+                    })
+                }
             }
             Wish::Renew => {
                 Owed::new(question, pool.renew_async(session.as_str(), None), Answer::Renewed)
             }
-            Wish::Release { token } => {
-                let token = Token::new(token).expect("a token of the engine's");
-                let session = Arc::new(session.clone());
-                let target =
-                    Target::Session { session, product: Some(*product), token: Some(token) };
-                let pending = pool.release_with(Release::new(target));
-                Owed::new(question, pending, Answer::Released)
-            }
+            Wish::Release { token } => match seat {
+                Some(seat) => Owed::new(question, seat.release_async(), Answer::SeatReleased),
+                None => {
+                    let token = Token::new(token).expect("a token of the engine's");
+                    let session = Arc::new(session);
+                    let target =
+                        Target::Session { session, product: Some(product), token: Some(token) };
+                    let pending = pool.release_with(Release::new(target));
+                    Owed::new(question, pending, Answer::Released)
+                }
+            },
         };
         self.owe(server, owed);
     }
 
     /// Somebody reads the usage; nobody waits for what it says.
     pub(super) fn ask(&mut self, server: usize) {
-        if let Some((pool, _)) = &self.servers[server].running {
-            let ledger = self.rng.usize(0..self.scenario.ledgers);
-            let pending = pool.license(scenario::number(ledger)).held_async(None);
-            let after = self.end_of(ledger);
-            let question = Question { client: None, number: 0, wish: Wish::Renew, ledger, after };
-            self.owe(server, Owed::new(question, pending, Answer::Held));
-        }
-        let (server, delay) = (self.rng.usize(0..self.servers.len()), self.rng.u64(500..5_000));
+        let ledger = self.rng.usize(0..self.scenario.ledgers);
+        self.put(server, ledger, |pool, question| {
+            Owed::new(question, pool.held_async(None), Answer::Held)
+        });
+        let (server, delay) = (self.any_server(), self.rng.u64(500..5_000));
         self.plan(delay, Event::Ask { server });
     }
 
-    pub(super) fn owe(&mut self, server: usize, owed: Owed) {
+    /// Somebody tries to release what is another's.
+    pub(super) fn steal(&mut self) {
+        let (server, place) = (self.any_server(), self.rng.usize(0..self.clients.len()));
+        let delay = self.rng.u64(1_000..20_000);
+        self.plan(delay, Event::Steal);
+        let Client { session, ledger, principal, .. } = &self.clients[place];
+        if principal.is_none() {
+            return;
+        }
+        let (session, ledger) = (session.clone(), *ledger);
+        let thief = Principal::new("thief").expect("a principal");
+        self.put(server, ledger, |pool, question| {
+            let released = pool.acting_for(thief).release_async(session.as_str(), None);
+            Owed::new(question, released, Answer::Stolen)
+        });
+    }
+
+    /// Perhaps a license is replaced by another, which may bear another number.
+    pub(super) fn replace(&mut self) {
+        self.plan(10_000, Event::Replace);
+        if !self.happens(self.scenario.replaces) {
+            return;
+        }
+        let (server, ledger) = (self.any_server(), self.rng.usize(0..self.scenario.ledgers));
+        let offers = self.scenario.others(&mut self.rng);
+        let number = scenario::number(ledger);
+        let other = if self.rng.bool() { format!("{number}-again") } else { number.clone() };
+        let document = scenario::document(&other, &offers);
+        self.put(server, ledger, |pool, question| {
+            let options = InstallOptions { replaces: Some(number), dry_run: false };
+            let installed = pool.install_with(document.as_bytes(), options);
+            Owed::new(question, installed, Answer::Installed)
+        });
+    }
+
+    /// Puts a question that no client waits for.
+    fn put(&mut self, server: usize, ledger: usize, ask: impl FnOnce(Pool, Question) -> Owed) {
+        let after = self.end_of(ledger);
+        if let Some((pool, _)) = &self.servers[server].running {
+            let pool = pool.license(scenario::number(ledger));
+            let (wish, asked) = (Wish::Renew, self.time.now());
+            let session = SessionId::new("nobody").expect("a session id");
+            let question =
+                Question { client: None, session, number: 0, wish, ledger, after, asked };
+            self.owe(server, ask(pool, question));
+        }
+    }
+
+    fn owe(&mut self, server: usize, owed: Owed) {
         let delay = self.rng.u64(0..3);
         self.servers[server].owed.push(owed);
         self.plan_step(server, delay);
@@ -127,7 +219,7 @@ impl World {
 
     pub(super) fn hear(&mut self, place: usize, number: u64, reply: &Reply) {
         let now = self.time.now();
-        let wanted = self.rng.u64(1_000..60_000);
+        let wanted = self.rng.u64(1_000..if self.calm { 2_000 } else { 60_000 });
         let client = &mut self.clients[place];
         let Doing::Asking(request) = &client.doing else { return };
         if number != client.sent {
@@ -138,9 +230,11 @@ impl World {
         let client = &mut self.clients[place];
         let next = match reply {
             Reply::Held { token, lease_seconds } => {
-                let lease = lease_seconds * 1_000;
                 let wanted = request.holding.map_or(now + wanted, |holding| holding.wanted);
-                let (until, renews) = (request.sent + lease, now + lease / 3);
+                let (until, renews) = match lease_seconds {
+                    Some(lease) => (request.sent + lease * 1_000, now + lease * 1_000 / 3),
+                    None => (u64::MAX, u64::MAX),
+                };
                 client.doing = Doing::Holding(Holding { token: *token, until, renews, wanted });
                 renews.min(wanted).max(now + 1) - now
             }

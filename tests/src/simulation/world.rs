@@ -1,19 +1,22 @@
-//! The world of one run: it decides what happens next, and drives the servers.
+//! The world of one run: who is in it, and what happens next.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
 use license_pool::log::{LedgerId, MemoryLog};
-use license_pool::{Clock, Driver, Error, Granted, Held, InstallOptions, Pending, Pool};
-use license_types::{ReleaseReceipt, RenewReceipt, ServerName, SessionId};
+use license_pool::{InstallOptions, Pool};
+use license_types::{Principal, ServerName, SessionId};
 
-use super::client::{Client, Doing, Wish};
+use super::client::{Client, Doing, Kind, Wish};
 use super::clock::{MachineClock, TrueTime};
-use super::link::{Link, Trouble};
-use super::scenario::{Clocks, Scenario};
-use super::truth::Truth;
+use super::line::Line;
+use super::link::Trouble;
+use super::past::Backup;
+use super::process::{Part, Process};
+use super::replies::Reply;
+use super::scenario::{self, Scenario};
+use super::truth::{Grant, Truth};
 use super::{Failure, Planted, Tally};
 
 /// How long a client waits for an answer before it asks again.
@@ -23,13 +26,17 @@ pub(super) const PATIENCE: u64 = 3_000;
 pub(super) enum Event {
     /// A client acts, unless it made another plan since.
     Act { client: usize, number: u64 },
-    /// A request arrives at a server.
+    /// A request arrives at a process.
     Arrive { server: usize, client: usize, number: u64, wish: Wish },
     /// Somebody asks a server what is held.
     Ask { server: usize },
-    /// A server is driven.
+    /// Somebody tries to release what another holds.
+    Steal,
+    /// A license is replaced, perhaps.
+    Replace,
+    /// A process is driven.
     Step { server: usize, process: u64 },
-    /// A server's process is started.
+    /// A process is started.
     Start { server: usize },
     /// An answer arrives at a client.
     Reply { client: usize, number: u64, reply: Reply },
@@ -41,73 +48,10 @@ pub(super) enum Event {
     StoreBack { server: usize },
 }
 
-/// An answer, as a client reads it.
-#[derive(Clone, Debug)]
-pub(super) enum Reply {
-    Held { token: u64, lease_seconds: u64 },
-    Nothing,
-    Released,
-    Refused,
-    Failed,
-}
-
-/// A request that arrived.
-#[derive(Clone, Debug)]
-pub(super) struct Question {
-    /// Nobody, where only what the answer says matters.
-    pub(super) client: Option<usize>,
-    pub(super) number: u64,
-    pub(super) wish: Wish,
-    pub(super) ledger: usize,
-    /// Where the ledger ended when the request arrived.
-    pub(super) after: u64,
-}
-
-/// An answer that a server owes.
-pub(super) struct Owed {
-    pub(super) question: Question,
-    /// Gives the answer, once it is there.
-    pub(super) answer: Box<dyn FnMut() -> Option<Answer>>,
-}
-
-pub(super) enum Answer {
-    Granted(Result<Box<Granted>, Error>),
-    Renewed(Result<RenewReceipt, Error>),
-    Released(Result<ReleaseReceipt, Error>),
-    Held(Result<Vec<Held>, Error>),
-}
-
-impl Owed {
-    pub(super) fn new<T: 'static>(
-        question: Question,
-        pending: Pending<T>,
-        answer: fn(Result<T, Error>) -> Answer,
-    ) -> Owed {
-        let mut waits = Some(pending);
-        let answer = move || match waits.take()?.try_take() {
-            Ok(taken) => Some(answer(taken)),
-            Err(pending) => {
-                waits = Some(pending);
-                None
-            }
-        };
-        Owed { question, answer: Box::new(answer) }
-    }
-}
-
-pub(super) struct Server {
-    pub(super) name: ServerName,
-    pub(super) clock: Arc<MachineClock>,
-    pub(super) trouble: Arc<Mutex<Trouble>>,
-    /// How often its process was started.
-    pub(super) process: u64,
-    pub(super) running: Option<(Pool, Driver)>,
-    pub(super) frozen_until: u64,
-    /// When it is driven next.
-    pub(super) due: Option<u64>,
-    /// It never comes back.
-    pub(super) is_gone: bool,
-    pub(super) owed: Vec<Owed>,
+/// What the register showed of a server, and since when.
+pub(super) struct Beat {
+    pub(super) shown: (u64, u64, String),
+    pub(super) since: u64,
 }
 
 pub(super) struct World {
@@ -120,11 +64,17 @@ pub(super) struct World {
     pub(super) agenda: BTreeMap<(u64, u64), Event>,
     pub(super) planned: u64,
     pub(super) store: MemoryLog,
-    pub(super) backup: Option<MemoryLog>,
+    pub(super) backup: Option<Backup>,
     pub(super) truth: Truth,
-    pub(super) servers: Vec<Server>,
+    /// What was granted in the step that runs.
+    pub(super) granted: Vec<Grant>,
+    /// The servers, the libraries, and the console.
+    pub(super) servers: Vec<Process>,
+    pub(super) beats: BTreeMap<ServerName, Beat>,
     pub(super) clients: Vec<Client>,
+    /// Whether nothing goes wrong any more, and since when.
     pub(super) calm: bool,
+    pub(super) calm_since: Option<u64>,
     pub(super) tally: Tally,
 }
 
@@ -133,7 +83,13 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let scenario = Scenario::new(&mut rng, planted);
         let time = TrueTime::default();
-        let servers = (0..scenario.servers).map(|place| {
+        let (servers, libraries) = (scenario.servers, scenario.libraries);
+        let processes = (0..=servers + libraries).map(|place| {
+            let part = match place {
+                _ if place < servers => Part::Server,
+                _ if place < servers + libraries => Part::Library,
+                _ => Part::Console,
+            };
             let Scenario { fails, unanswered, crashes, .. } = scenario;
             let trouble = Trouble {
                 rng: rng.fork(),
@@ -146,7 +102,8 @@ impl World {
                 planted,
                 restarted: false,
             };
-            Server {
+            Process {
+                part,
                 name: ServerName::new(format!("server-{place}")).expect("a server name"),
                 clock: Arc::new(MachineClock::new(scenario.begin, time.clone(), planted)),
                 trouble: Arc::new(Mutex::new(trouble)),
@@ -156,23 +113,40 @@ impl World {
                 due: None,
                 is_gone: false,
                 owed: Vec::new(),
+                line: Line::default(),
             }
         });
-        let servers = servers.collect();
-        let clients = (0..scenario.clients).map(|place| Client {
-            session: SessionId::new(format!("client-{place}")).expect("a session id"),
-            product: scenario.offers[rng.usize(0..scenario.offers.len())].product,
-            ledger: rng.usize(0..scenario.ledgers),
-            server: rng.usize(0..scenario.servers),
-            doing: Doing::Idle,
-            sent: 0,
-            acts: 0,
+        let processes = processes.collect();
+        let clients = (0..scenario.clients).map(|place| {
+            let kind = match rng.u8(0..8) {
+                0 => Kind::Command,
+                1..3 if libraries > 0 => Kind::Seat,
+                _ => Kind::Lease,
+            };
+            let named = |name: u64| Principal::new(format!("user-{name}")).expect("a principal");
+            Client {
+                kind,
+                principal: (kind == Kind::Lease).then(|| named(place as u64 % 3)),
+                seat: None,
+                session: SessionId::new(format!("client-{place}")).expect("a session id"),
+                product: scenario.offers[rng.usize(0..scenario.offers.len())].product,
+                ledger: rng.usize(0..scenario.ledgers),
+                server: match kind {
+                    Kind::Lease => rng.usize(0..servers),
+                    Kind::Seat => servers,
+                    Kind::Command => servers + libraries,
+                },
+                doing: Doing::Idle,
+                sent: 0,
+                acts: 0,
+            }
         });
         let clients = clients.collect();
         World {
             seed,
             told,
-            truth: Truth::new(scenario.offers.clone()),
+            truth: Truth::default(),
+            granted: Vec::new(),
             rng,
             scenario,
             time,
@@ -180,9 +154,11 @@ impl World {
             planned: 0,
             store: MemoryLog::default(),
             backup: None,
-            servers,
+            servers: processes,
+            beats: BTreeMap::new(),
             clients,
             calm: false,
+            calm_since: None,
             tally: Tally::default(),
         }
     }
@@ -197,7 +173,7 @@ impl World {
     fn live(&mut self) -> Result<(), String> {
         self.install();
         self.judge_log()?;
-        for server in 0..self.servers.len() {
+        for server in 0..self.console() {
             self.plan(0, Event::Start { server });
         }
         for client in 0..self.clients.len() {
@@ -206,6 +182,8 @@ impl World {
         }
         self.plan(1_000, Event::Chaos);
         self.plan(2_000, Event::Ask { server: 0 });
+        self.plan(3_000, Event::Steal);
+        self.plan(4_000, Event::Replace);
         self.until(self.scenario.trouble)?;
         self.calm_down();
         // Two leases and a grace after the last server fell silent, and what it takes to notice.
@@ -236,6 +214,8 @@ impl World {
                 self.arrive(server, client, number, wish);
             }
             Event::Ask { server } => self.ask(server),
+            Event::Steal => self.steal(),
+            Event::Replace => self.replace(),
             Event::Step { server, process } => return self.step(server, process),
             Event::Start { server } => self.start(server),
             Event::Reply { client, number, reply } => self.hear(client, number, &reply),
@@ -258,7 +238,7 @@ impl World {
         }
     }
 
-    /// A server is driven after `delay`, unless it is before.
+    /// A process is driven after `delay`, unless it is before.
     pub(super) fn plan_step(&mut self, server: usize, delay: u64) {
         let at = self.time.now() + delay;
         let it = &mut self.servers[server];
@@ -280,9 +260,13 @@ impl World {
         !self.calm && chance > 0 && self.rng.u64(0..1000) < chance
     }
 
-    pub(super) fn trouble(&self, server: usize, change: impl FnOnce(&mut Trouble)) {
-        let trouble = &self.servers[server].trouble;
-        change(&mut trouble.lock().unwrap_or_else(PoisonError::into_inner));
+    /// One of the servers that anybody may ask.
+    pub(super) fn any_server(&mut self) -> usize {
+        self.rng.usize(0..self.scenario.servers)
+    }
+
+    fn console(&self) -> usize {
+        self.servers.len() - 1
     }
 
     fn install(&mut self) {
@@ -291,101 +275,12 @@ impl World {
         let (pool, mut driver) =
             options.open_driven(self.store.clone()).expect("memory takes every server");
         for ledger in 0..self.scenario.ledgers {
-            let document = self.scenario.document(ledger);
+            let document = scenario::document(&scenario::number(ledger), &self.scenario.offers);
             let installed = pool.install_with(document.as_bytes(), InstallOptions::default());
             driver.step();
             let receipt = installed.try_take().expect("one step installs");
             receipt.expect("the document is a license");
         }
-    }
-
-    fn start(&mut self, server: usize) {
-        if self.servers[server].running.is_some() || self.servers[server].is_gone {
-            return;
-        }
-        let wrong = self.servers[server].clock.is_ahead();
-        if wrong && matches!(self.scenario.clocks, Clocks::FarFuture | Clocks::Back) {
-            // Who starts believes its clock, which is not what these runs look for.
-            self.plan(1_000, Event::Start { server });
-            return;
-        }
-        let instance = self.rng.u64(..);
-        self.trouble(server, |trouble| trouble.crashed = false);
-        let lease = Duration::from_secs(self.scenario.lease_seconds);
-        let store = self.store.clone();
-        let it = &mut self.servers[server];
-        let options = Pool::options()
-            .server(it.name.clone())
-            .serving()
-            .lease(lease)
-            .grace(lease)
-            .clock(it.clock.clone())
-            .instance(instance);
-        match options.open_driven(Link::log(store, it.trouble.clone())) {
-            Ok(running) => {
-                it.running = Some(running);
-                it.process += 1;
-                it.due = None;
-                let process = it.process;
-                self.tell(|| format!("server-{server} starts"));
-                self.trouble(server, |trouble| trouble.restarted = process > 1);
-                self.plan_step(server, 0);
-            }
-            Err(_) => self.plan(1_000, Event::Start { server }),
-        }
-    }
-
-    pub(super) fn kill(&mut self, server: usize) {
-        self.tell(|| format!("server-{server} dies"));
-        let it = &mut self.servers[server];
-        let Some((pool, driver)) = it.running.take() else { return };
-        drop(driver);
-        drop(pool);
-        it.owed.clear();
-        it.process += 1;
-        it.frozen_until = 0;
-        self.tally.crashes += 1;
-        let longest = match self.calm {
-            true => 1_000,
-            false if self.rng.bool() => 10_000,
-            false => 200_000,
-        };
-        let delay = self.rng.u64(10..longest);
-        self.plan(delay, Event::Start { server });
-    }
-
-    fn step(&mut self, server: usize, process: u64) -> Result<(), String> {
-        let now = self.time.now();
-        let it = &mut self.servers[server];
-        if it.process != process || it.running.is_none() || it.due != Some(now) {
-            return Ok(());
-        }
-        it.due = None;
-        if it.frozen_until > now {
-            let delay = it.frozen_until - now;
-            self.plan_step(server, delay);
-            return Ok(());
-        }
-        let before = self.truth.ends();
-        let (_, driver) = it.running.as_mut().expect("it was there above");
-        let next = driver.step();
-        self.tally.steps += 1;
-        self.judge_log()?;
-        let mut crashed = false;
-        self.trouble(server, |trouble| crashed = trouble.crashed);
-        if crashed {
-            self.kill(server);
-            return Ok(());
-        }
-        self.judge_replies(server, &before)?;
-        if self.servers[server].running.is_some()
-            && let Some(next) = next
-        {
-            let delay = next.saturating_sub(self.servers[server].clock.elapsed());
-            let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).clamp(1, 60_000);
-            self.plan_step(server, delay);
-        }
-        Ok(())
     }
 
     pub(super) fn end_of(&self, ledger: usize) -> u64 {

@@ -1,0 +1,174 @@
+//! What is left of the past: nothing is deleted too early, and who reads what is left, snapshots
+//! and figures, knows what every entry ever said.
+
+use jiff::{SignedDuration, Timestamp};
+use license_core::{Chunk, Figure, Ledger, Restoration};
+use license_pool::log::{Archive, LedgerId, Log, MemoryLog};
+
+use super::client::{Doing, Holding, Kind};
+use super::scenario::Clocks;
+use super::truth::{History, Truth};
+use super::world::{World, ledger_id};
+
+/// An earlier state of the store, and what it knew.
+pub(super) struct Backup {
+    store: MemoryLog,
+    truth: Truth,
+}
+
+impl World {
+    /// Judges what is no more in the log.
+    pub(super) fn judge_past(&mut self) -> Result<(), String> {
+        let keep = SignedDuration::try_from(self.scenario.keep.history).unwrap_or_default();
+        let oldest = match self.scenario.clocks {
+            Clocks::True | Clocks::FarFuture | Clocks::Back => {
+                // Who starts again may have lost a second.
+                self.servers[0].clock.true_instant() - keep + SignedDuration::from_secs(1)
+            }
+            // Everybody goes by a clock of his own.
+            Clocks::Wander | Clocks::Jump => Timestamp::MAX,
+        };
+        for ledger in 0..self.scenario.ledgers {
+            let id = ledger_id(ledger);
+            let first = self.store.page(id, 0, 1).map_err(|error| error.to_string())?;
+            let Some(history) = self.truth.ledger(id) else { continue };
+            let first = first.first().map_or(history.end() + 1, |entry| entry.sequence);
+            let deleted = usize::try_from(first - 1).unwrap_or(usize::MAX);
+            let Some(last) = deleted.checked_sub(1) else { continue };
+            let last = history.entries().get(last).ok_or("more was deleted than there was")?;
+            if last.time > oldest {
+                return Err(format!("entry {} is deleted, of {}", last.sequence, last.time));
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges snapshots, figures and what is left of the log, each against all that there was.
+    pub(super) fn judge_what_is_left(&mut self) -> Result<(), String> {
+        for ledger in 0..self.scenario.ledgers {
+            let id = ledger_id(ledger);
+            let Some(history) = self.truth.ledger(id) else { continue };
+            let snapshots = snapshots(&mut self.store, id)?;
+            let (whole, figures) = replay(history, &snapshots)?;
+            whole.recount().map_err(|fault| format!("{fault}: {}", fault.breach))?;
+            self.tally.snapshots += snapshots.len() as u64;
+            let left = self.store.page(id, 0, usize::MAX).map_err(|error| error.to_string())?;
+            self.tally.deleted += history.end() - left.len() as u64;
+            let always = Timestamp::MIN..Timestamp::MAX;
+            let kept = self.store.figures(id, always).map_err(|error| error.to_string())?;
+            if kept != figures {
+                return Err(format!("the figures are {kept:?}, and should be {figures:?}"));
+            }
+            // Descriptions may be erased, and nothing else differs.
+            let gone = history.entries().len() - left.len();
+            for (left, was) in left.iter().zip(&history.entries()[gone..]) {
+                if (left.sequence, left.chain) != (was.sequence, was.chain) {
+                    return Err(format!("entry {} is another now", was.sequence));
+                }
+            }
+            let from = snapshots.into_iter().next_back().map_or(Ledger::new(), |it| it.restored);
+            let (known, mut read) = (from.head().sequence, from);
+            for entry in left.iter().filter(|entry| entry.sequence > known) {
+                read.replay(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
+            }
+            if read.head() != whole.head() {
+                return Err(format!("what is left leads to {:?}", read.head()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The store goes back to what it was at the last backup, or a backup is made.
+    pub(super) fn restore(&mut self) {
+        let Some(Backup { store, truth }) = self.backup.take() else {
+            self.backup = Some(Backup { store: self.store.backup(), truth: self.truth.clone() });
+            return;
+        };
+        self.store.restore(&store);
+        self.truth = truth;
+        self.tally.restored += 1;
+        self.tell(|| "the store goes back".to_owned());
+        // Who watched the register may have seen what is there now long ago.
+        self.note_beats();
+        self.beats.values_mut().for_each(|beat| beat.since = 0);
+        for server in 0..self.servers.len() {
+            self.servers[server].owed.clear();
+            self.servers[server].line = Default::default();
+            if self.servers[server].part != super::process::Part::Server {
+                // What it holds by is a thing of the past, or of no past at all.
+                self.kill(server);
+            }
+        }
+        // Nobody can rely on what the store forgot, nor judge what was said of it.
+        for place in 0..self.clients.len() {
+            self.forget(place);
+            self.plan_act(place, 1_000);
+        }
+    }
+
+    fn forget(&mut self, place: usize) {
+        let restored = self.tally.restored;
+        let client = &mut self.clients[place];
+        client.sent += 1;
+        client.seat = None;
+        if client.doing == Doing::Gone {
+            return;
+        }
+        client.doing = Doing::Idle;
+        if client.kind == Kind::Command {
+            // Nobody else would ever give back what it holds now.
+            let history = self.truth.ledger(ledger_id(client.ledger));
+            let token = history.and_then(|it| it.holding(&client.session, client.product));
+            if let Some(token) = token {
+                let (until, renews) = (u64::MAX, u64::MAX);
+                client.doing = Doing::Holding(Holding { token, until, renews, wanted: 0 });
+            }
+        } else {
+            // What it asked before must not be taken for what it asks now.
+            let session = format!("client-{place}.{restored}");
+            client.session = session.parse().expect("a session id");
+        }
+    }
+}
+
+/// A complete snapshot.
+struct Snapshot {
+    sequence: u64,
+    restored: Ledger,
+}
+
+/// Every complete snapshot that is kept, the last one last.
+fn snapshots(store: &mut MemoryLog, id: LedgerId) -> Result<Vec<Snapshot>, String> {
+    let mut snapshots = Vec::new();
+    let marks = Archive::snapshots(store, id).map_err(|error| error.to_string())?;
+    for mark in marks.iter().rev() {
+        let mut restoration = Restoration::new();
+        for number in 0..mark.chunks {
+            let chunk =
+                store.chunk(id, mark.sequence, number).map_err(|error| error.to_string())?;
+            let chunk = chunk.ok_or(format!("snapshot {} lacks a chunk", mark.sequence))?;
+            restoration.read(&chunk).map_err(|error| error.to_string())?;
+        }
+        let restored = restoration.finish(mark.digest).map_err(|error| error.to_string())?;
+        snapshots.push(Snapshot { sequence: mark.sequence, restored });
+    }
+    Ok(snapshots)
+}
+
+/// What all entries add up to, and the figures of all days that ended; every snapshot says the same
+/// at its place.
+fn replay(history: &History, snapshots: &[Snapshot]) -> Result<(Ledger, Vec<Figure>), String> {
+    let (mut ledger, mut figures) = (Ledger::new(), Vec::new());
+    for entry in history.entries() {
+        ledger.verify(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
+        ledger.apply(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
+        figures.extend(ledger.take_figures());
+        for snapshot in snapshots.iter().filter(|it| it.sequence == entry.sequence) {
+            let [says, should] = [&snapshot.restored, &ledger].map(Chunk::of);
+            if !says.eq(should) {
+                return Err(format!("snapshot {} tells another story", entry.sequence));
+            }
+        }
+    }
+    Ok((ledger, figures))
+}
