@@ -59,9 +59,14 @@ impl Driver {
             return None;
         }
         let mut batch = mem::take(&mut self.inbox);
-        let more = BATCH_MAX.saturating_sub(batch.len());
-        batch.extend(self.requests.try_iter().take(more));
+        self.gather(&mut batch);
+        if batch.iter().any(Request::writes) {
+            // Where others are to go first, more comes together meanwhile.
+            self.writer.turns.log.line_up();
+            self.gather(&mut batch);
+        }
         self.writer.serve(batch);
+        self.writer.turns.log.stand_back();
         if self.writer.is_closing() {
             self.end();
             return None;
@@ -71,6 +76,12 @@ impl Driver {
             return Some(self.clock.elapsed());
         }
         Some(self.writer.due())
+    }
+
+    /// Adds what waits to a batch.
+    fn gather(&self, batch: &mut Vec<Request>) {
+        let more = BATCH_MAX.saturating_sub(batch.len());
+        batch.extend(self.requests.try_iter().take(more));
     }
 
     /// Drives until the pool is closed, sleeping in between.

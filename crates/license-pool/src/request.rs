@@ -36,6 +36,22 @@ pub(crate) enum Request {
 }
 
 impl Request {
+    /// Whether it takes a turn, as a rule.
+    pub(crate) fn writes(&self) -> bool {
+        match self {
+            Request::Write(_) | Request::SeatDropped(_) => true,
+            Request::Install(_)
+            | Request::Uninstall(_)
+            | Request::Renew(_)
+            | Request::Read(_)
+            | Request::Log(_)
+            | Request::Archivist(_)
+            | Request::Watch(_)
+            | Request::Aside(_)
+            | Request::Close(_) => false,
+        }
+    }
+
     /// The license that it concerns, where it concerns one.
     pub(crate) fn license(&self) -> Option<&Which> {
         match self {

@@ -1,6 +1,7 @@
 //! Group commit: whatever waits while a turn is taken becomes the next turn.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +11,7 @@ use license_pool::log::{Asked, Log, MemoryLog, News, Turn, TurnError};
 use license_pool::{Pending, Pool, Seat, Session};
 use license_tests::around::{Around, Outside};
 
-use super::world::{clock, holders, license, options};
+use super::world::{Store, clock, holders, license, options};
 
 #[test]
 fn what_waits_during_a_turn_shares_the_next_one() {
@@ -31,6 +32,28 @@ fn what_waits_during_a_turn_shares_the_next_one() {
     let batches: BTreeSet<_> = history[2..].iter().map(|entry| entry.batch.as_str()).collect();
     assert_eq!((history.len(), batches.len()), (102, 1), "{batches:?}");
     assert!(!batches.contains(history[1].batch.as_str()));
+}
+
+#[test]
+fn what_comes_while_another_process_has_its_turn_shares_the_next_one() {
+    let store = Store::new();
+    let pool = store.open();
+    pool.install(license("A", 100).as_bytes()).unwrap();
+    let beside = |suffix| File::open(store.path().with_extension(suffix)).unwrap();
+    let (line, turn) = (beside("db-line"), beside("db-turn"));
+    turn.lock().unwrap();
+    let first = retain(&pool, "0009", "first");
+    while line.try_lock().is_ok() {
+        line.unlock().unwrap();
+        std::thread::yield_now();
+    }
+    let waiting: Vec<_> = (0..20).map(|n| retain(&pool, "0009", &n.to_string())).collect();
+    drop(turn);
+    let _seats: Vec<_> =
+        [first].into_iter().chain(waiting).map(|pending| pending.wait().unwrap()).collect();
+    let history: Vec<_> = pool.history().map(Result::unwrap).collect();
+    let batches: BTreeSet<_> = history[1..].iter().map(|entry| entry.batch.as_str()).collect();
+    assert_eq!((history.len(), batches.len()), (22, 1), "{batches:?}");
 }
 
 #[test]

@@ -164,6 +164,14 @@ pub trait Log: Send {
         decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError>;
 
+    /// Waits until it is this log's turn, where others take turns too: what comes meanwhile can be
+    /// part of it. Whoever then takes none [stands back](Self::stand_back). What goes wrong is told
+    /// by the turn.
+    fn line_up(&mut self) {}
+
+    /// Gives way to others, where this lined up and took no turn.
+    fn stand_back(&mut self) {}
+
     /// Whether a turn whose commit got no answer was committed. Waits until that is certain.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub struct SqliteLog {
     turnstile: Option<Turnstile>,
     presences: Presences,
     patience: Duration,
+    /// A turn that was waited for and not taken yet.
+    lined_up: Option<Result<Pass, LogError>>,
     server: Option<Server>,
     /// What the file's version was when last asked for.
     version: u64,
@@ -64,7 +66,8 @@ impl SqliteLog {
 
     /// Begins a turn: from here on nobody else writes, and everything committed can be read.
     fn begin(&mut self) -> Result<(Pass, Transaction<'_>), LogError> {
-        let pass = enter(self.turnstile.as_ref(), self.patience)?;
+        self.line_up();
+        let pass = self.lined_up.take().expect("it lined up")?;
         let turn = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -85,6 +88,14 @@ impl fmt::Debug for SqliteLog {
 }
 
 impl Log for SqliteLog {
+    fn line_up(&mut self) {
+        self.lined_up.get_or_insert_with(|| enter(self.turnstile.as_ref(), self.patience));
+    }
+
+    fn stand_back(&mut self) {
+        self.lined_up = None;
+    }
+
     fn turn(
         &mut self,
         asked: &[Asked],

@@ -53,6 +53,7 @@ fn open_on(
                 false => Some(Turnstile::of(&path).map_err(failed)?),
             };
             Ok(SqliteLog {
+                lined_up: None,
                 version: 0,
                 connection,
                 place,
