@@ -17,6 +17,7 @@ fn a_secret_is_shown_once_and_kept_nowhere() {
     assert!(hidden.bytes().all(|digit| digit.is_ascii_hexdigit()), "256 random bits");
     assert!(made.stderr.contains(id) && !made.stderr.contains(hidden), "{made}");
 
+    shell.clock.advance(jiff::SignedDuration::from_mins(1));
     let other = shell.json("credential create --role viewer --json", "credential-receipt");
     assert_ne!(other["secret"].as_str().unwrap(), secret);
     let list = shell.json("credential list --json", "credential-list");
