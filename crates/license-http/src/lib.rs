@@ -23,7 +23,10 @@
 //! | depth of JSON | 127 | 400 |
 //! | each text of a session, and the reason | 1024 characters, none of them U+0000 | 400 |
 //! | sessions in a list to renew | 1000 | 400 |
-//! | head of a request | 64 headers, 32 KiB, [30 s](Limits::head), which is also how long a connection may be idle | closed |
+//! | time to wait for a license | 600 s; who asks again keeps its place | 409 |
+//! | sessions that wait for a product at once | 1000, of one credential 500 | 503 |
+//! | head of a request | 64 headers, about 32 KiB | 431, closed |
+//! | time for a head, and between two requests | [30 s](Limits::head) | closed |
 //! | time for a body | [30 s](Limits::body) | 400 |
 //! | time without taking any of an answer | [30 s](Limits::write) | closed |
 //! | connections at once | [1024](Limits::connections) | the next waits |

@@ -14,8 +14,12 @@ use crate::Error;
 use crate::log::Which;
 use crate::request::{Done, Write};
 
-/// No more wait at once.
+/// No more wait at once for one product, and no more for it in the name of one principal.
 const WAITING_MAX: usize = 1000;
+const OF_PRINCIPAL_MAX: usize = 500;
+
+/// No more places are kept: who makes up sessions gains no memory of ours.
+const PLACES_MAX: usize = 10_000;
 
 /// How long a session keeps its place between two requests.
 const PLACE_KEPT: Duration = Duration::from_secs(15);
@@ -64,14 +68,15 @@ pub(crate) enum Attempt {
 impl Queue {
     /// Adds a request that waits for `patience`, or answers that too many do.
     pub(crate) fn join(&mut self, write: Write, patience: Duration, now: Duration) {
-        if self.waiting.len() >= WAITING_MAX {
-            write.reply.fail(Error::QueueFull { waiting: self.waiting.len() });
+        if let Some(waiting) = self.full_for(&write) {
+            write.reply.fail(Error::QueueFull { waiting });
             return;
         }
-        self.places.retain(|_, (_, until)| *until > now);
         let kept = seeker(&write).and_then(|seeker| {
             let waits = self.waiting.iter().find(|waiter| is(&waiter.write, &seeker));
-            waits.map(|waiter| waiter.place).or_else(|| Some(self.places.remove(&seeker)?.0))
+            let waits = waits.map(|waiter| waiter.place);
+            let mut kept = || self.places.remove(&seeker).filter(|(_, until)| *until > now);
+            waits.or_else(|| kept().map(|(place, _)| place))
         });
         let place = kept.unwrap_or_else(|| {
             self.last_place += 1;
@@ -80,6 +85,35 @@ impl Queue {
         let until = now.saturating_add(patience);
         let at = self.waiting.partition_point(|waiter| waiter.place <= place);
         self.waiting.insert(at, Waiter { write, place, since: now, until, fresh: true });
+    }
+
+    /// How many wait for what is asked for, in the name of who asks or of all, where they are too
+    /// many already.
+    fn full_for(&self, write: &Write) -> Option<usize> {
+        let product = product(write);
+        let alike = self.waiting.iter().map(|waiter| &waiter.write);
+        let (mut all, mut own) = (0, 0);
+        for waiting in
+            alike.filter(|it| it.license == write.license && self::product(it) == product)
+        {
+            all += 1;
+            own += usize::from(waiting.principal == write.principal);
+        }
+        let is_anybody = write.principal.is_none();
+        match all {
+            WAITING_MAX.. => Some(all),
+            _ => (own >= OF_PRINCIPAL_MAX && !is_anybody).then_some(own),
+        }
+    }
+
+    /// Keeps the place of who may ask again.
+    fn keep(&mut self, seeker: Seeker, place: u64, now: Duration) {
+        if self.places.len() >= PLACES_MAX {
+            self.places.retain(|_, (_, until)| *until > now);
+        }
+        if self.places.len() < PLACES_MAX {
+            self.places.insert(seeker, (place, now + PLACE_KEPT));
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -117,7 +151,7 @@ impl Queue {
                 }
                 Some(outcome) => {
                     if let (Some(seeker), Err(_)) = (seeker(&waiter.write), &outcome) {
-                        self.places.insert(seeker, (waiter.place, now + PLACE_KEPT));
+                        self.keep(seeker, waiter.place, now);
                     }
                     answered.push((waiter.write, outcome));
                 }
@@ -169,6 +203,13 @@ fn seeker(write: &Write) -> Option<Seeker> {
         Command::Retain(Retain { session, product, .. }) => {
             Some((write.license.clone(), session.clone(), *product))
         }
+        Command::Install(_) | Command::Uninstall | Command::Renew(_) | Command::Release(_) => None,
+    }
+}
+
+fn product(write: &Write) -> Option<ProductId> {
+    match &write.command {
+        Command::Retain(retain) => Some(retain.product),
         Command::Install(_) | Command::Uninstall | Command::Renew(_) | Command::Release(_) => None,
     }
 }

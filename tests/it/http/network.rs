@@ -18,22 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server on a free port, and how its administrator asks it.
 struct Server {
     running: Running,
+    pool: Pool,
     secret: String,
 }
 
 impl Server {
     fn on(store: &Store, name: &str, options: Options) -> Server {
-        let name = ServerName::new(name).unwrap();
-        let pool = Pool::options().server(name).serving().open(&store.url()).unwrap();
+        Server::with(store, Pool::options().server(ServerName::new(name).unwrap()), options)
+    }
+
+    fn with(store: &Store, pool: license_pool::Options, options: Options) -> Server {
+        let pool = pool.serving().open(&store.url()).unwrap();
         if pool.licenses().unwrap().is_empty() {
             pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
         }
-        let now = clock().now();
-        let (kept, secret) = KeptCredential::make(CredentialRole::Admin, None, now, None).unwrap();
-        pool.keep_credential(kept).wait().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let running = license_http::start(listener, pool, options).unwrap();
-        Server { running, secret: secret.reveal().to_owned() }
+        let running = license_http::start(listener, pool.clone(), options).unwrap();
+        let mut server = Server { running, pool, secret: String::new() };
+        server.secret = server.credential(CredentialRole::Admin);
+        server
     }
 
     fn connect(&self) -> Connection {
@@ -47,6 +50,25 @@ impl Server {
 
     fn retain(&self, product: &str, session: &str) -> (u16, Value) {
         self.connect().retain(product, session, "")
+    }
+
+    /// An answer that is text.
+    fn text(&self, path: &str) -> String {
+        let mut connection = self.connect();
+        let head = connection.head("GET", path);
+        connection.write(&format!("{head}connection: close\r\n\r\n"));
+        assert_eq!(connection.status().0, 200);
+        let mut text = String::new();
+        connection.stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Another credential, by its secret.
+    fn credential(&self, role: CredentialRole) -> String {
+        let now = clock().now();
+        let (kept, secret) = KeptCredential::make(role, None, now, None).unwrap();
+        self.pool.keep_credential(kept).wait().unwrap();
+        secret.reveal().to_owned()
     }
 }
 
@@ -158,6 +180,55 @@ fn servers_of_one_store_are_as_one() {
 }
 
 #[test]
+fn a_session_belongs_to_its_credential_on_every_server_and_after_a_restart() {
+    let store = Store::new();
+    let [a, b] = ["a", "b"].map(|name| Server::on(&store, name, Options::new()));
+    let [ann, eve] = [(); 2].map(|()| a.credential(CredentialRole::Client));
+    let retain = |server: &Server, secret: &str| {
+        Connection::to(&server.running, secret).retain("0009", "job-7", "")
+    };
+    let is_denied = |server: &Server| {
+        let (status, problem) = retain(server, &eve);
+        assert_eq!((status, &problem["code"]), (403, &json!("not_permitted")));
+    };
+    assert_eq!(retain(&a, &ann).0, 201);
+    is_denied(&a);
+    is_denied(&b);
+    assert_eq!(token(&retain(&b, &ann)), (200, &json!(1)));
+    drop((a, b));
+    let again = Server::on(&store, "c", Options::new());
+    is_denied(&again);
+    assert_eq!(token(&retain(&again, &ann)), (200, &json!(1)));
+}
+
+#[test]
+fn who_goes_away_waits_no_longer() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    assert_eq!(server.retain("0025", "first").0, 201);
+    let mut gone = server.connect();
+    let body = json!({ "session": described("gone") }).to_string();
+    let path = "/v1/licenses/active/sessions/gone/products/0025?wait=60s";
+    let head = gone.head("PUT", path);
+    let length = body.len();
+    gone.write(&format!(
+        "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    ));
+    let waiting = |count: &str| {
+        let until = Instant::now() + PATIENCE;
+        let line = format!("license_waiting {count}");
+        while !server.text("/metrics").lines().any(|it| it == line) {
+            assert!(Instant::now() < until, "never {line}");
+        }
+    };
+    waiting("1");
+    drop(gone);
+    waiting("0");
+    assert_eq!(server.ask("DELETE", "/v1/licenses/active/sessions/first", None).0, 200);
+    assert_eq!(token(&server.retain("0025", "second")), (201, &json!(2)));
+}
+
+#[test]
 fn who_waits_gets_what_another_server_releases() {
     let store = Store::new();
     let [a, b] = ["a", "b"].map(|name| Server::on(&store, name, Options::new()));
@@ -193,6 +264,27 @@ fn events_are_the_log_followed_from_where_it_was_left() {
     let mut lost = follow("last-event-id: 99\r\n");
     assert_eq!(lost.event("event"), "reset");
     assert_eq!(lost.event("data"), r#"{"sequence":2}"#);
+}
+
+#[test]
+fn events_older_than_the_history_are_told_as_a_reset() {
+    let store = Store::new();
+    let pool = Pool::options().server("a".parse().unwrap()).history(Duration::ZERO);
+    let server = Server::with(&store, pool, Options::new());
+    assert_eq!(server.retain("0009", "job-7").0, 201);
+    // Of what was deleted before, only the last entry is left.
+    let until = Instant::now() + PATIENCE;
+    while server.text("/v1/licenses/active/history").contains("\"installed\"") {
+        assert!(Instant::now() < until, "nothing is deleted");
+        server.pool.archive().unwrap();
+    }
+    let mut events = server.connect();
+    let head = events.head("GET", "/v1/licenses/active/events");
+    events.write(&format!("{head}last-event-id: 0\r\n\r\n"));
+    assert_eq!(events.status().0, 200);
+    assert_eq!(events.event("event"), "reset");
+    assert_eq!(events.event("data"), r#"{"sequence":0}"#);
+    assert_eq!(events.event("id"), "2");
 }
 
 #[test]
@@ -244,6 +336,39 @@ fn who_is_slow_keeps_nobody_waiting_and_is_let_go() {
     for mut connection in slow {
         assert!(connection.is_ended() || connection.line().is_empty());
     }
+}
+
+#[test]
+fn who_takes_none_of_its_answers_is_let_go() {
+    let store = Store::new();
+    let limits = Limits { connections: 1, write: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    let mut deaf = server.connect();
+    // Far more than lies in the buffers between.
+    let request = deaf.head("GET", "/openapi.json") + "\r\n";
+    deaf.stream.get_mut().set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let _ = deaf.stream.get_mut().write_all(request.repeat(1000).as_bytes());
+    // Its place is free once it is let go.
+    assert_eq!(server.ask("GET", "/healthz", None).0, 200);
+    drop(deaf);
+}
+
+#[test]
+fn a_head_is_no_larger_than_is_allowed() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let ask = |headers: String| {
+        let mut connection = server.connect();
+        let head = connection.head("GET", "/healthz");
+        connection.write(&format!("{head}{headers}\r\n"));
+        let status = connection.line();
+        status.get(9..12).map_or(0, |status| status.parse().unwrap())
+    };
+    let many = |count: usize| (0..count).map(|n| format!("x-{n}: 1\r\n")).collect::<String>();
+    let long = |bytes: usize| format!("x: {}\r\n", "y".repeat(bytes));
+    assert_eq!((ask(many(62)), ask(many(63))), (200, 431));
+    // It is read in pieces, so that its end is noticed a piece late.
+    assert_eq!((ask(long(31 << 10)), ask(long(65 << 10))), (200, 431));
 }
 
 #[test]

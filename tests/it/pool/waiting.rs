@@ -159,6 +159,26 @@ fn no_more_wait_than_can_be_served() {
 }
 
 #[test]
+fn one_principal_leaves_room_for_others_to_wait() {
+    let cluster = Cluster::new(0, &["east"]);
+    let ask = |principal: &str, n: usize| {
+        let pool = cluster.pool("east").acting_for(principal.parse().unwrap());
+        let retain = leased(&format!("{principal}-{n}"), 90);
+        pool.grant(retain, Some(Duration::from_secs(30)))
+    };
+    let of_ann: Vec<_> = (0..501).map(|n| ask("ann", n)).collect();
+    let of_eve = ask("eve", 0);
+    for _ in 0..4 {
+        cluster.step("east");
+    }
+    let mut answers = of_ann.into_iter().map(outcome);
+    assert!(answers.by_ref().take(500).all(|answer| answer.is_err()));
+    let full = answers.next().unwrap();
+    assert!(matches!(full, Ok(Err(Error::QueueFull { waiting: 500 }))), "{full:?}");
+    assert!(outcome(of_eve).is_err(), "she waits");
+}
+
+#[test]
 fn who_waits_is_told_when_the_pool_ends() {
     let cluster = Cluster::new(1, &["east"]);
     cluster.grant("east", "one").unwrap();
