@@ -51,6 +51,18 @@ pub mod variables {
     pub const LICENSE_TLS_CERTIFICATE: &str = "LICENSE_TLS_CERTIFICATE";
     /// The key of that certificate, where `--tls-key` is not given.
     pub const LICENSE_TLS_KEY: &str = "LICENSE_TLS_KEY";
+    /// `true` goes without TLS as `--plain-http` does, where no certificate is named.
+    pub const LICENSE_PLAIN_HTTP: &str = "LICENSE_PLAIN_HTTP";
+    /// Licenses to install at the start, where `--license` is not given; parted by commas.
+    pub const LICENSE_FILE: &str = "LICENSE_FILE";
+    /// Names of the server, where `--allowed-host` is not given; parted by commas.
+    pub const LICENSE_ALLOWED_HOST: &str = "LICENSE_ALLOWED_HOST";
+    /// Proxies before the server, where `--trusted-proxy` is not given; parted by commas.
+    pub const LICENSE_TRUSTED_PROXY: &str = "LICENSE_TRUSTED_PROXY";
+    /// The usage log, where `--usage-log` is not given.
+    pub const LICENSE_USAGE_LOG: &str = "LICENSE_USAGE_LOG";
+    /// How the server's log is written, where `--log` is not given.
+    pub const LICENSE_LOG: &str = "LICENSE_LOG";
     /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).
     pub const NO_COLOR: &str = "NO_COLOR";
 }

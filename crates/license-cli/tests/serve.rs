@@ -94,13 +94,25 @@ impl World {
     /// `license serve` that does not start: what it says.
     #[track_caller]
     fn refused(&self, words: &str) -> String {
-        let Output { status, stdout, stderr } =
-            self.license(&format!("serve {words}")).output().unwrap();
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(2), "{words}: {stderr}");
-        assert!(stdout.is_empty(), "{words}");
-        stderr
+        refused(&mut self.license(&format!("serve {words}")))
     }
+}
+
+/// A server that does not start: what it says.
+#[track_caller]
+fn refused(command: &mut Command) -> String {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut stdout).unwrap();
+    if !stdout.is_empty() {
+        // It would go on for ever.
+        child.kill().unwrap();
+        panic!("it started: {stdout}");
+    }
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{stderr}");
+    stderr
 }
 
 /// A server that runs.
@@ -330,18 +342,67 @@ fn a_license_is_installed_at_the_start_but_never_put_back() {
     assert!(world.run("history --verify --kind uninstalled").contains("uninstalled license"));
 }
 
+#[test]
+fn all_that_a_server_needs_may_stand_in_variables_and_what_is_typed_counts_more() {
+    let world = World::new();
+    let variables = [
+        ("LICENSE_LISTEN", "127.0.0.1:0"),
+        ("LICENSE_FILE", "license.json"),
+        ("LICENSE_ALLOWED_HOST", "licenses.example, other.example"),
+        ("LICENSE_TRUSTED_PROXY", "192.0.2.1"),
+        ("LICENSE_USAGE_LOG", "usage.log"),
+        ("LICENSE_LOG", "json"),
+        ("LICENSE_SERVER_NAME", "here"),
+        ("LICENSE_PLAIN_HTTP", "false"),
+    ];
+    let serve = |flags: &str| {
+        let mut command = world.license(&format!("serve {flags}"));
+        command.envs(variables);
+        command
+    };
+    for (flags, first) in [("", "{"), ("--log text", "20")] {
+        let mut server = Serve::started(&mut serve(flags));
+        let host = |name: &str| ask_as(&server, name).contains("200 OK");
+        assert!(host("other.example") && !host("foreign.example"));
+        assert!(world.run("servers").contains("here"));
+        be_somebody(&world, &server);
+        server.end(Signal::TERM);
+        let said = server.all_said();
+        assert!(said.iter().all(|line| line.starts_with(first)), "{said:?}");
+        assert!(world.path("usage.log").exists());
+    }
+    for (name, value) in [
+        ("LICENSE_LOG", "xml"),
+        ("LICENSE_TRUSTED_PROXY", "somewhere"),
+        ("LICENSE_PLAIN_HTTP", "yes"),
+        ("LICENSE_LEASE", "long"),
+    ] {
+        let stderr = refused(serve("").env(name, value));
+        assert!(stderr.contains(&format!("`{value}` in {name} cannot be read")), "{stderr}");
+    }
+}
+
+/// What is answered to who calls the server by a name.
+fn ask_as(server: &Serve, host: &str) -> String {
+    exchange(server, &format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
+}
+
 /// One request as bytes, and the whole answer.
 fn curl(server: &Serve, method: &str, path: &str, credential: &Path) -> String {
-    use std::io::Write as _;
-    let address = server.url.trim_start_matches("http://");
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let secret = fs::read_to_string(credential).unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          authorization: Bearer {}\r\n\r\n",
         secret.trim_end()
     );
+    exchange(server, &request)
+}
+
+fn exchange(server: &Serve, request: &str) -> String {
+    use std::io::Write as _;
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

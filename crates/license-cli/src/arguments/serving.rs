@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use license_types::{Count, CredentialRole, Principal, ServerName};
@@ -14,12 +15,13 @@ use crate::span::Span;
 ///
 /// The first line on stdout is its base URL. SIGTERM and SIGINT end it in order: nothing new is
 /// granted, what was asked is answered, and what is held stays held.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one [env: LICENSE_LISTEN] [default: 127.0.0.1:7427]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Installs this license first, unless it was replaced since
+    /// Installs this license first, unless it was replaced or uninstalled since [env: LICENSE_FILE,
+    /// parted by commas]
     #[arg(long, value_name = "FILE")]
     pub license: Vec<PathBuf>,
     /// How long a retention outlives its last renewal [env: LICENSE_LEASE] [default: 90s]
@@ -38,10 +40,12 @@ pub(crate) struct Serve {
     /// The name under which it shares the store [env: LICENSE_SERVER_NAME] [default: HOST:PORT]
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<ServerName>,
-    /// A name by which clients may call the server, beside loopback names and its address
+    /// A name by which clients may call the server, beside loopback names and its address [env:
+    /// LICENSE_ALLOWED_HOST, parted by commas]
     #[arg(long, value_name = "NAME")]
     pub allowed_host: Vec<String>,
-    /// The address of a proxy whose word is taken for where a request comes from
+    /// The address of a proxy whose word is taken for where a request comes from [env:
+    /// LICENSE_TRUSTED_PROXY, parted by commas]
     #[arg(long, value_name = "ADDRESS")]
     pub trusted_proxy: Vec<IpAddr>,
     /// Speaks TLS with this certificate (PEM), which is read again when it changes [env:
@@ -52,16 +56,17 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// Listens without TLS where others can listen in: secrets and users cross the network in the
-    /// clear, and answers can be forged
+    /// clear, and answers can be forged [env: LICENSE_PLAIN_HTTP=true, where no certificate is named]
     #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
     pub plain_http: bool,
     /// Appends a line to this file for each license that is retained or released, as 4D Server
-    /// does: `[LICUSAGE]`, with users and their addresses
+    /// does: `[LICUSAGE]`, with users and their addresses [env: LICENSE_USAGE_LOG]
     #[arg(long, value_name = "FILE")]
     pub usage_log: Option<PathBuf>,
-    /// How what happens to the server is told on stderr; never with users or addresses
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub log: LogFormat,
+    /// How what happens to the server is told on stderr; never with users or addresses [env:
+    /// LICENSE_LOG] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
     /// Serves a sample license from memory, with clients that come and go
     #[arg(long, conflicts_with = "license")]
     pub demo: bool,
@@ -74,6 +79,14 @@ pub(crate) enum LogFormat {
     Text,
     /// One object a line
     Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogFormat, String> {
+        <LogFormat as ValueEnum>::from_str(text, false).map_err(|_| "write text or json".to_owned())
+    }
 }
 
 /// Says who may ask the server of a store
@@ -107,7 +120,7 @@ pub(crate) struct CreateCredential {
     /// The last day (UTC) on which it is in force, or the instant at which it ends
     #[arg(long, value_name = "TIME")]
     pub expires: Option<Instant>,
-    /// How many licenses its sessions may hold in all
+    /// How many seats its sessions may hold at once, of each license that is installed
     #[arg(long, value_name = "N", value_parser = count)]
     pub max_seats: Option<Count>,
 }

@@ -1,7 +1,6 @@
 //! Where a server listens, and what it takes to listen where others can reach it.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
 
 use license_http::Certificate;
 use license_pool::{KeptCredential, StoreUrl, explained};
@@ -9,7 +8,6 @@ use license_types::{CredentialRole, ProblemCode};
 
 use crate::arguments::Serve;
 use crate::context::Context;
-use crate::environment::variables;
 use crate::failure::Failure;
 
 const LISTEN: &str = "127.0.0.1:7427";
@@ -24,10 +22,7 @@ pub(super) struct Listening {
 /// Takes the address. Nobody is answered yet.
 pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Listening, Failure> {
     let certificate = certificate(arguments, context)?;
-    let text = match &arguments.listen {
-        Some(text) => text.clone(),
-        None => context.env.variable(variables::LICENSE_LISTEN)?.unwrap_or(LISTEN.to_owned()),
-    };
+    let text = arguments.listen.as_deref().unwrap_or(LISTEN);
     let addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
@@ -41,8 +36,8 @@ pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Liste
             .hint("give --tls-certificate and --tls-key, or listen on a loopback address")
             .hint("behind a network that only you use, --plain-http goes without"));
     }
-    let listener = TcpListener::bind(&*addresses).map_err(|error| not_listening(&text, &error))?;
-    let address = listener.local_addr().map_err(|error| not_listening(&text, &error))?;
+    let listener = TcpListener::bind(&*addresses).map_err(|error| not_listening(text, &error))?;
+    let address = listener.local_addr().map_err(|error| not_listening(text, &error))?;
     Ok(Listening { listener, address, certificate })
 }
 
@@ -79,16 +74,7 @@ fn certificate(
     arguments: &Serve,
     context: &Context<'_, '_>,
 ) -> Result<Option<Certificate>, Failure> {
-    let file = |flag: &Option<PathBuf>, variable| match flag {
-        Some(path) => Ok(Some(path.clone())),
-        None => Ok(context.env.variable(variable)?.map(PathBuf::from)),
-    };
-    if arguments.plain_http {
-        return Ok(None);
-    }
-    let chain_file = file(&arguments.tls_certificate, variables::LICENSE_TLS_CERTIFICATE)?;
-    let key_file = file(&arguments.tls_key, variables::LICENSE_TLS_KEY)?;
-    match (chain_file, key_file) {
+    match (&arguments.tls_certificate, &arguments.tls_key) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => {
             let directory = &context.env.directory;

@@ -4,11 +4,11 @@ mod listening;
 mod simulated;
 mod starting;
 mod telling;
+mod variables;
 
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,9 +17,8 @@ use license_http::Options;
 use license_pool::{Pool, StoreUrl};
 use license_types::{LeaseSeconds, ServerName};
 
-use crate::arguments::Serve;
+use crate::arguments::{LogFormat, Serve};
 use crate::context::Context;
-use crate::environment::variables;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::span::Span;
@@ -34,22 +33,22 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     // Understood before anything is touched.
-    let lease = span(arguments.lease, variables::LICENSE_LEASE, LEASE, context)?;
-    let grace = span(arguments.grace, variables::LICENSE_GRACE, GRACE, context)?;
-    let history = optional(arguments.history, variables::LICENSE_HISTORY, context)?;
-    let identities = optional(arguments.identities, variables::LICENSE_IDENTITIES, context)?;
+    let arguments = &variables::filled(arguments, context)?;
+    let span = |span: Option<Span>| span.map(|Span(span)| span);
+    let (lease, grace) = (span(arguments.lease), span(arguments.grace));
+    let (lease, grace) = (lease.unwrap_or(LEASE), grace.unwrap_or(GRACE));
     let lease_seconds = LeaseSeconds::new(lease.as_secs())
         .map_err(|_| Failure::usage("a lease has from 15 seconds to 24 hours"))?;
     let url = store(arguments, context)?;
     let Listening { listener, address, certificate } = listening::open(arguments, context)?;
     let stop = stop_signals()?;
 
-    let name = server_name(arguments, address, context)?;
+    let name = server_name(arguments, address)?;
     let mut pool = Pool::options().server(name).serving().lease(lease).grace(grace);
-    if let Some(history) = history {
+    if let Some(history) = span(arguments.history) {
         pool = pool.history(history);
     }
-    if let Some(identities) = identities {
+    if let Some(identities) = span(arguments.identities) {
         pool = pool.identities(identities);
     }
     listening::only_safely(arguments, address, certificate.is_some(), &url, context)?;
@@ -71,7 +70,7 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     if let Some(path) = &arguments.usage_log {
         options = options.usage_log(appended(path, context)?);
     }
-    telling::begin(arguments.log);
+    telling::begin(arguments.log.unwrap_or(LogFormat::Text));
     if let Some(certificate) = certificate {
         options = options.certificate(certificate);
     }
@@ -108,40 +107,12 @@ fn store(arguments: &Serve, context: &Context<'_, '_>) -> Result<StoreUrl, Failu
     }
 }
 
-fn server_name(
-    arguments: &Serve,
-    address: SocketAddr,
-    context: &Context<'_, '_>,
-) -> Result<ServerName, Failure> {
-    if let Some(name) = &arguments.server_name {
-        return Ok(name.clone());
+fn server_name(arguments: &Serve, address: SocketAddr) -> Result<ServerName, Failure> {
+    match &arguments.server_name {
+        Some(name) => Ok(name.clone()),
+        None => ServerName::new(address.to_string())
+            .map_err(|invalid| Failure::usage(invalid.to_string())),
     }
-    let name = context.env.variable(variables::LICENSE_SERVER_NAME)?;
-    let name = name.unwrap_or_else(|| address.to_string());
-    ServerName::new(name).map_err(|invalid| Failure::usage(invalid.to_string()))
-}
-
-/// A span that is given as a flag or as a variable.
-fn span(
-    flag: Option<Span>,
-    variable: &str,
-    default: Duration,
-    context: &Context<'_, '_>,
-) -> Result<Duration, Failure> {
-    Ok(optional(flag, variable, context)?.unwrap_or(default))
-}
-
-fn optional(
-    flag: Option<Span>,
-    variable: &str,
-    context: &Context<'_, '_>,
-) -> Result<Option<Duration>, Failure> {
-    if let Some(Span(span)) = flag {
-        return Ok(Some(span));
-    }
-    let Some(text) = context.env.variable(variable)? else { return Ok(None) };
-    let wrong = |error| Failure::usage(format!("`{text}` in {variable} is no time: {error}"));
-    Span::from_str(&text).map(|Span(span)| Some(span)).map_err(wrong)
 }
 
 /// Becomes true when the process is told to end.
