@@ -107,7 +107,7 @@ pub struct Renew {
 pub struct Release {
     /// Which ones.
     pub target: Target,
-    /// Why.
+    /// Why. What is revoked may belong to anybody: that is for administrators.
     pub cause: ReleaseCause,
     /// What the administrator said who revoked them.
     pub note: Option<Arc<str>>,

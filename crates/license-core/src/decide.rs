@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use license_types::{
-    InstallReceipt, InstallStatus, ProductChange, ProductId, SessionId, Token, UninstallReceipt,
+    InstallReceipt, InstallStatus, ProductChange, ProductId, ReleaseCause, SessionId, Token,
+    UninstallReceipt,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -177,7 +178,15 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
     let events: Events = match &command.target {
         Target::Token(token) => ledger.retentions.get(*token).map(released).into_iter().collect(),
         Target::Session { session, product, token } => {
-            let held = permitted(ledger, session, stamp)?.map_or(&[][..], |session| &session.held);
+            let session = match command.cause {
+                // An administrator's, who asks for no principal.
+                ReleaseCause::Revoked => ledger.sessions.get(session),
+                ReleaseCause::Released
+                | ReleaseCause::LeaseExpired
+                | ReleaseCause::ServerLost
+                | ReleaseCause::Uninstalled => permitted(ledger, session, stamp)?,
+            };
+            let held = session.map_or(&[][..], |session| &session.held);
             held.iter()
                 .filter(|(held, _)| product.is_none_or(|product| *held == product))
                 .filter(|(_, held)| token.is_none_or(|token| *held == token))

@@ -63,6 +63,11 @@ impl Caller {
         })
     }
 
+    /// Whether it is an administrator's.
+    pub(crate) fn administers(&self) -> bool {
+        self.roles.contains(&Role::Admin)
+    }
+
     /// Refuses what it may not ask.
     pub(crate) fn permitted(&self, operation: Operation) -> Result<(), Failure> {
         let roles = operation.roles();

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use license_types::ProblemCode;
+use license_types::{ProblemCode, RetainRequest};
 use license_validate::{Profile, Unfit, Validator};
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::operation::{self, Operation};
 use crate::parameters::Parameters;
 use crate::state::{Inner, State};
-use crate::{checked, routes, screen};
+use crate::{checked, limits, routes, screen};
 
 /// Answers one request.
 pub(crate) async fn answer(operation: Operation, state: State, request: Request<Body>) -> Response {
@@ -97,5 +97,12 @@ fn unreadable(operation: Operation, body: &[u8]) -> Option<Failure> {
         return None;
     }
     let validator = Validator::new(schema, Profile::Documented).expect("the table names a schema");
-    validator.check(body).err().map(|malformed| Failure::unfit(schema, Unfit::Malformed(malformed)))
+    if let Err(malformed) = validator.check(body) {
+        return Some(Failure::unfit(schema, Unfit::Malformed(malformed)));
+    }
+    if operation != Operation::Retain {
+        return None;
+    }
+    let RetainRequest { session, reason, .. } = license_validate::parse(body).ok()?;
+    limits::texts(&session, reason.as_ref()).err()
 }

@@ -170,6 +170,14 @@ fn a_session_belongs_to_the_credential_that_retained_with_it() {
     let usage = world.get("/v1/licenses/active/sessions/job-7").expect(200).value();
     assert_eq!(usage["held"][0]["retention"]["token"], 1);
     world.ask("DELETE", SEAT).credential(&ann).send().expect(200);
+
+    // An administrator takes back what a session holds, whoever it belongs to, and the log says so.
+    put(&ann).expect(201);
+    let revoked = world.delete("/v1/licenses/active/sessions/job-7").expect(200).value();
+    assert_eq!(revoked["released"][0]["cause"], "revoked");
+    world.retain("0009", "own").expect(201);
+    let released = world.delete("/v1/licenses/active/sessions/own").expect(200).value();
+    assert_eq!(released["released"][0]["cause"], "released");
 }
 
 #[test]
@@ -208,6 +216,9 @@ fn problems_are_told_in_the_promised_order() {
     let unknown = "/v1/licenses/none/sessions/job-7/products/0009";
     // Each is wrong in every way that comes after the first.
     assert_eq!(put(unknown, "{").nobody().send().problem(), "400 bad_request");
+    let long = json!({ "session": { "userName": "y".repeat(1025), "sessionID": "", "IPAddress": "",
+        "isDatastore": false } });
+    assert_eq!(put(unknown, &long.to_string()).nobody().send().problem(), "400 bad_request");
     assert_eq!(put(unknown, "{}").nobody().send().problem(), "401 unauthorized");
     assert_eq!(put(unknown, "{}").credential(&viewer).send().problem(), "403 not_permitted");
     let answer = put(unknown, "{}").send();
@@ -258,6 +269,28 @@ fn a_credential_has_a_rate_and_guesses_have_a_lower_one() {
     assert!(first.len() >= 2 && first.iter().all(|status| *status == 200), "{first:?}");
     assert_eq!(world.get(INFO).header("retry-after"), "1");
     drop(other);
+}
+
+#[test]
+fn callers_of_this_machine_have_no_rate_before_the_first_credential() {
+    let limits = Limits { requests_per_second: 1, failures_per_minute: 1, ..Limits::default() };
+    let world = World::over(sample(), Options::new().limits(limits));
+    for _ in 0..50 {
+        world.get(INFO).expect(200);
+    }
+}
+
+#[test]
+fn a_list_to_renew_is_no_longer_than_a_thousand() {
+    let world = World::sample();
+    let renew = |count: usize| {
+        let sessions: Vec<Value> =
+            (0..count).map(|n| json!({"sessionId": n.to_string()})).collect();
+        let list = json!({ "sessions": sessions });
+        world.ask("POST", "/v1/licenses/active/renew").json(&list).send()
+    };
+    assert_eq!(renew(1000).expect(200).value()["sessions"].as_array().unwrap().len(), 1000);
+    assert_eq!(renew(1001).problem(), "400 bad_request");
 }
 
 #[test]

@@ -157,7 +157,15 @@ pub(super) async fn release(call: &Call) -> Answer {
         product: call.parameters.product,
         token: call.parameters.token,
     };
-    Ok(ok(&call.own_pool().release_with(Release::new(target)).await?))
+    let (pool, mut release) = (call.own_pool(), Release::new(target));
+    match pool.release_with(release.clone()).await {
+        // Who may take back each license may take back all that a session holds.
+        Err(Error::Refused(Refusal::NotPermitted { .. })) if call.caller.administers() => {
+            release.cause = ReleaseCause::Revoked;
+            Ok(ok(&pool.release_with(release).await?))
+        }
+        released => Ok(ok(&released?)),
+    }
 }
 
 /// `DELETE /v1/licenses/{n}/retentions/{token}`
