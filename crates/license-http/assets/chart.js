@@ -25,7 +25,7 @@ export class Chart {
   /** `wanted` is called when another product or period is chosen. */
   constructor(wanted) {
     this.wanted = wanted;
-    this.buttons = PERIODS.map((period) => element("button", { type: "button", "aria-label": period.title, click: () => this.choose(period) }, period.name));
+    this.buttons = PERIODS.map((period) => element("button", { type: "button", "aria-label": `${period.name}: ${period.title.toLowerCase()}`, click: () => this.choose(period) }, period.name));
     byId("chart-range").replaceChildren(...this.buttons);
     byId("chart-product").addEventListener("change", () => wanted());
     this.plot = element("div", { class: "plot" });

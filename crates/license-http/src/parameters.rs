@@ -129,7 +129,10 @@ impl Parameters {
             }
             "from" => self.from = Some(instant(name, value, Edge::Start)?),
             "to" => self.to = Some(instant(name, value, Edge::End)?),
-            "limit" => self.limit = Some(number(name, value)?),
+            "limit" => match number(name, value)? {
+                0 => return Err(wrong(name, "less than 1")),
+                limit => self.limit = Some(limit),
+            },
             _ => unreachable!("the table names no other parameter"),
         }
         Ok(())

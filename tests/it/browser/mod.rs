@@ -23,6 +23,16 @@ const HOSTILE: [&str; 4] = [
 /// The rows that are shown, as text.
 const ROWS: &str = "[...document.querySelectorAll('#table tbody tr')].map((row) => row.innerText)";
 
+/// What is shown in a row and reaches out of it.
+const SPILLED: &str = "return [...document.querySelectorAll('#table tbody tr')].flatMap((row) => {
+    const { top, bottom, left, right } = row.getBoundingClientRect();
+    return [...row.querySelectorAll('td')].filter((cell) => {
+        const at = cell.getBoundingClientRect();
+        const shown = at.width && at.height;
+        return shown && (at.top < top || at.bottom > bottom || at.left < left || at.right > right);
+    }).map((cell) => `${cell.className}: ${cell.innerText}`);
+})";
+
 /// A license of which every text is given, for clients (0009), one SQL connection (0025) and REST
 /// (0007) without limit.
 fn license([name, client, sql, rest]: [&str; 4]) -> Value {
@@ -210,5 +220,6 @@ fn a_thousand_holders_are_as_few_rows_as_can_be_seen() {
         browser.picture(&folder.join(format!("{scheme}-{width}.png")));
         let overflow = browser.script("return document.documentElement.scrollWidth - innerWidth");
         assert!(overflow.as_i64().unwrap() <= 0, "{width}: {overflow} pixels too wide");
+        assert_eq!(browser.script(SPILLED), json!([]), "{width}: what is in no row's bounds");
     }
 }

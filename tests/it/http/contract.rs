@@ -92,6 +92,10 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
     assert_eq!(world.ask("PUT", "/v1/licenses").send().header("allow"), "GET,HEAD,POST");
     assert_eq!(world.get("/v1/schemas/nothing").problem(), "404 not_found");
     assert_eq!(world.get("/v1/licenses?dryRun=true").problem(), "400 bad_request");
+    for query in ["limit=0", "kind=stolen", "from=yesterday"] {
+        let answer = world.get(&format!("/v1/licenses/active/history?{query}"));
+        assert_eq!(answer.problem(), "400 bad_request", "{query}");
+    }
     assert_eq!(put("/v1/licenses/active/sessions/a%20b/products/0009"), "400 bad_request");
     assert_eq!(put("/v1/licenses/active/sessions/a/products/009x"), "400 bad_request");
     assert_eq!(put("/v1/licenses/active/sessions/a/products/0009?wait=soon"), "400 bad_request");
