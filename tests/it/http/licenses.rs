@@ -25,7 +25,8 @@ fn a_license_goes_once_nobody_holds_any_of_it_and_its_history_stays() {
     }
     assert_eq!(world.retain("0009", "job-7").problem(), "404 unknown_license");
     let history = world.get("/v1/licenses/SAMPLE-0001/history").expect(200);
-    let last: serde_json::Value = serde_json::from_str(history.text.lines().last().unwrap()).unwrap();
+    let last: serde_json::Value =
+        serde_json::from_str(history.text.lines().last().unwrap()).unwrap();
     assert_eq!(last["event"], json!({"kind": "uninstalled", "licenseNumber": "SAMPLE-0001"}));
     assert!(last["principal"].as_str().unwrap().starts_with("lk_"));
 

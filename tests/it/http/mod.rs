@@ -2,7 +2,9 @@
 
 mod contract;
 mod fuzz;
+mod licenses;
 mod metrics;
 mod network;
 mod safety;
+mod trouble;
 pub(crate) mod world;
