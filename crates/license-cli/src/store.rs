@@ -9,9 +9,9 @@ use license_pool::{
     OpenError, Options, Pool, Refusal, Release, Retain, Selection, StoreUrl, Target, explained,
 };
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId, SessionState, StoreCheck,
-    StoreCopy, Token,
+    Availability, ClockCorrection, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId, SessionState,
+    StoreCheck, StoreCopy, Token,
 };
 
 use crate::failure::Failure;
@@ -69,6 +69,17 @@ pub(crate) fn copy(
                 .hint("the same command begins anew")
         }
     })
+}
+
+/// Says in the history of every license that the clock of the store is right now.
+pub(crate) fn correct_clock(pool: &Pool) -> Result<ClockCorrection, Failure> {
+    let mut time = pool.clock_state().wait().map_err(|error| failure(&error))?.now;
+    let license_numbers = pool.licenses().map_err(|error| failure(&error))?;
+    for number in &license_numbers {
+        let corrected = pool.license(number.as_str()).correct_clock().wait();
+        time = corrected.map_err(|error| failure(&error))?.now;
+    }
+    Ok(ClockCorrection { time: time.into(), license_numbers })
 }
 
 /// Whether there is no store yet that outlives the command.
@@ -298,9 +309,11 @@ pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
 pub(crate) fn failure(error: &Error) -> Failure {
     match error {
         Error::Refused(refusal) => refused(refusal),
-        Error::Input(_) | Error::NumberTaken { .. } | Error::Signature(_) => {
-            Failure::because(ProblemCode::BadRequest, error)
-        }
+        Error::Input(_)
+        | Error::TooLong { .. }
+        | Error::NumberTaken { .. }
+        | Error::NumberReplaced { .. }
+        | Error::Signature(_) => Failure::because(ProblemCode::BadRequest, error),
         Error::Document(reason) => not_a_license("the document", reason),
         Error::AmbiguousLicense { numbers } => {
             Failure::because(ProblemCode::AmbiguousLicense, error).license_numbers(numbers)

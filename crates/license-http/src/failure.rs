@@ -97,7 +97,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match &error {
             Error::Refused(refusal) => refused(refusal),
-            Error::Input(_) | Error::NumberTaken { .. } => Failure::bad_request(error.to_string()),
+            Error::Input(_)
+            | Error::TooLong { .. }
+            | Error::NumberTaken { .. }
+            | Error::NumberReplaced { .. } => Failure::bad_request(error.to_string()),
             Error::Signature(source) => Failure::bad_request(format!("{error}: {}", chain(source))),
             Error::Document(reason) => not_a_license(reason),
             Error::AmbiguousLicense { numbers } => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use license_core::{Command, Retain};
 use license_types::{RenewReceipt, RetainReceipt, SessionId, SessionState};
 
+use crate::pool::too_long;
 use crate::request::{Kept, Renewal, Reply, Request, Write};
 use crate::{Error, Pending, Pool};
 
@@ -47,6 +48,9 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn grant(&self, retain: Retain, wait: Option<Duration>) -> Pending<Granted> {
+        if let Some(error) = too_long(&retain) {
+            return self.refuse(error);
+        }
         let (sender, pending) = Pending::new(self.shared.clone());
         self.shared.send(Request::Write(Write {
             license: self.license.clone(),

@@ -41,6 +41,24 @@ pub enum Error {
         /// The number that it was to replace.
         replaces: String,
     },
+    /// The document bears the number of a license that another one replaced.
+    #[error(
+        "license `{number}` was replaced by `{by}`: to put it back, say that it replaces that one"
+    )]
+    NumberReplaced {
+        /// The number of the document.
+        number: String,
+        /// The number of the license in force.
+        by: String,
+    },
+    /// The description of a session is longer than any session has reason to be.
+    #[error("the description of the session has {bytes} bytes; {most} are the most")]
+    TooLong {
+        /// Its length as JSON.
+        bytes: usize,
+        /// The most that is kept.
+        most: usize,
+    },
     /// One license's log holds an entry that cannot be right. Other licenses go on, and its history
     /// stays readable.
     #[error("the license cannot be used: entry {sequence} of its log is wrong")]
@@ -136,6 +154,8 @@ impl Error {
             | Error::Signature(_)
             | Error::AmbiguousLicense { .. }
             | Error::NumberTaken { .. }
+            | Error::NumberReplaced { .. }
+            | Error::TooLong { .. }
             | Error::LedgerFaulted { .. }
             | Error::Fenced(_)
             | Error::Sealed { .. }

@@ -18,6 +18,7 @@ impl Turns {
         let number: Arc<str> = install.license.number().into();
         let mut licenses = vec![Which::Number(number.clone())];
         licenses.extend(install.replaces.as_deref().map(|number| Which::Number(number.into())));
+        let replaces = install.replaces.is_some();
         let command = Command::Install(install);
         let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
             let now = clock.now;
@@ -31,6 +32,9 @@ impl Turns {
                 Some(Err(error)) => return Ok((Turn::default(), Err(error))),
                 None => (None, &mut fresh),
             };
+            if !replaces && let Some(error) = replaced(ledger, &number) {
+                return Ok((Turn::default(), Err(error)));
+            }
             let verdict = match decide(ledger, &command, stamp, now) {
                 Ok(verdict) => verdict,
                 Err(refusal) => return Ok((Turn::default(), Err(Error::Refused(refusal)))),
@@ -84,6 +88,12 @@ impl Turns {
         });
         reply(receipt.flatten());
     }
+}
+
+/// Why a license of this number is not put back: another that replaced it is in force.
+fn replaced(ledger: &Ledger, number: &str) -> Option<Error> {
+    let by = ledger.license()?.number();
+    (by != number).then(|| Error::NumberReplaced { number: number.to_owned(), by: by.to_owned() })
 }
 
 /// The license of the two that an installation continues, by its place; none where it is new.

@@ -17,6 +17,9 @@ use crate::request::{
 use crate::shared::Shared;
 use crate::{Error, KeptCredential, Options, Pending, Seat, Verifier};
 
+/// No session is described by more bytes.
+const DESCRIPTION_MAX: usize = 64 << 10;
+
 /// Retains and releases licenses of one store. Cheap to clone; every clone is the same pool.
 ///
 /// Everything that is asked at the same time, from any thread or task, becomes durable in one
@@ -145,7 +148,14 @@ impl Pool {
     }
 
     /// [`retain`](Self::retain) with a reason, a lease or a maximum of its own.
+    ///
+    /// # Errors
+    /// As [`retain`](Self::retain), and [`Error::TooLong`] when the session is described at more
+    /// length than 64 KiB: a million descriptions may lie in memory.
     pub fn retain_with(&self, retain: Retain) -> Pending<Seat> {
+        if let Some(error) = too_long(&retain) {
+            return self.refuse(error);
+        }
         let (sender, waits, pending) = Pending::watched(self.shared.clone());
         let shared = Arc::downgrade(&self.shared);
         self.write(Command::Retain(retain), waits, move |done| {
@@ -393,6 +403,12 @@ impl Pool {
         drop(sender.send(Err(error)));
         pending
     }
+}
+
+/// Why a session is not to be described like that.
+pub(crate) fn too_long(retain: &Retain) -> Option<Error> {
+    let bytes = retain.description.text().len();
+    (bytes > DESCRIPTION_MAX).then_some(Error::TooLong { bytes, most: DESCRIPTION_MAX })
 }
 
 impl fmt::Debug for Pool {

@@ -1,5 +1,6 @@
 //! The command line, run in-process with a clock of its own: what it prints, says and returns.
 
+mod clock;
 mod copies;
 mod credentials;
 mod engine;

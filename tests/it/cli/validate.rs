@@ -245,6 +245,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         $ license schema
         SCHEMA              DESCRIBES
         availability        Whether a license of a product can be retained now, and why not.
+        clock-correction    What was said of the clock of a store: it is believed, whatever it showed before.
         credential          What a store tells of a credential; never its secret.
         credential-list     The credentials of a store, in the order in which they were made.
         credential-receipt  A credential that was just made; its secret is shown this once.
@@ -279,7 +280,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, uninstall-receipt, usage-report, violation, violation-summary]
+        !   [possible values: availability, clock-correction, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, uninstall-receipt, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 

@@ -76,7 +76,7 @@ fn a_renewed_license_keeps_what_is_held_under_either_number() {
         drop(seat);
         assert_eq!(holders(pool), ["two"]);
         // The earlier number in force again.
-        assert_eq!(install(pool, "A", 1), InstallStatus::Replaced);
+        assert_eq!(replace(pool, "A", 1, "B").unwrap(), InstallStatus::Replaced);
         assert_eq!(pool.licenses().unwrap(), ["A"]);
         assert!(pool.check().unwrap().ledgers[0].sound);
     });
@@ -216,5 +216,25 @@ fn malformed_ids_are_told_apart_from_refusals() {
             assert!(matches!(error, Error::Input(_)), "{error}");
         }
         assert_eq!(pool.history().count(), 1);
+    });
+}
+
+#[test]
+fn a_license_that_was_replaced_is_put_back_only_by_who_says_so() {
+    on_every_log(|pool| {
+        install(pool, "A", 1);
+        let seat = retain(pool, "0009", "one").unwrap();
+        replace(pool, "B", 2, "A").unwrap();
+        // The file of old, found again: what is in force stays so.
+        for count in [1, 3] {
+            let error = pool.install(license("A", count).as_bytes()).unwrap_err();
+            assert!(matches!(error, Error::NumberReplaced { .. }), "{error}");
+        }
+        assert_eq!(pool.info().unwrap().unwrap().license_number, "B");
+        assert_eq!(pool.history().count(), 3);
+        assert_eq!(install(pool, "B", 2), InstallStatus::Unchanged);
+        assert_eq!(replace(pool, "A", 1, "B").unwrap(), InstallStatus::Replaced);
+        assert_eq!(holders(pool), ["one"]);
+        drop(seat);
     });
 }

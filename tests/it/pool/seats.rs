@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use license_pool::{Error, Pool, Refusal, Session};
+use license_pool::{Error, Pool, Refusal, Retain, Session};
 
-use super::world::{Store, holders, is_refused, retain, sample};
+use super::world::{Store, holders, is_refused, license, options, retain, sample};
 
 #[test]
 fn dropping_a_seat_releases_its_license() {
@@ -150,4 +150,22 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
             Poll::Pending => thread::park(),
         }
     }
+}
+
+#[test]
+fn a_session_is_described_in_reasonable_length() {
+    let pool = options().open("memory:").unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    let described = |bytes: usize| Session::rest("a".repeat(bytes), "one", "127.0.0.1");
+    for waits in [false, true] {
+        let retain =
+            Retain::new("0009".parse().unwrap(), "one".parse().unwrap(), described(1 << 16));
+        let error = match waits {
+            true => pool.grant(retain, None).wait().unwrap_err(),
+            false => pool.retain_with(retain).wait().unwrap_err(),
+        };
+        assert!(matches!(error, Error::TooLong { most: 65_536, .. }), "{error}");
+    }
+    assert_eq!(pool.history().count(), 1);
+    drop(pool.retain("0009", "one", described(60_000)).unwrap());
 }

@@ -87,7 +87,7 @@ macro_rules! catalog {
 /// All of them.
 pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
-        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, Count, Credential, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent,
+        shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, ClockCorrection, Count, Credential, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent,
             Digest, Entry, Event, Health, HealthStatus, HostType, HttpStatus, InstallReceipt, InstallStatus,
             InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MonthName, MovedEvent,
             PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, ProductMonth, Reason, RefusalCode,

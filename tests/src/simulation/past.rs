@@ -88,9 +88,7 @@ impl World {
         self.truth = truth;
         self.tally.restored += 1;
         self.tell(|| "the store goes back".to_owned());
-        // Who watched the register may have seen what is there now long ago.
         self.note_beats();
-        self.beats.values_mut().for_each(|beat| beat.since = 0);
         for server in 0..self.servers.len() {
             self.servers[server].owed.clear();
             self.servers[server].line = Default::default();

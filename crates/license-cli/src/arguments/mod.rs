@@ -260,6 +260,13 @@ pub(crate) enum StoreCommand {
     /// Reads every entry, recomputes chains and counts: exit code 0 when all is sound
     Check,
     Copy(Copy),
+    /// Says that the clock is right now, after it was wrong: history goes on from the time it shows
+    ///
+    /// Entries never bear an earlier time than the one before, and a clock that jumps ahead is not
+    /// believed at once. Where a clock was wrong for long, first set it right; then this appends an
+    /// entry to every license, the only one that may step back in time, and all who share the store
+    /// believe the clock again.
+    CorrectClock,
 }
 
 /// Copies the whole store to another place while it is used, also from SQLite to PostgreSQL and back

@@ -1,4 +1,5 @@
-//! `license store`: copies the whole store, or reads all of it and recomputes what can be.
+//! `license store`: copies the whole store, reads all of it and recomputes what can be, or says that
+//! its clock is right.
 
 use license_pool::CopyOptions;
 use license_types::{LedgerCheck, StoreCheck, StoreCopy};
@@ -16,6 +17,7 @@ pub(super) fn run(arguments: &Store, context: &mut Context<'_, '_>) -> Result<Ex
     match &arguments.command {
         StoreCommand::Check => check(context),
         StoreCommand::Copy(arguments) => copy(arguments, context),
+        StoreCommand::CorrectClock => correct_clock(context),
     }
 }
 
@@ -65,6 +67,21 @@ fn copy(arguments: &Copy, context: &mut Context<'_, '_>) -> Result<Exit, Failure
         }
     });
     Ok(if copied.faults.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn correct_clock(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let pool = context.store()?;
+    let corrected = store::correct_clock(&pool)?;
+    if context.json() {
+        context.value(&corrected)?;
+    } else if corrected.license_numbers.is_empty() {
+        context.say("no license is installed, so there is no history whose clock could be wrong");
+    } else {
+        let numbers = corrected.license_numbers.join(", ");
+        let text = format!("{}: the clock is right, says the history of {numbers}", corrected.time);
+        context.data(&(escaped(&text).into_owned() + "\n"))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn text(check: &StoreCheck, width: Option<u16>) -> String {

@@ -21,12 +21,20 @@ pub(super) fn install(
     let name = name_of(file);
     let install = |dry_run| {
         let options = InstallOptions { dry_run, ..InstallOptions::default() };
-        pool.install_with(&document, options).wait().map_err(|error| match &error {
-            Error::Document(reason) => not_a_license(&name, reason),
-            _ => failure(&error),
-        })
+        pool.install_with(&document, options).wait()
     };
-    let trial = install(true)?;
+    let failed = |error: Error| match &error {
+        Error::Document(reason) => not_a_license(&name, reason),
+        _ => failure(&error),
+    };
+    let trial = match install(true) {
+        Err(Error::NumberReplaced { by, .. }) => {
+            context
+                .say(&format!("warning: {name} was replaced by license {by}, so it is left out"));
+            return Ok(());
+        }
+        trial => trial.map_err(failed)?,
+    };
     let number = &trial.license_number;
     match trial.status {
         InstallStatus::Unchanged => return Ok(()),
@@ -50,7 +58,7 @@ pub(super) fn install(
             return Ok(());
         }
     }
-    for warning in install(false)?.warnings {
+    for warning in install(false).map_err(failed)?.warnings {
         context.say(&format!("warning: {name}: {warning}"));
     }
     Ok(())
