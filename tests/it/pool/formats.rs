@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use license_pool::{Error, Pool};
+use jiff::{SignedDuration, Timestamp};
+use license_pool::{Error, ManualClock, Pool};
 use rusqlite::Connection;
 
-use super::world::{Store, is_refused, options, retain};
+use super::world::{Store, is_refused, license, options, retain};
 
 #[test]
 fn a_store_of_each_format_is_opened_with_nothing_lost() {
@@ -70,6 +72,36 @@ fn an_older_store_on_which_nobody_may_write_is_left_as_it_is() {
     assert!(store.content() == before);
     let pool = store.open();
     assert!(matches!(pool.license("C-1").usage(None), Err(Error::Refused(_))));
+}
+
+#[test]
+fn figures_of_days_before_a_store_had_any_are_told_from_its_history() {
+    let store = Store::new();
+    let clock = Arc::new(ManualClock::new("2026-01-05T22:00:00Z".parse().unwrap()));
+    let open = || Pool::options().local().clock(clock.clone()).open(&store.url()).unwrap();
+    let days = |pool: &Pool| pool.days(Timestamp::MIN..Timestamp::MAX).wait().unwrap();
+    let pool = open();
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    retain(&pool, "0009", "kept").unwrap().keep();
+    for day in 0..5 {
+        let seat = retain(&pool, "0009", &format!("job-{day}")).unwrap();
+        assert!(is_refused(retain(&pool, "0009", "none-left")));
+        clock.advance(SignedDuration::from_hours(7 * (day + 1)));
+        drop(seat);
+    }
+    let before = days(&pool);
+    assert_eq!(before.len(), 6);
+    drop(pool);
+    // As it was before there were figures.
+    let file = Connection::open(store.path()).unwrap();
+    file.execute_batch(
+        "DROP TABLE serving; DROP TABLE silence; DROP TABLE credential; DROP TABLE figure;
+         DROP TABLE snapshot; ALTER TABLE store DROP COLUMN sealed_to;
+         ALTER TABLE server DROP COLUMN transient; UPDATE store SET format = 1;",
+    )
+    .unwrap();
+    drop(file);
+    assert_eq!(days(&open()), before);
 }
 
 fn folder() -> PathBuf {

@@ -3,6 +3,8 @@
 use license_types::ServerName;
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 
+use super::figure;
+
 /// The format of the stores that this version writes, and the newest that it reads.
 pub(super) const FORMAT: u64 = 2;
 
@@ -14,8 +16,10 @@ const UNFINISHED_ID: u32 = 0x4C69_6355;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// From each format to the next; the first leads from format 1 to 2.
-const RAISE: [&str; 1] = [include_str!("raise_to_2.sql")];
+/// From each format to the next, by a script and what that cannot do; the first leads from format 1
+/// to 2, the first that has daily figures.
+const RAISE: [(&str, fn(&Connection) -> Result<()>); 1] =
+    [(include_str!("raise_to_2.sql"), figure::tell_past)];
 
 /// Whether the file is a store at all.
 pub(super) fn is_ours(connection: &Connection) -> Result<bool> {
@@ -78,8 +82,9 @@ pub(super) fn raise(
         return Ok(Some(older));
     }
     let raised = usize::try_from(of(&turn)?.saturating_sub(1)).unwrap_or(usize::MAX);
-    for script in RAISE.iter().skip(raised) {
+    for (script, rest) in RAISE.iter().skip(raised) {
         turn.execute_batch(script)?;
+        rest(&turn)?;
     }
     turn.commit()?;
     Ok(None)
