@@ -126,7 +126,10 @@ impl Writer {
     /// Shows that this server lives, and looks who else does.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
         let now = self.turns.vouched();
-        // Who went to another server is not silent there.
+        // Who went to another server is not silent there. Who goes between this and the beat is told
+        // to be silent all the same, until this server forgets the session within a lease and says
+        // that it is over: rows bear no server's name. Only a restart of that other server within this
+        // time reads such a row, and its client has a third of a lease then to be heard again.
         let ledgers = self.leases.silent(now);
         let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
         if !licenses.is_empty() {
