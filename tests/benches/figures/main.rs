@@ -10,6 +10,7 @@ mod figure;
 mod http;
 mod ledger;
 mod noop;
+mod past;
 mod pool;
 mod postgres;
 mod renewals;
@@ -37,10 +38,12 @@ const MODULES: &[(&[&str], Measure)] = &[
     (&["P6", "P7"], ledger::measure),
     (&["P10"], renewals::measure),
     (&["P11"], start::measure),
+    (&["P11"], past::measure),
     (&["P12"], validate::measure_throughput),
     (&["P13"], validate::measure_instructions),
     (&["P14"], validate::measure_memory),
     (&["P14"], pool::measure_memory),
+    (&["P14"], past::measure_ledgers),
 ];
 
 fn main() -> io::Result<ExitCode> {
