@@ -23,7 +23,7 @@ fn history_goes_on_from_what_the_clock_shows_once_an_administrator_says_that_it_
     assert_eq!(shell.run("retain --product 0009 --session near").exit, Exit::Done);
     let history = shell.run("history --json").stdout;
     let last: Vec<_> = history.lines().rev().take(2).collect();
-    assert!(last[1].contains(r#""kind":"clockCorrected""#), "{history}");
+    assert!(last[1].contains(r#""kind":"clock_corrected""#), "{history}");
     assert!(last.iter().all(|line| line.contains("2026-01-05T10:01:00.000Z")), "{history}");
     assert!(shell.run("store check").exit == Exit::Done);
     let output = shell.run("store correct-clock");
