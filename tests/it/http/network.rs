@@ -140,7 +140,10 @@ impl Connection {
     /// The next line that tells something of an event.
     fn event(&mut self, field: &str) -> String {
         loop {
-            if let Some(value) = self.line().strip_prefix(&format!("{field}: ")) {
+            let mut line = String::new();
+            let read = self.stream.read_line(&mut line).unwrap();
+            assert!(read > 0, "the stream ended");
+            if let Some(value) = line.trim_end().strip_prefix(&format!("{field}: ")) {
                 return value.to_owned();
             }
         }
@@ -264,6 +267,26 @@ fn events_are_the_log_followed_from_where_it_was_left() {
     let mut lost = follow("last-event-id: 99\r\n");
     assert_eq!(lost.event("event"), "reset");
     assert_eq!(lost.event("data"), r#"{"sequence":2}"#);
+}
+
+#[test]
+fn who_follows_the_only_license_hears_of_its_end_and_of_its_return() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let mut events = server.connect();
+    let head = events.head("GET", "/v1/licenses/active/events?after=1");
+    events.write(&format!("{head}\r\n"));
+    assert_eq!(events.status().0, 200);
+    let mut kind = || {
+        let entry: Value = serde_json::from_str(&events.event("data")).unwrap();
+        entry["event"]["kind"].as_str().unwrap().to_owned()
+    };
+    let other = SAMPLE_LICENSE.replace("SAMPLE-0001", "OTHER-1");
+    server.pool.install(other.as_bytes()).unwrap();
+    server.pool.license("SAMPLE-0001").uninstall().unwrap();
+    assert_eq!(kind(), "uninstalled");
+    server.pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
+    assert_eq!(kind(), "installed");
 }
 
 #[test]

@@ -97,7 +97,14 @@ pub(super) async fn events(call: &Call) -> Answer {
         None => call.parameters.after,
     };
     let place = call.state.place()?;
-    let pool = call.pool();
+    // One that is installed beside it later, or takes its place, must not end what is followed.
+    let pool = match (call.pool(), &call.parameters.license) {
+        (pool, Some(_)) => pool,
+        (pool, None) => match pool.info_async().await? {
+            Some(info) => pool.license(info.license_number),
+            None => pool,
+        },
+    };
     let head = pool.head_async().await?.sequence;
     let after = last.unwrap_or(head);
     // A log that ends before was put back: what the client knows of it is not so any more.
