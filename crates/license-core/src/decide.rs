@@ -97,7 +97,7 @@ fn retain(
     stamp: &Stamp,
     now: Timestamp,
 ) -> Result<Verdict, Refusal> {
-    let session = permitted(ledger, &command.session, stamp)?;
+    let session = ledger.permitted(&command.session, stamp.principal.as_ref())?;
     // Before anything that can expire: who holds a license keeps it, and a retry must succeed.
     if let Some(session) = session
         && let Some(token) = session.token_of(command.product)
@@ -154,7 +154,7 @@ fn retain(
 }
 
 fn renew(ledger: &Ledger, command: &Renew, stamp: &Stamp) -> Result<Verdict, Refusal> {
-    let Some(session) = permitted(ledger, &command.session, stamp)? else {
+    let Some(session) = ledger.permitted(&command.session, stamp.principal.as_ref())? else {
         let session = Some(command.session.clone());
         return Err(Refusal::NotRetained { session, product: None, token: None });
     };
@@ -184,7 +184,9 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
                 ReleaseCause::Released
                 | ReleaseCause::LeaseExpired
                 | ReleaseCause::ServerLost
-                | ReleaseCause::Uninstalled => permitted(ledger, session, stamp)?,
+                | ReleaseCause::Uninstalled => {
+                    ledger.permitted(session, stamp.principal.as_ref())?
+                }
             };
             let held = session.map_or(&[][..], |session| &session.held);
             held.iter()
@@ -309,17 +311,6 @@ fn warnings(ledger: &Ledger, license: &License, now: Timestamp) -> Vec<String> {
         }
     }
     warnings
-}
-
-/// The session, where it holds anything, unless it belongs to another principal. One that was opened
-/// without authentication belongs to nobody; who acts without authentication may act on any.
-fn permitted<'ledger>(
-    ledger: &'ledger Ledger,
-    id: &Arc<SessionId>,
-    stamp: &Stamp,
-) -> Result<Option<&'ledger Session>, Refusal> {
-    ledger.owned(id, stamp.principal.as_ref())?;
-    Ok(ledger.sessions.get(id))
 }
 
 /// A session that comes through another server is served there from now on.

@@ -9,7 +9,12 @@ use license_types::{
 };
 use serde_json::Value;
 
-use crate::{Ledger, Refusal, Retained, ledger::Live, rights::Allowance, wire::count};
+use crate::{
+    Ledger, Refusal, Retained,
+    ledger::{self, Live},
+    rights::Allowance,
+    wire::count,
+};
 
 /// A live retention: its record, and what follows its session. Cheap to clone, so that a report can
 /// be written out while the ledger goes on.
@@ -112,12 +117,23 @@ impl Ledger {
         session: &Arc<SessionId>,
         principal: Option<&Arc<Principal>>,
     ) -> Result<(), Refusal> {
-        let owner = self.sessions.get(session).and_then(|session| session.principal.as_ref());
-        match (owner, principal) {
+        self.permitted(session, principal).map(drop)
+    }
+
+    /// The session, where it holds anything, unless it belongs to another principal. One that was
+    /// opened without authentication belongs to nobody; who acts without authentication may act on
+    /// any.
+    pub(crate) fn permitted(
+        &self,
+        session: &Arc<SessionId>,
+        principal: Option<&Arc<Principal>>,
+    ) -> Result<Option<&ledger::Session>, Refusal> {
+        let found = self.sessions.get(session);
+        match (found.and_then(|found| found.principal.as_ref()), principal) {
             (Some(owner), Some(caller)) if owner != caller => {
                 Err(Refusal::NotPermitted { session: session.clone() })
             }
-            _ => Ok(()),
+            _ => Ok(found),
         }
     }
 
