@@ -4,11 +4,15 @@ use license_pool::{Error, EventKind, InstallOptions, InstallStatus, Pool, Refusa
 
 use super::world::{Store, holders, is_refused, license, options, retain};
 
-/// The same on both logs.
+/// The same on every log.
 fn on_every_log(test: impl Fn(&Pool)) {
     test(&options().open("memory:").unwrap());
     let store = Store::new();
     test(&store.open());
+    #[cfg(unix)]
+    if let Some(database) = crate::postgres::server::database() {
+        test(&database.open());
+    }
 }
 
 fn install(pool: &Pool, number: &str, count: u64) -> InstallStatus {
@@ -148,11 +152,20 @@ fn a_license_is_uninstalled_once_nobody_holds_any_of_it() {
 #[test]
 fn an_uninstalled_license_stays_so_for_those_who_come_later() {
     let store = Store::new();
-    let other = store.open();
+    stays_uninstalled(|| store.open());
+    #[cfg(unix)]
+    if let Some(database) = crate::postgres::server::database() {
+        stays_uninstalled(|| database.open());
+    }
+}
+
+/// Where each pool is a process of its own.
+fn stays_uninstalled(open: impl Fn() -> Pool) {
+    let other = open();
     install(&other, "A", 1);
     let seat = retain(&other, "0009", "one").unwrap();
     // Another process still knows it as installed, and one reads only a snapshot.
-    let pool = store.open();
+    let pool = open();
     assert!(is_refused(retain(&pool, "0009", "two")));
     drop(seat);
     other.uninstall().unwrap();
@@ -163,7 +176,7 @@ fn an_uninstalled_license_stays_so_for_those_who_come_later() {
     ));
     pool.archive().unwrap();
     drop((pool, other));
-    let pool = store.open();
+    let pool = open();
     assert_eq!(pool.info().unwrap(), None);
     assert!(pool.licenses().unwrap().is_empty());
     assert!(pool.check().unwrap().ledgers[0].sound);
