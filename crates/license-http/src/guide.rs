@@ -41,6 +41,14 @@
 /// license servers
 /// ```
 ///
+/// A PostgreSQL database is named as its own tools name it. Name every host that may be the primary,
+/// as in `postgres://license@db1,db2/license?sslrootcert=ca.pem`, and a failover is followed without
+/// a restart; unless a standby confirms every commit (`synchronous_standby_names`), it loses what the
+/// standby had not received. The password stands in `LICENSE_STORE_PASSWORD`, or in a file that
+/// `LICENSE_STORE_PASSWORD_FILE` names. `connections=N` says over how many connections a server
+/// spreads its licenses, four unless told otherwise: what one license waits for does not hold those
+/// of other connections up. What else it relies on is said at `license_pool::log::PostgresLog`.
+///
 /// **Ending.** `SIGTERM` drains: nothing new is granted, what was asked is answered, sessions keep
 /// what they hold, and the exit code is 0. An upgrade is a restart: clients that renew through the
 /// pause notice nothing.
