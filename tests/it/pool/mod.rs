@@ -17,6 +17,7 @@ mod formats;
 mod installing;
 mod leases;
 mod logs;
+mod mishaps;
 mod presence;
 mod refusals;
 mod restart;

@@ -1,0 +1,98 @@
+//! What went wrong once in a simulated world, each told by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use license_pool::log::{Archive, LedgerId, Log, LogError, MemoryLog};
+use license_pool::{InstallOptions, Options, Pool};
+use license_tests::around::{Around, Outside};
+
+use super::cluster::Cluster;
+use super::world::license;
+
+const LEDGER: LedgerId = LedgerId(1);
+
+/// A log whose silences cannot be read for a while.
+struct Silent {
+    log: MemoryLog,
+    fails: Arc<AtomicBool>,
+}
+
+impl Around for Silent {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        if action == "tell silences" && self.fails.load(Ordering::Relaxed) {
+            return Err(LogError::Unavailable { action, source: "the test says so".into() });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_was_adopted_while_the_store_failed_is_judged_all_the_same() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    drop(cluster.stop("east"));
+    let fails = Arc::new(AtomicBool::new(true));
+    let log = Outside(Silent { log: cluster.log.clone(), fails: fails.clone() });
+    let options = Pool::options().server("west".parse().unwrap()).serving().instance(99);
+    let (_pool, mut driver) = options.clock(cluster.clock.clone()).open_driven(log).unwrap();
+    let mut pass = |seconds: u64| {
+        for _ in 0..seconds {
+            driver.step();
+            cluster.clock.advance(SignedDuration::from_secs(1));
+        }
+    };
+    let entries = || cluster.log.clone().page(LEDGER, 2, 100).unwrap().len();
+    pass(300);
+    assert_eq!(entries(), 1, "it is adopted");
+    fails.store(false, Ordering::Relaxed);
+    pass(200);
+    assert_eq!(entries(), 2, "nobody renewed it");
+}
+
+#[test]
+fn a_lease_that_runs_out_in_a_store_that_forgot_its_number_breaks_no_log() {
+    let cluster = Cluster::new(2, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let backup = cluster.log.backup();
+    let options = || InstallOptions { replaces: Some("A".to_owned()), dry_run: false };
+    let replace = |pool: &Pool| pool.install_with(license("B", 2).as_bytes(), options());
+    cluster.ask("east", replace).unwrap();
+    cluster.grant("east", "two").unwrap();
+    cluster.log.restore(&backup);
+    cluster.pass(200);
+    assert_eq!(cluster.history("east", 2), ["east: released one lease_expired"]);
+    let page = cluster.ask("east", |pool| pool.page(0, 100)).unwrap();
+    assert!(page.iter().map(|entry| entry.sequence.get()).eq(1..=3));
+    cluster.grant("east", "three").unwrap();
+}
+
+#[test]
+fn a_clock_in_2099_for_a_minute_deletes_no_history() {
+    let cluster = Cluster::new(9, &["east"]);
+    let day = Duration::from_secs(24 * 60 * 60);
+    cluster.start_with("east", |options: Options| options.serving().snapshots(4).history(day));
+    let come_and_go = |count: usize| {
+        for _ in 0..count {
+            cluster.grant("east", "one").unwrap();
+            cluster.ask("east", |pool| pool.release_async("one", None)).unwrap();
+        }
+        cluster.pass(30);
+    };
+    let first = || cluster.log.clone().page(LEDGER, 0, 1).unwrap()[0].sequence;
+    come_and_go(10);
+    cluster.clock.set("2099-01-01T00:00:00Z".parse().unwrap());
+    come_and_go(10);
+    assert_eq!(first(), 1);
+    assert!(!Archive::snapshots(&mut cluster.log.clone(), LEDGER).unwrap().is_empty());
+    cluster.clock.set("2026-01-05T10:02:00Z".parse().unwrap());
+    cluster.clock.advance(SignedDuration::from_hours(50));
+    come_and_go(10);
+    assert!(first() > 20, "what is older than a day is gone");
+}
