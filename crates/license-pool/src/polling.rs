@@ -113,7 +113,16 @@ impl Writer {
         if licenses.is_empty() {
             return;
         }
-        let Ok((found, clock)) = self.turns.catch_up(&licenses) else { return };
+        let (found, clock) = match self.turns.catch_up(&licenses) {
+            Ok(caught_up) => caught_up,
+            Err(error) => {
+                // Whom this server cannot serve any more need not wait for it.
+                if !error.is_transient() {
+                    self.write(Vec::new());
+                }
+                return;
+            }
+        };
         let hopes = self.queue.waiters().iter().any(|waiter| {
             let found = &found[place(&licenses, &waiter.write.license)];
             let ledger = self.turns.ledgers.get(&waiter.write.license, found);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use license_pool::log::{Archive, LedgerId, Log, LogError, MemoryLog};
-use license_pool::{InstallOptions, Options, Pool};
+use license_pool::{Error, InstallOptions, Options, Pool};
 use license_tests::around::{Around, Outside};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, leased};
 use super::world::license;
 
 const LEDGER: LedgerId = LedgerId(1);
@@ -95,4 +95,18 @@ fn a_clock_in_2099_for_a_minute_deletes_no_history() {
     cluster.clock.advance(SignedDuration::from_hours(50));
     come_and_go(10);
     assert!(first() > 20, "what is older than a day is gone");
+}
+
+#[test]
+fn who_waits_at_a_server_whose_name_was_taken_is_told_so_at_once() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let two = cluster.pool("east").grant(leased("two", 90), Some(Duration::from_secs(600)));
+    cluster.step("east");
+    let two = two.try_take().unwrap_err();
+    let east = cluster.stop("east");
+    cluster.start("east");
+    cluster.wake("the one before", east);
+    cluster.pass(1);
+    assert!(matches!(two.try_take(), Ok(Err(Error::Fenced(_)))));
 }
