@@ -10,7 +10,7 @@ import schemathesis
 from schemathesis import GenerationMode
 
 LIKELY = {
-    "n": ["active", "active", "active", "SAMPLE-0001"],
+    "n": ["DEMO-2001", "DEMO-2001", "DEMO-2001", "active"],
     "sid": ["s1", "s2", "s3", "s4", "s5", "s6"],
     "id": ["0009", "0025", "0007", "808464441"],
     "token": ["1", "2", "3", "4", "5"],
@@ -23,6 +23,9 @@ LIKELY = {
 def map_case(context, case):
     # What was made to be wrong stays wrong.
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
+        return case
+    # What it installs stands beside the sample; that one stays, or nothing led anywhere any more.
+    if case.method == "DELETE" and case.path == "/v1/licenses/{n}":
         return case
     for name, value in (case.path_parameters or {}).items():
         made_up = crc32(str(value).encode())
