@@ -23,7 +23,10 @@ pub(crate) struct Expiry {
 impl Expiry {
     /// None where the calendar has no such day.
     pub(crate) fn new(date: &LicenseDate) -> Option<Expiry> {
-        Some(Expiry { last_day: date.to_date()?, end: date.end()?.as_second() })
+        let end = date.end()?;
+        // The calendar's last day does not end, not even at the last instant that there is.
+        let end = if end == Timestamp::MAX { i64::MAX } else { end.as_second() };
+        Some(Expiry { last_day: date.to_date()?, end })
     }
 
     /// The second of the epoch at which it is over.

@@ -18,8 +18,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each format to the next, by a script and what that cannot do; the first leads from format 1
 /// to 2, the first that has daily figures.
-const RAISE: [(&str, fn(&Connection) -> Result<()>); 1] =
-    [(include_str!("raise_to_2.sql"), figure::tell_past)];
+const RAISE: [(&str, Act); 1] = [(include_str!("raise_to_2.sql"), figure::tell_past)];
+
+type Act = fn(&Connection) -> Result<()>;
 
 /// Whether the file is a store at all.
 pub(super) fn is_ours(connection: &Connection) -> Result<bool> {
