@@ -392,8 +392,18 @@ impl Pool {
         &self,
         run: impl FnOnce(&mut dyn Log) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T> {
+        self.with_log_of(None, run)
+    }
+
+    /// The same; where it is about a license, all that was answered about that before is there.
+    pub(crate) fn with_log_of<T: Send + 'static>(
+        &self,
+        license: Option<Which>,
+        run: impl FnOnce(&mut dyn Log) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
-        self.shared.send(Request::Log(Box::new(move |log| drop(sender.send(run(log))))));
+        let run = Box::new(move |log: &mut dyn Log| drop(sender.send(run(log))));
+        self.shared.send(Request::Log { license, run });
         pending
     }
 

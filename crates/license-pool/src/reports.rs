@@ -234,7 +234,7 @@ impl Pool {
         read: impl FnOnce(&mut dyn Log, LedgerId) -> Result<T, LogError> + Send + 'static,
     ) -> Pending<T> {
         let (license, required) = (self.license.clone(), self.required);
-        self.with_log(move |log| {
+        self.with_log_of(Some(license.clone()), move |log| {
             let asked = Asked { license: license.clone(), known: None };
             let news = log.catch_up(&[asked]).map_err(Error::store)?;
             match (news.found.first(), &license) {

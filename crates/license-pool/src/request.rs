@@ -23,8 +23,12 @@ pub(crate) enum Request {
     Uninstall(Uninstallation),
     Renew(Renewal),
     Read(Read),
-    /// To be done with the log itself, between two turns.
-    Log(Box<WithLog>),
+    /// To be done with the log itself, between two turns; where it is about one license, after what
+    /// its writer answered before.
+    Log {
+        license: Option<Which>,
+        run: Box<WithLog>,
+    },
     /// For an archivist that works on the caller's thread.
     Archivist(Box<TakeArchivist>),
     SeatDropped(SeatId),
@@ -44,7 +48,7 @@ impl Request {
             | Request::Uninstall(_)
             | Request::Renew(_)
             | Request::Read(_)
-            | Request::Log(_)
+            | Request::Log { .. }
             | Request::Archivist(_)
             | Request::Watch(_)
             | Request::Aside(_)
@@ -59,11 +63,11 @@ impl Request {
             Request::Renew(renewal) => Some(&renewal.license),
             Request::Read(read) => Some(&read.license),
             Request::Watch(watch) => Some(&watch.license),
+            Request::Log { license, .. } => license.as_ref(),
             // A seat knows its ledger.
             Request::SeatDropped(_)
             | Request::Install(_)
             | Request::Uninstall(_)
-            | Request::Log(_)
             | Request::Archivist(_)
             | Request::Aside(_)
             | Request::Close(_) => None,
