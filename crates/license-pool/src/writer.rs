@@ -126,7 +126,13 @@ impl Writer {
                 }
                 Request::Read(read) => waiting.reads.push(read),
                 Request::Renew(renewal) => waiting.renewals.push(renewal),
-                Request::Log { run, .. } => run(&mut *self.turns.log),
+                Request::Log { run, .. } => {
+                    // What came before it is there.
+                    if !waiting.writes.is_empty() {
+                        self.flush(mem::take(&mut waiting));
+                    }
+                    run(&mut *self.turns.log);
+                }
                 Request::Archivist(take) => take(self.turns.archivist()),
                 Request::SeatDropped(seat) => {
                     // Whether this was the last seat depends on who else asks for the same one.
