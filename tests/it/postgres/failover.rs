@@ -71,7 +71,8 @@ fn a_failover_loses_nothing_that_was_acknowledged() {
         load.failed.load(Ordering::SeqCst),
         gap.as_millis(),
     );
-    assert!(load.refused.load(Ordering::SeqCst) > 0 && load.failed.load(Ordering::SeqCst) > 0);
+    // How many answers were withheld depends on how quickly the standby takes over: none, at best.
+    assert!(load.refused.load(Ordering::SeqCst) > 0);
 }
 
 /// Every commit waits for a standby.
