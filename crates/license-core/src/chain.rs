@@ -10,7 +10,7 @@ use license_types::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Breach, Entry, Event, Fault, Ledger, Stamp, wire::count};
+use crate::{Breach, Entry, Event, Fault, Ledger, Released, Retained, Stamp, wire::count};
 
 /// A SHA-256.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,25 +167,42 @@ enum LinkedEvent<'e> {
 impl<'e> Linked<'e> {
     fn of(entry: &'e Entry) -> Option<Linked<'e>> {
         let event = match &entry.event {
-            Event::Retained(retained) => LinkedEvent::Retained {
-                session_id: &retained.session,
-                product_id: retained.product,
-                product_name: &retained.product_name,
-                product_used_count: count(retained.used_count).get(),
-                product_balance: count(retained.balance).get(),
-                global_product_used_count: count(retained.global_used_count).get(),
-                token: retained.token,
-                reason: &retained.reason,
-                lease_seconds: retained.lease_seconds,
-                description_digest: retained.identity.digest().to_wire(),
-            },
-            Event::Released(released) => LinkedEvent::Released {
-                token: released.token,
-                session_id: &released.session,
-                product_id: released.product,
-                cause: released.cause,
-                note: released.note.as_deref(),
-            },
+            // Taken apart whole, so that nothing of it is ever left out here.
+            Event::Retained(retained) => {
+                let Retained {
+                    session,
+                    product,
+                    product_name,
+                    used_count,
+                    balance,
+                    global_used_count,
+                    token,
+                    reason,
+                    lease_seconds,
+                    identity,
+                } = &**retained;
+                LinkedEvent::Retained {
+                    session_id: session,
+                    product_id: *product,
+                    product_name,
+                    product_used_count: count(*used_count).get(),
+                    product_balance: count(*balance).get(),
+                    global_product_used_count: count(*global_used_count).get(),
+                    token: *token,
+                    reason,
+                    lease_seconds: *lease_seconds,
+                    description_digest: identity.digest().to_wire(),
+                }
+            }
+            Event::Released(Released { token, session, product, cause, note }) => {
+                LinkedEvent::Released {
+                    token: *token,
+                    session_id: session,
+                    product_id: *product,
+                    cause: *cause,
+                    note: note.as_deref(),
+                }
+            }
             Event::Installed(_)
             | Event::Uninstalled { .. }
             | Event::Refused(_)
@@ -253,7 +270,7 @@ mod tests {
     use license_types::Session;
 
     use super::*;
-    use crate::{Description, Identity, Released, Retained};
+    use crate::{Description, Identity};
 
     #[test]
     fn what_entries_mostly_are_is_hashed_as_its_json() {

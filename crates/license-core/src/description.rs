@@ -1,6 +1,5 @@
 //! What callers say of their sessions, with the digest that stands for it in the chain.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use license_types::{Session, SessionState, Token};
@@ -35,33 +34,27 @@ impl Description {
         Description { text: text.into(), digest, state, has_token }
     }
 
-    /// One that a log kept: the text as it was written, of which `digest` is the digest; `None`
-    /// where it is not, or where the text tells of no session. The session itself is read when
-    /// somebody wants it: most of what a log tells of is over.
+    /// One that a log kept as text; `None` where that tells of no session, or of another than the one
+    /// of which `digest` is the digest.
     ///
     /// ```
-    /// use license_core::Description;
+    /// use license_core::{Description, Digest};
     /// use license_types::Session;
     ///
     /// let description = Description::new(Session::rest("ann", "job-7", "127.0.0.1"));
     /// let kept = Description::kept(description.text(), description.digest());
     /// assert_eq!(kept.as_ref(), Some(&description));
-    /// assert_eq!(Description::kept("{}", description.digest()), None);
+    /// assert_eq!(Description::kept(description.text(), Digest::of(b"{}")), None);
+    /// assert_eq!(Description::kept("{}", Digest::of(b"{}")), None);
     /// ```
     pub fn kept(text: &str, digest: Digest) -> Option<Description> {
-        #[derive(serde::Deserialize)]
-        struct Told<'t> {
-            #[serde(borrow)]
-            state: Option<Cow<'t, str>>,
-            #[serde(rename = "licenseToken")]
-            token: Option<serde::de::IgnoredAny>,
-        }
-        if Digest::of(text.as_bytes()) != digest {
-            return None;
-        }
-        let told: Told<'_> = serde_json::from_str(text).ok()?;
-        let state = told.state.map(|state| state.parse()).transpose().ok()?;
-        Some(Description { text: text.into(), digest, state, has_token: told.token.is_some() })
+        Description::matching(serde_json::from_str(text).ok()?, digest)
+    }
+
+    /// The same of a session that was read already.
+    pub(crate) fn matching(session: Session, digest: Digest) -> Option<Description> {
+        let description = Description::new(session);
+        (description.digest == digest).then_some(description)
     }
 
     /// One that was in a snapshot.

@@ -247,11 +247,8 @@ fn whom(refused: RefusedEvent) -> Result<Whom, Breach> {
 fn identity(digest: &types::Digest, description: Option<Session>) -> Result<Identity, Breach> {
     let digest = Digest::from_wire(digest);
     let Some(session) = description else { return Ok(Identity::Erased(digest)) };
-    let description = Description::new(session);
-    if description.digest() != digest {
-        return Err(Breach::Digest { what: "description" });
-    }
-    Ok(Identity::Kept(description))
+    let description = Description::matching(session, digest);
+    description.map(Identity::Kept).ok_or(Breach::Digest { what: "description" })
 }
 
 /// A count as JSON has it. Counts of a ledger are sums far below the bound; what a caller chose to

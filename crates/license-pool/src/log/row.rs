@@ -385,12 +385,15 @@ mod tests {
     fn entries() -> Vec<Entry> {
         let session: Arc<SessionId> = Arc::new("job-7".parse().unwrap());
         let (product, token) = ("0009".parse().unwrap(), Token::new(5).unwrap());
-        let client = r#"{"machineName":"m","systemUserName":"s","userName":"u","IPAddress":"::1",
-            "ID":"i","persistentID":"p","state":"active","creationDateTime":"2026-01-05T10:00:00Z",
-            "type":"remote"}"#;
-        let client = serde_json::from_str(client).ok();
-        let rest = [Session::rest("ann \"\\\u{1f}é", "job-7", "127.0.0.1")];
-        let identities = rest.into_iter().chain(client).flat_map(|session| {
+        let id = "0123456789ABCDEF0123456789ABCDEF";
+        let client = serde_json::json!({
+            "type": "remote", "userName": "u", "machineName": "m", "systemUserName": "s",
+            "IPAddress": "::1", "hostType": "windows", "state": "active", "ID": id,
+            "persistentID": id, "creationDateTime": "2026-01-05T10:00:00Z", "licenseToken": 5,
+        });
+        let client = serde_json::from_value(client).unwrap();
+        let rest = Session::rest("ann \"\\\u{1f}é", "job-7", "127.0.0.1");
+        let identities = [rest, client].into_iter().flat_map(|session| {
             let description = Description::new(session);
             [Identity::Erased(description.digest()), Identity::Kept(description)]
         });
