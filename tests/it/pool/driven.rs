@@ -39,6 +39,18 @@ fn a_driven_pool_ends_when_it_is_closed() {
 }
 
 #[test]
+fn a_history_tells_of_a_seat_that_was_dropped_before_it_was_asked_for() {
+    let (pool, mut driver) = options().open_driven(MemoryLog::default()).unwrap();
+    drop(pool.install_with(license("A", 1).as_bytes(), Default::default()));
+    let seat = pool.retain_async("0009", "one", session("one"));
+    driver.step();
+    drop(seat);
+    let page = pool.page(0, 100);
+    driver.step();
+    assert_eq!(page.try_take().unwrap().unwrap().len(), 3);
+}
+
+#[test]
 fn driven_pools_of_the_same_instances_write_the_same_log() {
     let run = |options: fn() -> Options| {
         let log = MemoryLog::default();
