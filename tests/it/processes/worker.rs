@@ -1,6 +1,7 @@
 //! A process of its own, and what it tells.
 
 use std::io::{BufRead as _, BufReader};
+use std::mem;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -23,12 +24,18 @@ impl Worker {
     pub(crate) fn run(command: &mut Command) -> Worker {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut output = BufReader::new(child.stdout.take().unwrap());
         let (sender, told) = channel();
         // The process must never wait for who reads what it tells.
         thread::spawn(move || {
-            // A line that was cut short is not told.
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            let mut line = String::new();
+            // The last may be cut short where the process ended: that is not told.
+            while output.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                line.pop();
+                if sender.send(mem::take(&mut line)).is_err() {
+                    break;
+                }
+            }
         });
         Worker { input: child.stdin.take(), child, told }
     }
