@@ -12,11 +12,14 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{process, thread};
 
 /// How long whoever had the last turn lets others go first: one that is frozen must not hold up all.
 const COURTESY: Duration = Duration::from_millis(50);
+
+/// Bytes of a note.
+const NOTE: usize = 41;
 
 /// How often it is looked whether they went.
 const LOOK: Duration = Duration::from_micros(100);
@@ -47,8 +50,9 @@ struct Places {
     line: File,
     next: File,
     turn: Arc<File>,
-    /// What is left in the file of the turn: tells this turnstile from every other.
-    note: String,
+    /// What is left in the file of the turn: tells this turnstile from every other, and is as long as
+    /// any other note.
+    note: [u8; NOTE],
 }
 
 /// Where another thread stands in line: waiting for a lock cannot be cut short. It has files of its
@@ -78,13 +82,15 @@ impl Turnstile {
         };
         let paths = [beside("-line"), beside("-next"), beside("-turn")];
         static OPENED: AtomicU64 = AtomicU64::new(0);
-        let note = format!("{} {}", std::process::id(), OPENED.fetch_add(1, Ordering::Relaxed));
+        let opened = OPENED.fetch_add(1, Ordering::Relaxed);
+        let note = format!("{:<width$}\n", format!("{} {opened}", process::id()), width = NOTE - 1);
+        let note = note.as_bytes().first_chunk().ok_or(io::ErrorKind::InvalidData)?;
         let line = Line {
-            places: Places::open(&paths, &note)?,
+            places: Places::open(&paths, note)?,
             wait: Mutex::new(Wait::default()),
             passed: Condvar::new(),
         };
-        Ok(Turnstile { places: Places::open(&paths, &note)?, line: Arc::new(line) })
+        Ok(Turnstile { places: Places::open(&paths, note)?, line: Arc::new(line) })
     }
 
     /// Waits for a turn, but no longer than `patience`.
@@ -134,7 +140,7 @@ impl Line {
 }
 
 impl Places {
-    fn open([line, next, turn]: &[PathBuf; 3], note: &str) -> io::Result<Places> {
+    fn open([line, next, turn]: &[PathBuf; 3], note: &[u8; NOTE]) -> io::Result<Places> {
         let open = |path: &Path| {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true);
@@ -143,7 +149,7 @@ impl Places {
             options.open(path)
         };
         let turn = Arc::new(open(turn)?);
-        Ok(Places { line: open(line)?, next: open(next)?, turn, note: note.to_owned() })
+        Ok(Places { line: open(line)?, next: open(next)?, turn, note: *note })
     }
 
     /// Whether somebody else waits, and this had the last turn.
@@ -190,27 +196,29 @@ impl Places {
         self.taken()
     }
 
-    /// Leaves a note of who has the turn.
+    /// Leaves a note of who has the turn, unless it is there: who is alone need not write it again.
     fn taken(&self) -> io::Result<Pass> {
         let pass = Pass(self.turn.clone());
-        let mut file = &*self.turn;
-        file.rewind()?;
-        writeln!(file, "{:<40}", self.note)?;
+        if self.last() != Some(self.note) {
+            let mut file = &*self.turn;
+            file.rewind()?;
+            file.write_all(&self.note)?;
+        }
         Ok(pass)
     }
 
     /// The note of who had the last turn, or has it.
-    fn last(&self) -> Option<String> {
-        let mut note = String::new();
+    fn last(&self) -> Option<[u8; NOTE]> {
+        let mut note = [0; NOTE];
         let mut file = &*self.turn;
         file.rewind().ok()?;
-        file.read_to_string(&mut note).ok()?;
-        Some(note.trim_end().to_owned())
+        file.read_exact(&mut note).ok()?;
+        Some(note)
     }
 
     /// The process that has the turn, by its note.
     fn holder(&self) -> Option<u32> {
-        self.last()?.split(' ').next()?.parse().ok()
+        std::str::from_utf8(&self.last()?).ok()?.split(' ').next()?.parse().ok()
     }
 }
 
@@ -295,7 +303,7 @@ mod tests {
         let [one, other] = [(); 2].map(|()| Turnstile::of(&folder.path().join("store")).unwrap());
         let pass = one.enter(LONG).ok().unwrap();
         let Err(Denied::Busy { holder }) = other.enter(Duration::ZERO) else { panic!("denied") };
-        assert_eq!(holder, Some(std::process::id()));
+        assert_eq!(holder, Some(process::id()));
         drop(pass);
         // Who gave up keeps the place in line, but takes no turn that nobody waits for.
         drop(other.enter(LONG).ok().unwrap());
