@@ -7,7 +7,7 @@ use license_core::Head;
 use license_types::{Count, StoreCopy};
 
 use crate::chain;
-use crate::log::tables::{self, ROWS, Row, Source, Table, Target, Value};
+use crate::log::tables::{self, Row, Source, Table, Target, Value};
 use crate::log::{LogError, OpenError};
 use crate::{StoreUrl, explained};
 
@@ -260,7 +260,9 @@ impl Copy<'_> {
             let rows = self.source.rows(table, &[], &after).map_err(CopyError::Read)?;
             each(&mut self.ledgers, &rows);
             self.target.add(table, &rows).map_err(CopyError::Write)?;
-            let Some(last) = rows.last().filter(|_| rows.len() == ROWS) else { return Ok(()) };
+            let Some(last) = rows.last().filter(|_| rows.len() == table.page()) else {
+                return Ok(());
+            };
             after = key.iter().filter_map(|at| last.get((*at)?).cloned()).collect();
         }
     }
@@ -282,7 +284,7 @@ impl Copy<'_> {
                     self.judge(id, row)?;
                 }
                 waiting.extend(rows);
-                if waiting.len() >= ROWS {
+                if waiting.len() >= self.entry.page() {
                     self.write(&mut waiting, total)?;
                 }
             }

@@ -4,7 +4,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
-use license_pool::{CopyError, CopyOptions, Entry, Error, OpenError, Pool, StoreUrl, copy};
+use license_pool::{
+    CopyError, CopyOptions, CredentialRole, Entry, Error, KeptCredential, OpenError, Pool,
+    StoreUrl, copy,
+};
 use rusqlite::Connection;
 
 use super::world::{Store, holders, license, options, reports, retain};
@@ -195,6 +198,9 @@ fn can_only_be_read(from: &StoreUrl, to: &StoreUrl) {
         sealed(license_a.renew("two", None).unwrap_err());
         sealed(license_a.release("two", None).unwrap_err());
         sealed(pool.install(license("C", 1).as_bytes()).unwrap_err());
+        let now = "2026-01-05T10:00:00Z".parse().unwrap();
+        let (kept, _) = KeptCredential::make(CredentialRole::Admin, None, now, None).unwrap();
+        sealed(pool.keep_credential(kept).wait().unwrap_err());
         assert_eq!(holders(&license_a), ["two"]);
         assert_eq!(history(&pool, "A"), history(&open(to), "A"));
         assert!(pool.check().unwrap().ledgers.iter().all(|ledger| ledger.sound));

@@ -8,7 +8,7 @@ use crate::log::row::{self, Cell};
 use crate::log::{Cause, LedgerId, LogError};
 
 /// So many rows are read or written at once.
-pub(crate) const ROWS: usize = 1000;
+const ROWS: usize = 1000;
 
 /// What stands in one column of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub(crate) trait Source {
     /// is `exclusive`, nobody else writes meanwhile.
     fn begin(&mut self, exclusive: bool) -> Result<(), LogError>;
 
-    /// Up to [`ROWS`] rows in the order of the key: those whose key begins with `within` and goes on
+    /// Up to a [page](Table::page) of rows in the order of the key: those whose key begins with `within` and goes on
     /// beyond `after`, or from the first where that is empty.
     fn rows(
         &mut self,
@@ -115,7 +115,11 @@ impl Table {
             false => format!(" WHERE {}", conditions.join(" AND ")),
         };
         let (columns, order) = (list(columns), list(key));
-        format!("SELECT {columns} FROM {}{filter} ORDER BY {order} LIMIT {ROWS}", quoted(name))
+        format!(
+            "SELECT {columns} FROM {}{filter} ORDER BY {order} LIMIT {}",
+            quoted(name),
+            self.page()
+        )
     }
 
     /// The statement of [`Target::add`].
@@ -138,6 +142,11 @@ impl Table {
             values.join(", "),
             list(key),
         )
+    }
+
+    /// So many rows are read at once: those of a snapshot are large.
+    pub(crate) fn page(&self) -> usize {
+        if self.name == "snapshot" { 16 } else { ROWS }
     }
 
     /// The place of a column.

@@ -2,9 +2,12 @@
 
 use tokio_postgres::Row;
 
-use super::connection::Connection;
+use super::connection::{Connection, Trip};
 use super::error::Trouble;
+use super::row::unescaped;
+use super::statements::Statements;
 use crate::credential::Columns;
+use crate::log::LogError;
 
 /// Every credential, in the order in which they were made.
 pub(super) async fn all(connection: &Connection) -> Result<Vec<Columns>, Trouble> {
@@ -23,10 +26,23 @@ pub(super) async fn all(connection: &Connection) -> Result<Vec<Columns>, Trouble
     rows.iter().map(columns).collect()
 }
 
-/// Keeps a credential, in the place of the one with its id.
-pub(super) async fn keep(connection: &Connection, columns: &Columns) -> Result<(), Trouble> {
+/// Keeps a credential, in the place of the one with its id; or says which store took the place of
+/// this one.
+pub(super) async fn keep(
+    connection: &Connection,
+    columns: &Columns,
+) -> Result<Result<(), LogError>, Trouble> {
     let Columns { id, digest, role, max_seats, created, expires, revoked } = columns;
     let values =
         [id as _, digest as _, role as _, max_seats as _, created as _, expires as _, revoked as _];
-    connection.ask(&connection.statements.keep_credential, &values).await.map(drop)
+    let Statements { begin_turn, keep_credential, sealed, .. } = &connection.statements;
+    let taking: &Trip<'_> = &[(begin_turn, &[]), (keep_credential, &values)];
+    let kept = !connection.trip(taking).await?.pop().unwrap_or_default().is_empty();
+    connection.commit(&[]).await?;
+    if kept {
+        return Ok(Ok(()));
+    }
+    let rows = connection.ask(sealed, &[]).await?;
+    let target: Option<&str> = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
+    Ok(Err(LogError::Sealed { target: unescaped(target.ok_or(Trouble::Nonsense)?).into() }))
 }

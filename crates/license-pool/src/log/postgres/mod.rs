@@ -271,7 +271,7 @@ impl Log for PostgresLog {
         let columns = kept.to_columns();
         self.read("keep a credential", async |connection: &Connection| {
             credential::keep(connection, &columns).await
-        })
+        })?
     }
 
     fn leave(&mut self) -> Result<(), LogError> {

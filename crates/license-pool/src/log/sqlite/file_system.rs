@@ -19,12 +19,10 @@ pub(super) struct Ground {
 pub(super) fn ground(path: &Path) -> io::Result<Ground> {
     let flags = rustix::fs::statvfs(path)?.f_flag;
     let read_only = flags.contains(rustix::fs::StatVfsMountFlags::RDONLY);
-    // What cannot be written to needs no locks.
-    let unfit = if read_only { None } else { unfit(path)? };
-    Ok(Ground { unfit, read_only })
+    Ok(Ground { unfit: unfit(path)?, read_only })
 }
 
-/// Elsewhere it is not known.
+/// Elsewhere it is not known: whoever puts a store there sees to it that the disk is a local one.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn ground(_path: &Path) -> io::Result<Ground> {
     Ok(Ground::default())

@@ -45,12 +45,14 @@ fn open_on(
     let connection = if ground.read_only { sealed(&path) } else { connect(&path) };
     let connection = connection.map_err(|error| unavailable(&path, error))?;
     drop(opening);
-    let presences = Presences::of(&path);
+    // Whatever name leads to the file, those who share it must meet at the same files beside it.
+    let file = path.canonicalize().map_err(failed)?;
+    let presences = Presences::of(&file);
     match prepare(connection, create, patience, &presences) {
         Ok(Prepared::Ours(connection)) => {
             let turnstile = match ground.read_only {
                 true => None,
-                false => Some(Turnstile::of(&path).map_err(failed)?),
+                false => Some(Turnstile::of(&file).map_err(failed)?),
             };
             Ok(SqliteLog {
                 lined_up: None,
@@ -91,7 +93,7 @@ pub(super) fn begin_copy(path: &Path) -> Result<(Connection, Pass), OpenError> {
     create_private(&path).map_err(failed)?;
     let connection = connect(&path).map_err(|error| unavailable(&path, error))?;
     drop(opening);
-    let turnstile = Turnstile::of(&path).map_err(failed)?;
+    let turnstile = Turnstile::of(&path.canonicalize().map_err(failed)?).map_err(failed)?;
     let pass = turnstile.enter(Duration::ZERO).map_err(|_| {
         unavailable(&path, "another process has its turn there: it copies to the same place")
     })?;

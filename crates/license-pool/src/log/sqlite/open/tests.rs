@@ -23,6 +23,22 @@ fn where_processes_do_not_see_each_others_locks_no_store_is_opened_or_created() 
     drop(open(false, None).unwrap());
 }
 
+#[cfg(unix)]
+#[test]
+fn whatever_name_leads_to_a_store_those_who_share_it_meet() {
+    let (folder, path) = place();
+    let mut one = open(&path, true, Duration::ZERO).unwrap();
+    one.register(server("west", "a")).unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let mut other = open(&link, false, Duration::ZERO).unwrap();
+    let error = other.register(server("west", "b")).unwrap_err();
+    assert!(matches!(error, LogError::Taken { .. }), "{error:?}");
+    one.line_up();
+    let error = other.register(server("east", "c")).unwrap_err();
+    assert!(matches!(error, LogError::Busy { .. }), "{error:?}");
+}
+
 #[test]
 fn a_store_of_any_format_is_read_where_nothing_can_be_written() {
     for older in [true, false] {
