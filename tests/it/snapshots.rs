@@ -48,6 +48,19 @@ fn a_ledger_that_was_read_back_goes_on_like_the_one_that_was_written() {
 }
 
 #[test]
+fn a_snapshot_tells_of_the_moment_at_which_it_was_begun() {
+    for seed in 200..220 {
+        let log = history(seed, 400);
+        let (before, after) = log.split_at(Rng::with_seed(seed).usize(..log.len()));
+        let mut goes_on = ledger(before);
+        let begun = goes_on.snapshot();
+        after.iter().for_each(|entry| goes_on.replay(entry).unwrap());
+        assert!(begun.eq(ledger(before).snapshot()), "seed {seed}");
+        goes_on.recount().unwrap();
+    }
+}
+
+#[test]
 fn a_snapshot_of_what_many_hold_comes_in_chunks() {
     let ledger = crowd(5000);
     let chunks = snapshot(&ledger);

@@ -8,14 +8,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use license_types::{ProductId, ServerName, SessionId};
-use smallvec::SmallVec;
+use license_types::{ProductId, ServerName, SessionId, Token};
 
 use crate::{
-    Breach, Digest, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained, Whom,
+    Breach, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained, Whom,
     figure::Running,
-    ledger::{Live, Product, Session},
+    ledger::Product,
     rights::Allowance,
+    session::{Holder, Left, Live, Session},
 };
 
 impl Ledger {
@@ -97,8 +97,7 @@ impl Ledger {
     fn holds(&self, whom: &Whom, product: ProductId) -> bool {
         match whom {
             Whom::Session { session, .. } => {
-                let session = self.sessions.get(session);
-                session.is_some_and(|session| session.token_of(product).is_some())
+                self.holding(session).is_some_and(|holding| holding.token_of(product).is_some())
             }
             Whom::Others { .. } => false,
         }
@@ -199,26 +198,28 @@ impl Ledger {
         if let Some(property) = property {
             return Err(Breach::Record { property });
         }
-        let session = match self.sessions.entry(retained.session.clone()) {
-            hash_map::Entry::Vacant(vacant) => vacant.insert(Session::new(server.clone())),
-            hash_map::Entry::Occupied(occupied) => {
-                if occupied.get().server != *server {
+        let principal = &entry.stamp.principal;
+        let state = retained.identity.kept().and_then(|kept| kept.state());
+        let holder = match self.sessions.entry(retained.session.clone()) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(retained.token);
+                Holder::First(Session::new(server.clone(), principal.clone(), state))
+            }
+            hash_map::Entry::Occupied(first) => {
+                let first = *first.get();
+                let Some(holding) = self.retentions.holding(first) else {
+                    return Err(Breach::Recount { what: "the sessions" });
+                };
+                if holding.session.server != *server {
                     return Err(Breach::Server);
                 }
-                if occupied.get().token_of(id).is_some() {
+                if holding.token_of(id).is_some() {
                     return Err(Breach::AlreadyHeld { product: id });
                 }
-                occupied.into_mut()
+                Holder::Of(first)
             }
         };
         // After this point the entry must apply.
-        session.held.push((id, retained.token));
-        if session.state.is_none() {
-            session.state = retained.identity.kept().and_then(|kept| kept.state());
-        }
-        if session.principal.is_none() {
-            session.principal = entry.stamp.principal.clone();
-        }
         product.running.pass(at, product.used);
         product.running.retain(at, used);
         product.used = used;
@@ -227,28 +228,24 @@ impl Ledger {
             Some(count) => **count = used_here,
             None => drop(product.used_by.insert(server.clone(), used_here)),
         }
-        if let Some(principal) = &entry.stamp.principal {
+        if let Some(principal) = principal {
             *self.seats.entry(principal.clone()).or_default() += 1;
         }
         self.last_token = expected;
-        let (record, principal) = (retained.clone(), entry.stamp.principal.clone());
-        self.retentions.push(retained.token, Live { record, time: entry.time, principal });
+        let (record, principal) = (retained.clone(), principal.clone());
+        self.retentions.hold(Live { record, time: entry.time, principal, holder }, state);
         Ok(())
     }
 
     fn released(&mut self, released: &Released, at: i64) -> Result<(), Breach> {
         let not_held = Breach::NotHeld { token: released.token };
-        let Some(place) = self.retentions.place(released.token) else { return Err(not_held) };
-        let Some(Live { record, principal, .. }) = place.get() else { return Err(not_held) };
-        if record.session != released.session || record.product != released.product {
+        let Some(live) = self.retentions.get(released.token) else { return Err(not_held) };
+        if live.record.session != released.session || live.record.product != released.product {
             return Err(not_held);
         }
-        let hash_map::Entry::Occupied(mut session) = self.sessions.entry(record.session.clone())
-        else {
-            return Err(not_held);
-        };
+        let Some(session) = self.retentions.session_of(live) else { return Err(not_held) };
         let Some(product) = self.products.get_mut(&released.product) else { return Err(not_held) };
-        let Some(used_here) = product.used_by.get_mut(&session.get().server) else {
+        let Some(used_here) = product.used_by.get_mut(&session.server) else {
             return Err(Breach::Recount { what: "the counts of its server" });
         };
         // After this point the entry must apply.
@@ -256,7 +253,7 @@ impl Ledger {
         product.used = product.used.saturating_sub(1);
         *used_here = used_here.saturating_sub(1);
         if *used_here == 0 {
-            product.used_by.remove(&session.get().server);
+            product.used_by.remove(&session.server);
         }
         if product.used == 0 && product.rights.is_none() {
             if let Some(gone) = self.products.remove(&released.product) {
@@ -264,13 +261,7 @@ impl Ledger {
             }
             self.order.retain(|id| *id != released.product);
         }
-        session.get_mut().held.retain(|(_, token)| *token != released.token);
-        if session.get().held.is_empty() {
-            session.remove();
-        } else {
-            session.get_mut().describe(record.identity.digest());
-        }
-        if let Some(principal) = principal
+        if let Some(principal) = &live.principal
             && let Some(seats) = self.seats.get_mut(principal)
         {
             *seats = seats.saturating_sub(1);
@@ -278,7 +269,15 @@ impl Ledger {
                 self.seats.remove(principal);
             }
         }
-        place.remove();
+        match self.retentions.release(released.token) {
+            Left::Nothing => drop(self.sessions.remove(&released.session)),
+            Left::First => {}
+            Left::From(token) => {
+                if let Some(first) = self.sessions.get_mut(&released.session) {
+                    *first = token;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -287,10 +286,12 @@ impl Ledger {
             self.holder(id)?;
         }
         for id in sessions {
-            let Some(session) = self.sessions.get_mut(id) else { continue };
+            let Some(holding) = self.holding(id) else { continue };
+            let products: Vec<ProductId> = holding.held().map(|(product, _)| product).collect();
+            let Ok(session) = self.holder(id) else { continue };
             let from = std::mem::replace(&mut session.server, to.clone());
-            for (id, _) in &session.held {
-                if let Some(product) = self.products.get_mut(id) {
+            for product in products {
+                if let Some(product) = self.products.get_mut(&product) {
                     product.hand_over(&from, to, 1);
                 }
             }
@@ -303,10 +304,13 @@ impl Ledger {
             let served = product.used_by.get(from).copied().unwrap_or(0);
             product.hand_over(from, to, served);
         }
-        for Live { record, .. } in self.retentions.values() {
-            if let Some(session) = self.sessions.get_mut(&record.session)
-                && session.server == *from
-            {
+        let is_served = |live: &&Live| match &live.holder {
+            Holder::First(session) => session.server == *from,
+            Holder::Of(_) => false,
+        };
+        let served = self.retentions.values().filter(is_served).map(|live| live.record.token);
+        for first in served.collect::<Vec<Token>>() {
+            if let Some(session) = self.retentions.session_mut(first) {
                 session.server = to.clone();
             }
         }
@@ -314,22 +318,10 @@ impl Ledger {
     }
 
     fn holder(&mut self, id: &Arc<SessionId>) -> Result<&mut Session, Breach> {
-        self.sessions
-            .get_mut(id)
+        let first = self.sessions.get(id);
+        first
+            .and_then(|first| self.retentions.session_mut(*first))
             .ok_or_else(|| Breach::NothingHeld { session: id.as_str().to_owned() })
-    }
-}
-
-impl Session {
-    fn new(server: Arc<ServerName>) -> Session {
-        let (held, described) = (SmallVec::new(), Vec::new());
-        Session { server, principal: None, state: None, held, described }
-    }
-
-    fn describe(&mut self, digest: Digest) {
-        if !self.described.contains(&digest) {
-            self.described.push(digest);
-        }
     }
 }
 

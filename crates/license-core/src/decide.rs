@@ -12,8 +12,8 @@ use smallvec::{SmallVec, smallvec};
 use crate::{
     Command, Event, Identity, Install, Installed, Ledger, License, Refusal, Release, Released,
     Renew, Retain, Retained, Stamp, Target,
-    ledger::{Live, Session},
     rights::Allowance,
+    session::{Live, Session},
     wire::count,
 };
 
@@ -97,13 +97,13 @@ fn retain(
     stamp: &Stamp,
     now: Timestamp,
 ) -> Result<Verdict, Refusal> {
-    let session = ledger.permitted(&command.session, stamp.principal.as_ref())?;
+    let holding = ledger.permitted(&command.session, stamp.principal.as_ref())?;
     // Before anything that can expire: who holds a license keeps it, and a retry must succeed.
-    if let Some(session) = session
-        && let Some(token) = session.token_of(command.product)
+    if let Some(holding) = holding
+        && let Some(token) = holding.token_of(command.product)
     {
-        let mut events = moved(session, &command.session, stamp);
-        if !ledger.is_described(session, command.description.digest()) {
+        let mut events = moved(holding.session, &command.session, stamp);
+        if !ledger.is_described(holding, command.description.digest()) {
             let identity = Identity::Kept(command.description.clone());
             events.push(Event::Described { session: command.session.clone(), identity });
         }
@@ -134,8 +134,8 @@ fn retain(
     }
     // After this point the retention must succeed.
     let token = ledger.next_token();
-    let mut events = match session {
-        Some(session) => moved(session, &command.session, stamp),
+    let mut events = match holding {
+        Some(holding) => moved(holding.session, &command.session, stamp),
         None => Events::new(),
     };
     events.push(Event::Retained(Arc::new(Retained {
@@ -154,12 +154,12 @@ fn retain(
 }
 
 fn renew(ledger: &Ledger, command: &Renew, stamp: &Stamp) -> Result<Verdict, Refusal> {
-    let Some(session) = ledger.permitted(&command.session, stamp.principal.as_ref())? else {
+    let Some(holding) = ledger.permitted(&command.session, stamp.principal.as_ref())? else {
         let session = Some(command.session.clone());
         return Err(Refusal::NotRetained { session, product: None, token: None });
     };
-    let mut events = moved(session, &command.session, stamp);
-    if let Some(state) = command.state.filter(|state| session.state != Some(*state)) {
+    let mut events = moved(holding.session, &command.session, stamp);
+    if let Some(state) = command.state.filter(|state| holding.session.state != Some(*state)) {
         events.push(Event::StateChanged { session: command.session.clone(), state });
     }
     Ok(Verdict { events, outcome: Outcome::Renewed })
@@ -178,9 +178,9 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
     let events: Events = match &command.target {
         Target::Token(token) => ledger.retentions.get(*token).map(released).into_iter().collect(),
         Target::Session { session, product, token } => {
-            let session = match command.cause {
+            let holding = match command.cause {
                 // An administrator's, who asks for no principal.
-                ReleaseCause::Revoked => ledger.sessions.get(session),
+                ReleaseCause::Revoked => ledger.holding(session),
                 ReleaseCause::Released
                 | ReleaseCause::LeaseExpired
                 | ReleaseCause::ServerLost
@@ -188,11 +188,10 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
                     ledger.permitted(session, stamp.principal.as_ref())?
                 }
             };
-            let held = session.map_or(&[][..], |session| &session.held);
-            held.iter()
-                .filter(|(held, _)| product.is_none_or(|product| *held == product))
+            let held = holding.into_iter().flat_map(|holding| holding.held());
+            held.filter(|(held, _)| product.is_none_or(|product| *held == product))
                 .filter(|(_, held)| token.is_none_or(|token| *held == token))
-                .filter_map(|(_, token)| ledger.retentions.get(*token))
+                .filter_map(|(_, token)| ledger.retentions.get(token))
                 .map(released)
                 .collect()
         }

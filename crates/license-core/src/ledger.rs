@@ -1,25 +1,16 @@
 //! The ledger: what one customer's log adds up to.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "`sessions` is a hash index: looked up by id, never iterated, so its order shows nowhere"
-)]
+use std::{collections::BTreeMap, sync::Arc};
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
-
-use foldhash::quality::RandomState;
 use jiff::Timestamp;
-use license_types::{Principal, ProductId, ServerName, SessionId, SessionState, Token};
-use smallvec::SmallVec;
+use license_types::{Principal, ProductId, ServerName, Token};
 
 use crate::{
-    Digest, Entry, Event, License, Retained, Stamp,
+    Digest, Entry, Event, License, Stamp,
     day::Day,
     figure::Running,
     rights::{Allowance, Right},
+    session::{Holding, Live, Sessions},
     tokens::Tokens,
 };
 
@@ -37,7 +28,7 @@ pub struct Ledger {
     pub(crate) products: BTreeMap<ProductId, Product>,
     /// The products in installed order; what is gone from the license comes last.
     pub(crate) order: Vec<ProductId>,
-    pub(crate) sessions: HashMap<Arc<SessionId>, Session, RandomState>,
+    pub(crate) sessions: Sessions,
     pub(crate) retentions: Tokens<Live>,
     pub(crate) last_token: u64,
     /// Licenses held by each principal.
@@ -65,31 +56,6 @@ pub(crate) struct Product {
     pub(crate) running: Running,
 }
 
-/// A session that holds something.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    /// The server that serves it.
-    pub(crate) server: Arc<ServerName>,
-    /// The first principal that retained for it.
-    pub(crate) principal: Option<Arc<Principal>>,
-    /// What its client shape said first, then what it told.
-    pub(crate) state: Option<SessionState>,
-    /// In the order of the tokens. No session holds more products than a license lists, so a
-    /// search through them costs little; most hold one.
-    pub(crate) held: SmallVec<[(ProductId, Token); 1]>,
-    /// The digests of its descriptions that the log has, beside those of what it holds.
-    pub(crate) described: Vec<Digest>,
-}
-
-/// A retention that is held.
-#[derive(Clone, Debug)]
-pub(crate) struct Live {
-    pub(crate) record: Arc<Retained>,
-    pub(crate) time: Timestamp,
-    /// Who asked; absent without authentication.
-    pub(crate) principal: Option<Arc<Principal>>,
-}
-
 impl Ledger {
     /// The ledger of an empty log.
     pub fn new() -> Ledger {
@@ -100,7 +66,7 @@ impl Ledger {
             numbers: Vec::new(),
             products: BTreeMap::new(),
             order: Vec::new(),
-            sessions: HashMap::default(),
+            sessions: Sessions::default(),
             retentions: Tokens::new(),
             last_token: 0,
             seats: BTreeMap::new(),
@@ -185,12 +151,12 @@ impl Ledger {
         }
     }
 
-    /// Whether the log has a description of `session` already.
-    pub(crate) fn is_described(&self, session: &Session, digest: Digest) -> bool {
-        let of_record = |(_, token): &(_, Token)| {
-            self.retentions.get(*token).is_some_and(|live| live.record.identity.digest() == digest)
+    /// Whether the log has a description of a session already.
+    pub(crate) fn is_described(&self, holding: Holding<'_>, digest: Digest) -> bool {
+        let of_record = |(_, token)| {
+            self.retentions.get(token).is_some_and(|live| live.record.identity.digest() == digest)
         };
-        session.described.contains(&digest) || session.held.iter().any(of_record)
+        holding.session.described().contains(&digest) || holding.held().any(of_record)
     }
 
     /// Whether this ledger is the one of a license that bears `number`.
@@ -202,12 +168,6 @@ impl Ledger {
 impl Default for Ledger {
     fn default() -> Ledger {
         Ledger::new()
-    }
-}
-
-impl Session {
-    pub(crate) fn token_of(&self, product: ProductId) -> Option<Token> {
-        self.held.iter().find(|(held, _)| *held == product).map(|(_, token)| *token)
     }
 }
 

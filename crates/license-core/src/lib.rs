@@ -45,6 +45,7 @@ mod refusal;
 mod report;
 mod rights;
 mod served;
+mod session;
 mod snapshot;
 mod tokens;
 mod wire;
@@ -60,7 +61,7 @@ pub use ledger::{Head, Ledger};
 pub use license::{InstallError, License};
 pub use refusal::Refusal;
 pub use report::Held;
-pub use snapshot::{Chunk, Restoration, RestoreError};
+pub use snapshot::{Chunk, Restoration, RestoreError, Snapshot};
 
 /// A license document to try things with: 15 clients, unlimited REST sessions, one SQL connection.
 pub const SAMPLE_LICENSE: &str = include_str!("sample-license.json");

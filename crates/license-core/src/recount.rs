@@ -1,10 +1,10 @@
 //! Counts everything again from the retentions alone, as tests and a loaded snapshot do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ptr, sync::Arc};
 
 use license_types::{Principal, ProductId, ServerName, SessionId, Token};
 
-use crate::{Breach, Fault, Ledger, ledger::Live};
+use crate::{Breach, Fault, Ledger, session::Live};
 
 impl Ledger {
     /// Recounts in full what [`apply`](Self::apply) keeps up entry by entry.
@@ -16,10 +16,14 @@ impl Ledger {
         let mut used_by: BTreeMap<ProductId, BTreeMap<Arc<ServerName>, u64>> = BTreeMap::new();
         let mut seats: BTreeMap<Arc<Principal>, u64> = BTreeMap::new();
         let mut held: BTreeMap<&Arc<SessionId>, Vec<(ProductId, Token)>> = BTreeMap::new();
-        for Live { record, principal, .. } in self.retentions.values() {
-            let Some(session) = self.sessions.get(&record.session) else {
+        for live @ Live { record, principal, .. } in self.retentions.values() {
+            let of_id = self.holding(&record.session).map(|holding| holding.session);
+            let Some(session) = self.retentions.session_of(live) else {
                 return breach("the sessions");
             };
+            if !of_id.is_some_and(|of_id| ptr::eq(of_id, session)) {
+                return breach("the sessions");
+            }
             let servers = used_by.entry(record.product).or_default();
             *servers.entry(session.server.clone()).or_default() += 1;
             if let Some(principal) = principal {
@@ -31,7 +35,7 @@ impl Ledger {
             return breach("the tokens");
         }
         let same = |(id, held): (&Arc<SessionId>, Vec<_>)| {
-            self.sessions.get(id).is_some_and(|session| session.held[..] == held[..])
+            self.holding(id).is_some_and(|holding| holding.held().eq(held))
         };
         if held.len() != self.sessions.len() || !held.into_iter().all(same) {
             return breach("the sessions");

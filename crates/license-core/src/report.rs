@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::{
     Ledger, Refusal, Retained,
-    ledger::{self, Live},
     rights::Allowance,
+    session::{Holding, Live},
     wire::count,
 };
 
@@ -103,8 +103,8 @@ impl Ledger {
 
     /// What a session holds, in the order of the tokens.
     pub fn held(&self, session: &SessionId) -> impl Iterator<Item = Held> {
-        let held = self.sessions.get(session).map_or(&[][..], |session| &session.held);
-        held.iter().filter_map(|(_, token)| self.retention(*token))
+        let tokens = self.holding(session).into_iter().flat_map(|holding| holding.held());
+        tokens.filter_map(|(_, token)| self.retention(token))
     }
 
     /// Whether `principal` may act on a session: its own, or one that belongs to nobody. Who acts
@@ -127,9 +127,9 @@ impl Ledger {
         &self,
         session: &Arc<SessionId>,
         principal: Option<&Arc<Principal>>,
-    ) -> Result<Option<&ledger::Session>, Refusal> {
-        let found = self.sessions.get(session);
-        match (found.and_then(|found| found.principal.as_ref()), principal) {
+    ) -> Result<Option<Holding<'_>>, Refusal> {
+        let found = self.holding(session);
+        match (found.and_then(|found| found.session.principal.as_ref()), principal) {
             (Some(owner), Some(caller)) if owner != caller => {
                 Err(Refusal::NotPermitted { session: session.clone() })
             }
@@ -143,7 +143,7 @@ impl Ledger {
     }
 
     fn with_session(&self, live: &Live) -> Option<Held> {
-        let session = self.sessions.get(&live.record.session)?;
+        let session = self.retentions.session_of(live)?;
         let (state, server) = (session.state, session.server.clone());
         Some(Held { record: live.record.clone(), time: live.time, state, server })
     }

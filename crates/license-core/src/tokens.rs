@@ -1,27 +1,33 @@
 //! A table of what is held, by token. Tokens only grow, so it is kept in pages of consecutive ones:
 //! a token is found through the number of its page, and the table is in order as it lies. A page
 //! lives as long as one of its tokens.
+//!
+//! A clone of the table shares its pages, and a page is copied when it is changed while it is shared:
+//! so a snapshot of a million retentions is taken without touching any of them.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+};
 
 use license_types::Token;
 
-/// Tokens of one page: few enough that a lone one wastes little, many enough that the pages of a
-/// million are found through a tree of few levels.
+/// Tokens of one page: few enough that a lone one wastes little and that a copy is short, many enough
+/// that the pages of a million are found through a tree of few levels.
 const PAGE: usize = 32;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens<T> {
-    pages: BTreeMap<u64, Page<T>>,
+    pages: BTreeMap<u64, Arc<Page<T>>>,
 }
 
 #[derive(Clone, Debug)]
-struct Page<T> {
+pub(crate) struct Page<T> {
     held: usize,
-    slots: Box<[Option<T>; PAGE]>,
+    slots: [Option<T>; PAGE],
 }
 
-impl<T> Tokens<T> {
+impl<T: Clone> Tokens<T> {
     pub(crate) fn new() -> Tokens<T> {
         Tokens { pages: BTreeMap::new() }
     }
@@ -29,6 +35,13 @@ impl<T> Tokens<T> {
     pub(crate) fn get(&self, token: Token) -> Option<&T> {
         let (page, slot) = place(token);
         self.pages.get(&page)?.slots[slot].as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut T> {
+        let (page, slot) = place(token);
+        let page = self.pages.get_mut(&page)?;
+        page.slots[slot].as_ref()?;
+        Arc::make_mut(page).slots[slot].as_mut()
     }
 
     /// The highest token that is held.
@@ -42,22 +55,34 @@ impl<T> Tokens<T> {
     pub(crate) fn push(&mut self, token: Token, value: T) {
         let (number, slot) = place(token);
         match self.pages.last_entry() {
-            Some(mut last) if *last.key() == number => last.get_mut().put(slot, value),
+            Some(mut last) if *last.key() == number => {
+                Arc::make_mut(last.get_mut()).put(slot, value);
+            }
             _ => {
-                let mut page = Page { held: 0, slots: Box::new([const { None }; PAGE]) };
+                let mut page = Page { held: 0, slots: [const { None }; PAGE] };
                 page.put(slot, value);
-                self.pages.insert(number, page);
+                self.pages.insert(number, Arc::new(page));
             }
         }
     }
 
-    /// The place of a token, which may be empty.
-    pub(crate) fn place(&mut self, token: Token) -> Option<Place<'_, T>> {
-        let (page, slot) = place(token);
-        match self.pages.entry(page) {
-            btree_map::Entry::Occupied(page) => Some(Place { page, slot }),
-            btree_map::Entry::Vacant(_) => None,
+    /// Takes out what a token holds.
+    pub(crate) fn remove(&mut self, token: Token) -> Option<T> {
+        let (number, slot) = place(token);
+        let btree_map::Entry::Occupied(mut page) = self.pages.entry(number) else { return None };
+        page.get().slots[slot].as_ref()?;
+        let it = Arc::make_mut(page.get_mut());
+        let removed = it.slots[slot].take();
+        it.held -= 1;
+        if it.held == 0 {
+            page.remove();
         }
+        removed
+    }
+
+    /// Takes out the page of the lowest tokens.
+    pub(crate) fn pop_first(&mut self) -> Option<Arc<Page<T>>> {
+        self.pages.pop_first().map(|(_, page)| page)
     }
 
     /// What is held, in the order of the tokens.
@@ -76,28 +101,13 @@ impl<T> Tokens<T> {
 }
 
 impl<T> Page<T> {
+    /// What is held, in the order of the tokens.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
     fn put(&mut self, slot: usize, value: T) {
         self.held += usize::from(self.slots[slot].replace(value).is_none());
-    }
-}
-
-/// Where something may be held.
-pub(crate) struct Place<'a, T> {
-    page: btree_map::OccupiedEntry<'a, u64, Page<T>>,
-    slot: usize,
-}
-
-impl<T> Place<'_, T> {
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.page.get().slots[self.slot].as_ref()
-    }
-
-    pub(crate) fn remove(mut self) {
-        let page = self.page.get_mut();
-        page.held -= usize::from(page.slots[self.slot].take().is_some());
-        if page.held == 0 {
-            self.page.remove();
-        }
     }
 }
 
@@ -110,21 +120,43 @@ fn place(token: Token) -> (u64, usize) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn holds_in_order_what_was_put_in_and_no_empty_page() {
-        let token = |number: u64| Token::new(number).unwrap();
+    fn token(number: u64) -> Token {
+        Token::new(number).unwrap()
+    }
+
+    fn hundred() -> Tokens<u64> {
         let mut tokens = Tokens::new();
         for number in 1..=100 {
             tokens.push(token(number), number);
         }
+        tokens
+    }
+
+    #[test]
+    fn holds_in_order_what_was_put_in_and_no_empty_page() {
+        let mut tokens = hundred();
         for number in (1..=100).filter(|number| number % 40 != 0) {
-            tokens.place(token(number)).unwrap().remove();
+            assert_eq!(tokens.remove(token(number)), Some(number));
         }
         assert_eq!(tokens.values().collect::<Vec<_>>(), [&40, &80]);
         assert_eq!(tokens.pages.len(), 2);
         assert_eq!((tokens.get(token(80)), tokens.get(token(81))), (Some(&80), None));
-        tokens.place(token(81)).unwrap().remove();
+        assert_eq!(tokens.remove(token(81)), None);
         assert_eq!(tokens.get(token(80)), Some(&80), "an empty place changes nothing");
-        assert!(tokens.place(token(1)).is_none());
+        assert_eq!(tokens.remove(token(1)), None);
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_was_and_shares_what_was_not_changed() {
+        let mut tokens = hundred();
+        let mut before = tokens.clone();
+        tokens.remove(token(7));
+        *tokens.get_mut(token(8)).unwrap() = 0;
+        tokens.push(token(101), 101);
+        assert!(before.values().copied().eq(1..=100));
+        let shared = |number| Arc::ptr_eq(&before.pages[&number], &tokens.pages[&number]);
+        assert_eq!([0, 1, 2, 3].map(shared), [false, true, true, false]);
+        assert!(before.pop_first().unwrap().values().copied().eq(1..32));
+        assert!(before.values().copied().eq(32..=100));
     }
 }

@@ -3,7 +3,7 @@
 //! turns, so that nobody ever waits for it, one after the other: between any two of them the process
 //! may end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_core::{Chunk, Digest, Entry, Event, Head, Identity, Ledger, Whom};
+use license_core::{Digest, Entry, Event, Head, Identity, Ledger, Snapshot, Whom};
 use license_types::{EventKind, SessionId};
 
 use crate::Clock;
@@ -49,10 +49,10 @@ impl Keep {
         if self.identities.is_some() { 1 } else { SNAPSHOTS }
     }
 
-    /// Whether a snapshot is due for a ledger whose last one knows everything up to `snapshot`.
-    pub(crate) fn is_due(&self, ledger: &Ledger, snapshot: u64) -> bool {
-        let grown = ledger.head().sequence.saturating_sub(snapshot);
-        grown >= self.every && grown >= ledger.held_count()
+    /// Whether a snapshot is due for a ledger whose last one knows everything up to `last`.
+    pub(crate) fn is_due(&self, head: Head, held: u64, last: u64) -> bool {
+        let grown = head.sequence.saturating_sub(last);
+        grown >= self.every && grown >= held
     }
 }
 
@@ -77,19 +77,21 @@ struct Wanted {
     /// Whether it gets a snapshot though none is due.
     always: bool,
     /// The ledger as it was a moment ago; it is read where it is not known.
-    ledger: Option<Arc<Ledger>>,
+    ledger: Option<Snapshot>,
 }
 
 /// What is being done for one ledger.
 struct Task {
     id: LedgerId,
-    ledger: Arc<Ledger>,
+    head: Head,
+    /// The sessions that hold something, where descriptions are erased: theirs stay.
+    holders: BTreeSet<Arc<SessionId>>,
     stage: Stage,
 }
 
 enum Stage {
     Write {
-        chunks: Box<dyn Iterator<Item = Chunk> + Send>,
+        snapshot: Box<Snapshot>,
         number: u64,
     },
     /// Nothing is deleted before the last snapshot was read back, and is what was written.
@@ -165,34 +167,39 @@ impl Archivist {
     fn begin(&mut self, id: LedgerId, wanted: Wanted) -> Result<Option<Task>, LogError> {
         let marks = recover::marks(&mut *self.log, id)?;
         let last = marks.first().map_or(0, |mark| mark.sequence);
-        let (ledger, snapshot) = match wanted.ledger {
-            Some(ledger) => (ledger, last),
+        let (snapshot, last) = match wanted.ledger {
+            Some(snapshot) => (snapshot, last),
             None => match recover::recover(&mut *self.log, id)? {
-                Ok(Recovered { ledger, snapshot }) => (Arc::new(ledger), snapshot),
+                Ok(Recovered { ledger, snapshot: last }) => (ledger.snapshot(), last),
                 Err(_fault) => return Ok(None),
             },
         };
-        let changed = ledger.head().sequence > snapshot;
-        let stage = if changed && (wanted.always || self.keep.is_due(&ledger, snapshot)) {
-            Stage::Write { chunks: Box::new(Chunk::of(ledger.clone())), number: 0 }
+        let head = snapshot.head();
+        let is_due = wanted.always || self.keep.is_due(head, snapshot.held_count(), last);
+        let holders = match self.keep.identities {
+            Some(_) => snapshot.sessions().cloned().collect(),
+            None => BTreeSet::new(),
+        };
+        let stage = if head.sequence > last && is_due {
+            Stage::Write { snapshot: Box::new(snapshot), number: 0 }
         } else {
             Stage::Verify
         };
-        Ok(Some(Task { id, ledger, stage }))
+        Ok(Some(Task { id, head, holders, stage }))
     }
 
     fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
-        let Task { id, ledger, stage } = task;
+        let Task { id, head, holders, stage } = task;
         let next = match stage {
-            Stage::Write { mut chunks, number } => match (chunks.next(), self.log.archive()) {
+            Stage::Write { mut snapshot, number } => match (snapshot.next(), self.log.archive()) {
                 (Some(chunk), Some(archive)) => {
-                    archive.keep(id, ledger.head().sequence, number, &chunk)?;
-                    Some(Stage::Write { chunks, number: number + 1 })
+                    archive.keep(id, head.sequence, number, &chunk)?;
+                    Some(Stage::Write { snapshot, number: number + 1 })
                 }
                 (None, Some(_)) => Some(Stage::Verify),
                 (_, None) => None,
             },
-            Stage::Verify => self.verify(id, ledger.head())?.then_some(Stage::DiscardSnapshots),
+            Stage::Verify => self.verify(id, head)?.then_some(Stage::DiscardSnapshots),
             Stage::DiscardSnapshots => {
                 let kept = self.keep.snapshots();
                 let archive = self.log.archive();
@@ -210,10 +217,10 @@ impl Archivist {
                 })
             }
             Stage::Erase { reached } => {
-                self.erase(id, &ledger, reached)?.map(|reached| Stage::Erase { reached })
+                self.erase(id, &holders, reached)?.map(|reached| Stage::Erase { reached })
             }
         };
-        Ok(next.map(|stage| Task { id, ledger, stage }))
+        Ok(next.map(|stage| Task { id, head, holders, stage }))
     }
 
     /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
@@ -254,7 +261,7 @@ impl Archivist {
     fn erase(
         &mut self,
         id: LedgerId,
-        ledger: &Ledger,
+        holders: &BTreeSet<Arc<SessionId>>,
         reached: u64,
     ) -> Result<Option<u64>, LogError> {
         let Some(identities) = self.keep.identities else { return Ok(None) };
@@ -262,11 +269,10 @@ impl Archivist {
         let kinds = vec![EventKind::Retained, EventKind::Refused, EventKind::Described];
         let wanted = Selection { to: Some(before), kinds, ..Selection::default() };
         let stretch = self.log.select(id, reached, TURN, &wanted)?;
-        let held = |session: &SessionId| ledger.held(session).next().is_some();
         let described = stretch
             .entries
             .iter()
-            .filter(|entry| described(entry).is_some_and(|session| !held(session)));
+            .filter(|entry| described(entry).is_some_and(|session| !holders.contains(session)));
         let sequences: Vec<u64> = described.map(|entry| entry.sequence).collect();
         if !sequences.is_empty()
             && let Some(archive) = self.log.archive()
@@ -347,7 +353,7 @@ enum Work {
 /// A ledger of which a snapshot is due.
 struct Due {
     id: LedgerId,
-    ledger: Arc<Ledger>,
+    ledger: Snapshot,
     believed: Believed,
 }
 
@@ -381,8 +387,7 @@ impl Archives {
     /// Has a ledger archived some time soon, as it is now.
     pub(crate) fn tell(&mut self, log: &dyn Log, id: LedgerId, ledger: &Ledger, at: Believed) {
         self.start(log, at, Duration::MAX);
-        // Records are shared, so this is short beside the entries that made it due.
-        let due = || Due { id, ledger: Arc::new(ledger.clone()), believed: at };
+        let due = || Due { id, ledger: ledger.snapshot(), believed: at };
         match &mut self.work {
             // One that panicked is not missed: the log only stays longer than it need be.
             Work::Beside(Some(worker)) => drop(worker.due.send(due())),

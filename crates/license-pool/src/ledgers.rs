@@ -173,7 +173,9 @@ impl Ledgers {
     /// A ledger that has grown so much that a snapshot of it is due. It is said once.
     pub(crate) fn due(&mut self, id: LedgerId, keep: &Keep) -> Option<&Ledger> {
         match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
-            Some(Memory::Sound { ledger, snapshot }) if keep.is_due(ledger, *snapshot) => {
+            Some(Memory::Sound { ledger, snapshot })
+                if keep.is_due(ledger.head(), ledger.held_count(), *snapshot) =>
+            {
                 *snapshot = ledger.head().sequence;
                 Some(ledger)
             }

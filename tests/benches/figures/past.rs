@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use license_core::{
-    Chunk, Command as Asks, Entry, Install, Ledger, License, Release, Retain, Stamp, Target, decide,
+    Command as Asks, Entry, Install, Ledger, License, Release, Retain, Stamp, Target, decide,
 };
 use license_pool::log::{Append, Archive as _, LedgerId, Log as _, SqliteLog, Turn};
 use license_pool::{Pool, SAMPLE_LICENSE, ServerName};
@@ -152,7 +152,7 @@ impl Builder {
         }
         self.flush(Append { ledger: Some(LedgerId(1)), ..Append::default() });
         let sequence = self.ledger.head().sequence;
-        for (number, chunk) in (0..).zip(Chunk::of(&self.ledger)) {
+        for (number, chunk) in (0..).zip(self.ledger.snapshot()) {
             self.log.keep(LedgerId(1), sequence, number, &chunk).unwrap();
         }
         for place in 0..SINCE / 2 {

@@ -2,7 +2,7 @@
 //! and figures, knows what every entry ever said.
 
 use jiff::{SignedDuration, Timestamp};
-use license_core::{Chunk, Figure, Ledger, Restoration};
+use license_core::{Figure, Ledger, Restoration};
 use license_pool::log::{Archive, LedgerId, Log, MemoryLog};
 
 use super::client::{Doing, Holding, Kind};
@@ -162,7 +162,7 @@ fn replay(history: &History, snapshots: &[Snapshot]) -> Result<(Ledger, Vec<Figu
         ledger.apply(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
         figures.extend(ledger.take_figures());
         for snapshot in snapshots.iter().filter(|it| it.sequence == entry.sequence) {
-            let [says, should] = [&snapshot.restored, &ledger].map(Chunk::of);
+            let [says, should] = [&snapshot.restored, &ledger].map(Ledger::snapshot);
             if !says.eq(should) {
                 return Err(format!("snapshot {} tells another story", entry.sequence));
             }

@@ -10,17 +10,18 @@
 //! The same ledger gives the same bytes everywhere. What a snapshot says is believed only whole: if
 //! the digest is not that of its bytes, or anything in it contradicts itself, there is no ledger.
 
-use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use license_types::{Principal, SessionState};
+use license_types::{Principal, SessionId, SessionState};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Digest, Identity, Ledger,
+    Digest, Head, Identity, Ledger,
     day::{Day, Refused},
     figure::Running,
-    ledger::{Live, Session},
+    session::{self, Live, Session},
+    tokens::Tokens,
 };
 
 mod restore;
@@ -42,13 +43,19 @@ pub struct Chunk {
     pub digest: Option<Digest>,
 }
 
-impl Chunk {
-    /// The chunks of a ledger, which whoever writes them between other things may keep to itself.
-    pub fn of(ledger: impl Borrow<Ledger>) -> impl Iterator<Item = Chunk> {
-        let bytes = items([Item::Start(Box::new(ledger.borrow().start()))]);
-        let names = Names::default();
-        Chunks { ledger, next: 0, ended: false, bytes, names, told: 0, hasher: Sha256::new() }
-    }
+/// A ledger at one moment, to be told chunk by chunk while the ledger goes on. It shares what is held
+/// with the ledger, and gives up its share of it as it is told.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    head: Head,
+    held: u64,
+    /// What was not told yet.
+    retentions: Tokens<Live>,
+    ended: bool,
+    bytes: Vec<u8>,
+    names: Names,
+    told: u64,
+    hasher: Sha256,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,7 +153,8 @@ enum Holder<'a> {
 }
 
 impl Ledger {
-    /// The ledger as bytes, in chunks.
+    /// The ledger as bytes, in chunks. However much is held, it takes but a moment to begin: nothing
+    /// of that is copied.
     ///
     /// ```
     /// use license_core::{Event, Ledger, Restoration, Stamp};
@@ -165,8 +173,19 @@ impl Ledger {
     /// assert_eq!(restored.head(), ledger.head());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn snapshot(&self) -> impl Iterator<Item = Chunk> {
-        Chunk::of(self)
+    pub fn snapshot(&self) -> Snapshot {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &Item::Start(Box::new(self.start())));
+        Snapshot {
+            head: self.head,
+            held: self.held_count(),
+            retentions: self.retentions.clone(),
+            ended: false,
+            bytes,
+            names: Names::default(),
+            told: 0,
+            hasher: Sha256::new(),
+        }
     }
 
     fn start(&self) -> Start<'_> {
@@ -208,20 +227,8 @@ fn today(day: &Day) -> Today<'_> {
     }
 }
 
-struct Chunks<L> {
-    ledger: L,
-    /// The lowest token that was not told.
-    next: u64,
-    /// Whether all were told.
-    ended: bool,
-    bytes: Vec<u8>,
-    names: Names,
-    told: u64,
-    hasher: Sha256,
-}
-
 /// The names that were told, and their numbers.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Names {
     servers: Told,
     principals: Told,
@@ -231,26 +238,41 @@ struct Names {
 
 type Told = BTreeMap<Box<str>, u64>;
 
-impl<L: Borrow<Ledger>> Iterator for Chunks<L> {
+impl Snapshot {
+    /// Where the log ended.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// How many retentions were live.
+    pub fn held_count(&self) -> u64 {
+        self.held
+    }
+
+    /// The sessions that held something, but for those that were told already.
+    pub fn sessions(&self) -> impl Iterator<Item = &Arc<SessionId>> {
+        let firsts = self.retentions.values();
+        let firsts = firsts.filter(|live| matches!(live.holder, session::Holder::First(_)));
+        firsts.map(|live| &live.record.session)
+    }
+}
+
+impl Iterator for Snapshot {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
         if self.ended {
             return None;
         }
-        let Chunks { ledger, next, bytes, names, told, .. } = self;
-        let ledger: &Ledger = (*ledger).borrow();
-        let mut retentions = ledger.retentions.values_from(*next);
-        while bytes.len() < CHUNK {
-            let Some(live) = retentions.next() else {
+        while self.bytes.len() < CHUNK {
+            let Some(page) = self.retentions.pop_first() else {
                 self.ended = true;
-                write(bytes, &Item::End(*told));
+                write(&mut self.bytes, &Item::End(self.told));
                 break;
             };
-            *next = live.record.token.get() + 1;
-            if let Some(session) = ledger.sessions.get(&live.record.session) {
-                tell(live, session, bytes, names);
-                *told += 1;
+            for live in page.values() {
+                tell(live, &mut self.bytes, &mut self.names);
+                self.told += 1;
             }
         }
         let bytes = std::mem::take(&mut self.bytes);
@@ -260,17 +282,15 @@ impl<L: Borrow<Ledger>> Iterator for Chunks<L> {
     }
 }
 
-fn tell(live: &Live, session: &Session, out: &mut Vec<u8>, names: &mut Names) {
+fn tell(live: &Live, out: &mut Vec<u8>, names: &mut Names) {
     let record = &*live.record;
-    let Names { servers, principals, reasons, products } = names;
-    let mut principal = |principal: &Option<Arc<Principal>>| {
-        let name = principal.as_deref();
-        name.map(|name| number(principals, out, name.as_str(), Item::Principal))
+    let principal = principal(&live.principal, out, names);
+    let holder = match &live.holder {
+        session::Holder::First(session) => new(session, &record.session, out, names),
+        session::Holder::Of(first) => Holder::Of(first.get()),
     };
-    let (of_retention, of_session) = (principal(&live.principal), principal(&session.principal));
-    let product_name = number(products, out, &record.product_name, Item::ProductName);
-    let reason = number(reasons, out, record.reason.as_str(), Item::Reason);
-    let server = number(servers, out, session.server.as_str(), Item::Server);
+    let product_name = number(&mut names.products, out, &record.product_name, Item::ProductName);
+    let reason = number(&mut names.reasons, out, record.reason.as_str(), Item::Reason);
     let retention = Retention {
         token: record.token.get(),
         time: live.time.as_millisecond(),
@@ -281,10 +301,10 @@ fn tell(live: &Live, session: &Session, out: &mut Vec<u8>, names: &mut Names) {
         global_used_count: record.global_used_count,
         reason,
         lease_seconds: record.lease_seconds.map(|lease| lease.get()),
-        principal: of_retention,
+        principal,
         digest: *record.identity.digest().bytes(),
         description: description(&record.identity),
-        holder: holder(live, session, server, of_session),
+        holder,
     };
     write(out, &Item::Retention(retention));
 }
@@ -297,21 +317,27 @@ fn description(identity: &Identity) -> Option<Description<'_>> {
     })
 }
 
-fn holder<'l>(
-    live: &'l Live,
+fn principal(
+    principal: &Option<Arc<Principal>>,
+    out: &mut Vec<u8>,
+    names: &mut Names,
+) -> Option<u64> {
+    let name = principal.as_deref()?.as_str();
+    Some(number(&mut names.principals, out, name, Item::Principal))
+}
+
+fn new<'l>(
     session: &'l Session,
-    server: u64,
-    principal: Option<u64>,
+    id: &'l SessionId,
+    out: &mut Vec<u8>,
+    names: &mut Names,
 ) -> Holder<'l> {
-    match session.held.first() {
-        Some((_, first)) if *first != live.record.token => Holder::Of(first.get()),
-        Some(_) | None => Holder::New {
-            id: live.record.session.as_str(),
-            server,
-            principal,
-            state: state(session.state),
-            described: session.described.iter().map(|digest| *digest.bytes()).collect(),
-        },
+    Holder::New {
+        id: id.as_str(),
+        principal: principal(&session.principal, out, names),
+        server: number(&mut names.servers, out, session.server.as_str(), Item::Server),
+        state: state(session.state),
+        described: session.described().iter().map(|digest| *digest.bytes()).collect(),
     }
 }
 
@@ -339,12 +365,6 @@ fn number<'l>(
     told.insert(name.into(), number);
     write(out, &item(name));
     number
-}
-
-fn items<'a>(items: impl IntoIterator<Item = Item<'a>>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    items.into_iter().for_each(|item| write(&mut bytes, &item));
-    bytes
 }
 
 fn write(bytes: &mut Vec<u8>, item: &Item<'_>) {

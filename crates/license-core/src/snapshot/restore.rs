@@ -7,14 +7,14 @@ use license_types::{
     LeaseSeconds, Principal, ProductId, Reason, ServerName, SessionId, SessionState, Token,
 };
 use sha2::{Digest as _, Sha256};
-use smallvec::SmallVec;
 
 use super::{Description, Holder, Item, Product, Retention, Start, Today, VERSION};
 use crate::{
     Digest, Head, Identity, InstallError, Ledger, License, Retained,
     day::{Day, PATIENCE},
     figure::{DAY, Running, timestamp},
-    ledger::{self, Live, Session},
+    ledger,
+    session::{self, Live, Session},
 };
 
 /// Why a snapshot is not believed.
@@ -194,35 +194,31 @@ impl Restoration {
             Some(number) => self.principals.get(named(number)?).cloned().map(Some),
             None => Some(None),
         };
-        let id = match retention.holder {
+        let (id, server, holder) = match retention.holder {
             Holder::New { id, server, principal: owner, state: told, described } => {
                 let id = Arc::new(SessionId::new(id).ok()?);
-                let session = Session {
-                    server: self.servers.get(named(server)?)?.clone(),
-                    principal: principal(owner)?,
-                    state: state(told)?,
-                    held: SmallVec::new(),
-                    described: described.into_iter().map(Digest::from_bytes).collect(),
-                };
-                if ledger.sessions.insert(id.clone(), session).is_some() {
+                if ledger.sessions.insert(id.clone(), token).is_some() {
                     return None;
                 }
-                id
+                let server = self.servers.get(named(server)?)?.clone();
+                let mut session = Session::new(server.clone(), principal(owner)?, state(told)?);
+                described.into_iter().for_each(|it| session.describe(Digest::from_bytes(it)));
+                (id, server, session::Holder::First(session))
             }
-            Holder::Of(token) => {
-                ledger.retentions.get(Token::new(token).ok()?)?.record.session.clone()
+            Holder::Of(first) => {
+                let first = Token::new(first).ok()?;
+                let holding = ledger.retentions.holding(first)?;
+                if holding.token_of(product_id).is_some() {
+                    return None;
+                }
+                (holding.id().clone(), holding.session.server.clone(), session::Holder::Of(first))
             }
         };
-        let session = ledger.sessions.get_mut(&id)?;
         let product = ledger.products.get_mut(&product_id)?;
-        if session.token_of(product_id).is_some() {
-            return None;
-        }
-        session.held.push((product_id, token));
         product.used += 1;
-        match product.used_by.get_mut(&session.server) {
+        match product.used_by.get_mut(&server) {
             Some(used) => *used += 1,
-            None => drop(product.used_by.insert(session.server.clone(), 1)),
+            None => drop(product.used_by.insert(server, 1)),
         }
         let principal = principal(retention.principal)?;
         if let Some(principal) = &principal {
@@ -243,7 +239,9 @@ impl Restoration {
             },
             identity: identity(retention.digest, retention.description)?,
         });
-        ledger.retentions.push(token, Live { record, time: timestamp(retention.time), principal });
+        let live = Live { record, time: timestamp(retention.time), principal, holder };
+        // What its description says of its session was told with that.
+        ledger.retentions.hold(live, None);
         Some(())
     }
 }
