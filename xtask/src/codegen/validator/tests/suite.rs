@@ -84,6 +84,12 @@ fn groups() -> Vec<Group> {
         group("maxLength.json", "maxLength validation", Value::is_string, {
             json!({"type": "string", "minLength": 0, "maxLength": 2})
         }),
+        group("minLength.json", "minLength validation with a decimal", Value::is_string, {
+            json!({"type": "string", "minLength": 2, "maxLength": 1000})
+        }),
+        group("maxLength.json", "maxLength validation with a decimal", Value::is_string, {
+            json!({"type": "string", "minLength": 0, "maxLength": 2})
+        }),
         group("minimum.json", "minimum validation with signed integer", is_integral, {
             json!({"type": "integer", "minimum": -2, "maximum": GREATEST})
         }),
@@ -101,6 +107,13 @@ fn groups() -> Vec<Group> {
                 json!({"foo": {"$ref": "#/$defs/Foo"}, "bar": {"$ref": "#/$defs/Bar"}});
             object(properties, json!(["bar"]), true)
         }),
+        group("enum.json", "nul characters in strings", |_| true, {
+            json!({"type": "string", "enum": ["hello\u{0}there"]})
+        }),
+        group("const.json", "nul characters in strings", |_| true, {
+            let word = json!({"value": {"type": "string", "const": "hello\u{0}there"}});
+            json!({ "member": object(word, json!(["value"]), false) })
+        }),
         group("properties.json", "object properties validation", Value::is_object, {
             object(json!({"foo": int(), "bar": text()}), json!([]), true)
         }),
@@ -110,6 +123,15 @@ fn groups() -> Vec<Group> {
         group("required.json", "required default validation", Value::is_object, {
             object(json!({"foo": int()}), json!([]), true)
         }),
+        group("required.json", "required with empty array", Value::is_object, {
+            object(json!({"foo": int()}), json!([]), true)
+        }),
+        group(
+            "additionalProperties.json",
+            "additionalProperties are allowed by default",
+            |_| true,
+            object(json!({"foo": int(), "bar": int()}), json!([]), true),
+        ),
         group(
             "additionalProperties.json",
             "additionalProperties being false does not allow other properties",
@@ -128,6 +150,16 @@ fn groups() -> Vec<Group> {
         }),
         group("ref.json", "relative pointer ref to object", |_| true, {
             object(json!({"foo": int(), "bar": int()}), json!([]), true)
+        }),
+        group("ref.json", "nested refs", |_| true, json!({"value": int()})),
+        group("ref.json", "property named $ref that is not a reference", |_| true, {
+            object(json!({"$ref": text()}), json!([]), true)
+        }),
+        group("oneOf.json", "oneOf with required", |value| value.get("baz").is_none(), {
+            json!({"branches": [
+                object(json!({"foo": int(), "bar": int()}), json!(["foo", "bar"]), false),
+                object(json!({"foo": int(), "baz": int()}), json!(["foo", "baz"]), false),
+            ]})
         }),
         group("oneOf.json", "oneOf complex types", |_| true, {
             json!({"branches": [
@@ -150,6 +182,7 @@ fn groups() -> Vec<Group> {
     ];
     for (description, value) in [
         ("string type matches strings", text()),
+        ("type as array with one item", text()),
         ("boolean type matches booleans", json!({"type": "boolean"})),
         ("array type matches arrays", json!({"type": "array", "items": int()})),
         (
@@ -175,9 +208,10 @@ fn generated_validators_pass_the_suite_for_every_keyword() {
         let Group { file, description, mut definitions, applies } = group;
         // What needs no name of its own stands in a member, and so do the suite's values.
         let subject = definitions["Subject"].as_object_mut().unwrap();
-        let wrap = subject.remove("value").map(|value| {
-            let of_value = object(json!({ "value": value }), json!(["value"]), false);
-            subject.extend(of_value.as_object().unwrap().clone());
+        let of_value = |value| object(json!({ "value": value }), json!(["value"]), false);
+        let member = subject.remove("member").or_else(|| subject.remove("value").map(of_value));
+        let wrap = member.map(|member| {
+            subject.extend(member.as_object().unwrap().clone());
             r#"{"value":@}"#
         });
         let functions =
