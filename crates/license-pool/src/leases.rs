@@ -97,6 +97,11 @@ impl Leases {
         Term::of(held, self.sleep).map(|term| term.whole)
     }
 
+    /// How long whoever holds this may be silent between two renewals in their time.
+    pub(crate) fn third(&self, held: &[Held]) -> Duration {
+        self.shortest(held).map_or(Duration::ZERO, |term| term.third)
+    }
+
     /// A session was heard: all its leases begin anew. `held` is what it holds, as far as that is
     /// known here.
     pub(crate) fn heard(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {

@@ -155,7 +155,7 @@ impl Writer {
                 if role != Role::Local {
                     // The silences of an epoch are told before it is long enough to count.
                     let first = if self.upkeep.begun { every } else { third / 2 };
-                    self.upkeep.beat = elapsed + first.min(self.upkeep.watcher.every(third));
+                    self.upkeep.beat = elapsed + first.min(self.upkeep.watcher.next(third));
                 }
                 self.upkeep.begun = true;
             }
@@ -211,6 +211,8 @@ impl Writer {
         for held in served.values() {
             let last = held.last().map(|held| held.record.token);
             let told = silences.iter().find(|silence| Some(silence.token) == last);
+            // Where its lease is short beside this server's own, no more than a third of that.
+            let before = before.min(self.leases.third(held));
             let before = told.map_or(before, |told| told.silent.max(before));
             let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
             self.leases.take_over(id, held, kept, now);

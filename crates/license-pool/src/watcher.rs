@@ -67,6 +67,13 @@ impl Watcher {
         self.seen.values().map(|seen| third(&seen.row)).fold(own, Duration::min)
     }
 
+    /// When to look next: no beat is overlooked then, and whoever is silent for too long is noticed as
+    /// soon as he is.
+    pub(crate) fn next(&self, own: Duration) -> Duration {
+        let left = self.seen.values().map(|seen| borne(&seen.row).saturating_sub(seen.still));
+        left.filter(|left| !left.is_zero()).fold(self.every(own), Duration::min)
+    }
+
     /// Whether the store shows who lives, so that a look finds the dead at once.
     pub(crate) fn shows_who_lives(&self) -> bool {
         self.shows
@@ -81,15 +88,19 @@ impl Watcher {
 impl Seen {
     fn dead(&self) -> Option<Dead> {
         let Seen { row, still } = self;
-        let borne = Duration::from_secs(row.lease_seconds.saturating_add(row.grace_seconds));
         if row.is_ended() || row.alive == Some(false) {
             Some(Dead { row: row.clone(), silent: false })
-        } else if *still >= borne {
+        } else if *still >= borne(row) {
             Some(Dead { row: row.clone(), silent: true })
         } else {
             None
         }
     }
+}
+
+/// How long the silence of a server is borne.
+fn borne(row: &ServerRow) -> Duration {
+    Duration::from_secs(row.lease_seconds.saturating_add(row.grace_seconds))
 }
 
 /// How often a server beats.

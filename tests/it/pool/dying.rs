@@ -23,6 +23,51 @@ fn a_dead_servers_seat_is_free_within_two_leases_and_a_grace() {
 }
 
 #[test]
+fn a_dead_servers_seat_is_free_in_time_whatever_its_lease_and_grace() {
+    for (lease, grace) in [(90, 100), (20, 7), (15, 90)] {
+        let of = |options: Options| {
+            let seconds = std::time::Duration::from_secs;
+            options.serving().lease(seconds(lease)).grace(seconds(grace))
+        };
+        // West looks at any time between two beats of east, which dies at any time between two.
+        for (later, died_after) in (0..lease / 3).flat_map(|later| [0, 3, 5].map(|at| (later, at))) {
+            let cluster = Cluster::new(9, &["east"]);
+            cluster.start_with("east", of);
+            cluster.pass(later);
+            cluster.start_with("west", of);
+            cluster.pass(lease / 2 + lease / 3 * 4 + died_after - later);
+            cluster.ask("east", |pool| pool.grant(leased("one", lease), None)).unwrap();
+            cluster.stop("east");
+            cluster.pass(2 * lease + grace);
+            let left = cluster.holders("west");
+            assert!(left.is_empty(), "{lease} and {grace}, {later}, died after {died_after}");
+        }
+    }
+}
+
+#[test]
+fn an_adoption_begins_leases_afresh_however_short_they_are_beside_the_servers_own() {
+    for (lease, of_west) in [(15, 90), (22, 90), (15, 3600), (90, 15)] {
+        let cluster = Cluster::new(9, &["east"]);
+        let west = std::time::Duration::from_secs(of_west);
+        cluster.start_with("west", |options| options.serving().lease(west));
+        let grant = |pool: &Pool| pool.grant(leased("one", lease), None);
+        let token = cluster.ask("east", grant).unwrap().receipt.retention.token;
+        cluster.stop("east");
+        let adopted = || cluster.history("west", 2);
+        while adopted().is_empty() {
+            cluster.pass(1);
+        }
+        // Who comes a third of the lease later holds on.
+        cluster.pass(lease / 3);
+        assert_eq!(adopted(), ["west: adopted east 1"], "a lease of {lease} at {of_west}");
+        assert_eq!(cluster.renew("west", "one").unwrap().held[0].retention.token, token);
+        cluster.pass(lease);
+        assert!(cluster.holders("west").is_empty());
+    }
+}
+
+#[test]
 fn a_client_of_a_dead_server_that_renews_elsewhere_keeps_its_token() {
     let cluster = Cluster::new(9, &["east", "west"]);
     let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
@@ -42,7 +87,7 @@ fn a_client_that_comes_after_the_adoption_is_heard() {
     let cluster = Cluster::new(9, &["east", "west"]);
     let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
     cluster.stop("east");
-    cluster.pass(240);
+    cluster.pass(215);
     assert_eq!(cluster.history("west", 2), ["west: adopted east 1"]);
     assert_eq!(cluster.renew("west", "one").unwrap().held[0].retention.token, token);
     cluster.pass(89);
@@ -201,7 +246,7 @@ fn seats_of_a_dead_server_end_and_its_clients_do_not() {
     let seat = cluster.ask("east", |pool| pool.retain_async("0009", "seat", describe)).unwrap();
     cluster.grant("east", "client").unwrap();
     cluster.stop("east");
-    cluster.pass(241);
+    cluster.pass(215);
     assert_eq!(cluster.holders("west"), ["client"]);
     let history = cluster.history("west", 3);
     assert_eq!(history, ["west: released seat server_lost", "west: adopted east 1"]);
