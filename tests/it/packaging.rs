@@ -68,6 +68,7 @@ fn alert_rules_are_rules_of_figures_that_there_are() {
         ("above 95 % used", "LicensesNearlyUsedUp"),
         ("expiring within 14 days", "LicensesExpire"),
         ("refusals rising", "LicenseRefusalsRise"),
+        ("a backup lies in the place of the store", "LicenseStoreWentBack"),
     ] {
         assert!(group.rules.iter().any(|rule| rule.alert == alert), "nobody is told: {what}");
     }

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use license_pool::log::{Log, SqliteLog, Turn};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -213,6 +214,25 @@ fn a_signal_ends_it_in_order_and_what_is_held_stays_held() {
         done(&world, &again, "renew --session job-7");
         assert_eq!(holders(&world), ["job-7"]);
     }
+}
+
+#[test]
+fn a_server_that_was_replaced_says_so_and_ends_and_serves_when_it_is_started_again() {
+    let world = World::new();
+    let mut server = world.serve("--license license.json --server-name east");
+    done(&world, &server, "retain --product 0009 --session job-7");
+    // It stood still for so long that another took it for dead.
+    let mut log = SqliteLog::open(&world.path("license.db"), false, PATIENCE).unwrap();
+    let ends = log.beat(&[]).unwrap();
+    assert_eq!(ends.len(), 1);
+    log.turn(&[], &mut |_| Turn { ends: ends.clone(), ..Turn::default() }).unwrap();
+    assert_eq!(through(&world, &server, "info").status.code(), Some(4), "it answers nobody");
+    assert_eq!(server.child.wait().unwrap().code(), Some(4));
+    let said = server.all_said();
+    let last = said.last().unwrap();
+    assert!(last.starts_with("license: another process took the name of this server"), "{said:?}");
+    let again = world.serve("--server-name east");
+    done(&world, &again, "renew --session job-7");
 }
 
 #[test]

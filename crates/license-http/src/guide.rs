@@ -50,7 +50,9 @@
 /// of other connections up. What else it relies on is said at `license_pool::log::PostgresLog`.
 ///
 /// **Ending.** `SIGTERM` drains: nothing new is granted, what was asked is answered, sessions keep
-/// what they hold, and the exit code is 0. An upgrade is a restart: clients that renew through the
+/// what they hold, and the exit code is 0. A server whose name another process took, or that stood
+/// still until another adopted what it served, answers nobody any more: it says so and ends with
+/// exit code 4, so that whatever keeps it running starts it anew. An upgrade is a restart: clients that renew through the
 /// pause notice nothing.
 ///
 /// **Packaging.** Beside the command line's crate lie a hardened systemd unit, a Containerfile for a
@@ -83,7 +85,9 @@ pub mod run {}
 /// neither does the log at its usual level.
 ///
 /// The alert rules warn when the server is down, when more than 95 % of a product is used, when
-/// rights expire within 14 days and when refusals rise; the Grafana dashboard draws the same figures.
+/// rights expire within 14 days, when refusals rise and when the store went back in time, as where a
+/// backup was put in its place while servers ran: sessions that the backup does not know lose what
+/// they hold when they renew next. The Grafana dashboard draws the same figures.
 /// Both lie in `crates/license-cli/packaging`.
 ///
 /// What happened and what it came to, for the record and for planning; the events are the history

@@ -64,5 +64,5 @@ pub use app::app;
 pub use limits::Limits;
 pub use options::Options;
 pub use screen::Ends;
-pub use serve::{Running, serve, start};
+pub use serve::{Ended, Running, serve, start};
 pub use tls::{Certificate, CertificateError};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use license_pool::Commits;
+use license_pool::{Alarms, Commits};
 use license_types::{LicenseInfo, LicensedProduct, ProblemCode, ProductId};
 
 use crate::operation::Operation;
@@ -165,6 +165,12 @@ const COMMIT_SECONDS: Figure = figure(
     "Time until what this server decided was durable in the store",
 );
 
+const WENT_BACK: Figure = figure(
+    "license_store_went_back_total",
+    "counter",
+    "How often this server found that the store of a license went back in time",
+);
+
 /// The text that is shown to Prometheus.
 #[derive(Default)]
 pub(crate) struct Page {
@@ -247,6 +253,11 @@ pub(crate) fn licenses(seen: &[Seen], now: Timestamp, page: &mut Page) {
         let labels = [("license", info.license_number.as_str())];
         page.sample(&RENEWAL_FAILURES, "", &labels, failures as f64);
     }
+}
+
+/// What befell this server.
+pub(crate) fn alarms(alarms: &Alarms, page: &mut Page) {
+    page.sample(&WENT_BACK, "", &[], alarms.went_back as f64);
 }
 
 /// What the commits of this server were like.

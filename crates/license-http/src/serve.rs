@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use license_pool::Pool;
+use license_pool::{Alarms, Pool};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -37,14 +37,25 @@ const HEAD_BYTES_MAX: usize = 32 << 10;
 /// So long the operating system is left alone after it could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Why a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Another process took its name, or what it served was adopted while it stood still: it may
+    /// answer nobody any more. Started again it takes the name back.
+    Replaced,
+}
+
 /// Answers on `listener` until `stop` comes, and then ends in order: nothing new is granted while
-/// clients are still connected, what was asked is answered, and what is held stays held.
+/// clients are still connected, what was asked is answered, and what is held stays held. It ends the
+/// same way once the pool was [replaced](Ended::Replaced).
 pub async fn serve(
     listener: TcpListener,
     pool: Pool,
     mut options: Options,
     stop: impl Future<Output = ()>,
-) {
+) -> Ended {
     options.listen = listener.local_addr().ok();
     let (drain, limits) = (options.drain, options.limits.clone());
     let mut aside = JoinSet::new();
@@ -62,15 +73,17 @@ pub async fn serve(
     let router = router(server.state.clone());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
-    loop {
+    let mut replaced = pin!(replaced(server.state.pool.clone()));
+    let ended = loop {
         tokio::select! {
-            () = &mut stop => break,
+            () = &mut stop => break Ended::Stopped,
+            () = &mut replaced => break Ended::Replaced,
             stream = server.accept(&listener) => {
                 connections.spawn(server.connection(stream, router.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
-    }
+    };
     tracing::info!("stopping: nothing new is granted, what is held stays held");
     server.state.drain();
     let draining = async {
@@ -88,6 +101,30 @@ pub async fn serve(
     server.ending.send_replace(true);
     aside.shutdown().await;
     let _ = timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
+    ended
+}
+
+/// Tells what befalls the pool, until another replaces it.
+async fn replaced(pool: Pool) {
+    let mut seen = Alarms::default();
+    while let Ok(alarms) = pool.watch_alarms(&seen).await {
+        if alarms.went_back > seen.went_back {
+            let license = alarms.license.as_deref().unwrap_or_default();
+            tracing::error!(
+                license,
+                "the store went back in time, as where a backup is put in its place: what was \
+                 acknowledged after that is lost, and what is held is what the store says now"
+            );
+        }
+        if alarms.fenced {
+            let server = pool.server().as_str();
+            tracing::error!(server, "another process took the name of this server: it ends");
+            return;
+        }
+        seen = alarms;
+    }
+    // Whoever closed the pool ends the server, too.
+    std::future::pending().await
 }
 
 /// What all connections share.
@@ -175,7 +212,7 @@ pub struct Running {
     address: SocketAddr,
     scheme: &'static str,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Ended>>,
 }
 
 /// Answers on `listener` on a runtime of its own, for whoever has none.
@@ -194,11 +231,13 @@ pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("license-http".to_owned()).spawn(move || {
         let stopped = async { drop(stopped.await) };
-        runtime.block_on(async {
-            serve(listener, pool.clone(), options, stopped).await;
+        let ended = runtime.block_on(async {
+            let ended = serve(listener, pool.clone(), options, stopped).await;
             let _ = pool.close().await;
+            ended
         });
         runtime.shutdown_background();
+        ended
     })?;
     Ok(Running { address, scheme, stop: Some(stop), thread: Some(thread) })
 }
@@ -219,18 +258,26 @@ impl Running {
         drop(self.stop.take());
     }
 
-    /// Stops it and waits until it did.
-    pub fn stop(self) {
-        drop(self);
+    /// Whether it has ended, though nobody told it to.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Stops it and waits until it did; says why it ended.
+    pub fn stop(mut self) -> Ended {
+        self.end()
+    }
+
+    fn end(&mut self) -> Ended {
+        self.begin_stop();
+        // A panic in there was told by its own thread.
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        ended.unwrap_or(Ended::Stopped)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.begin_stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic in there was told by its own thread.
-            let _ = thread.join();
-        }
+        self.end();
     }
 }

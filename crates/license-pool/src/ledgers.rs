@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_core::{Ledger, Refusal};
+use license_core::{Head, Ledger, Refusal};
 use license_types::ServerName;
 
 use crate::Error;
+use crate::alarms::Bell;
 use crate::archivist::Keep;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
 use crate::recover::{Fault, Recovered, recover};
@@ -23,6 +24,7 @@ pub(crate) struct Ledgers {
     leads: BTreeMap<Which, LedgerId>,
     /// What this server serves stays.
     server: Arc<ServerName>,
+    bell: Arc<Bell>,
     /// No more stay than these, and those that must.
     loaded_max: usize,
     /// No ledger is let go before there are more than these.
@@ -44,6 +46,8 @@ enum Memory {
         ledger: Box<Ledger>,
         /// The last entry that its last snapshot knew, as far as that is known here.
         snapshot: u64,
+        /// Up to where the log is known to have said so: what a turn applied that failed is not there.
+        told: Head,
     },
     Faulted {
         fault: Fault,
@@ -53,11 +57,12 @@ enum Memory {
 }
 
 impl Ledgers {
-    pub(crate) fn new(server: Arc<ServerName>, loaded_max: usize) -> Ledgers {
+    pub(crate) fn new(server: Arc<ServerName>, loaded_max: usize, bell: Arc<Bell>) -> Ledgers {
         Ledgers {
             memory: BTreeMap::new(),
             leads: BTreeMap::new(),
             server,
+            bell,
             loaded_max,
             crowd: loaded_max,
             asks: 0,
@@ -145,11 +150,22 @@ impl Ledgers {
         for (id, since) in &news.ledgers {
             match (self.memory.get_mut(id).map(|loaded| &mut loaded.memory), since) {
                 (Some(Memory::Faulted { until, .. }), _) if *until > self.now => {}
-                (Some(Memory::Sound { ledger, .. }), Since::Entries(entries)) => {
+                (Some(Memory::Sound { ledger, told, .. }), Since::Entries(entries)) => {
                     let faulted = entries.iter().find_map(|entry| ledger.replay(entry).err());
+                    *told = ledger.head();
                     if let Some(fault) = faulted {
                         self.faulted(*id, fault.into());
                     }
+                }
+                (Some(Memory::Sound { ledger, told, .. }), Since::WentBack) => {
+                    if *told == ledger.head() {
+                        let license = ledger.license_numbers().last().map(str::to_owned);
+                        self.bell.ring(|alarms| {
+                            alarms.went_back += 1;
+                            alarms.license = license;
+                        });
+                    }
+                    stale.push(*id);
                 }
                 (Some(Memory::Sound { .. }), Since::Reload)
                 | (Some(Memory::Faulted { .. }) | None, _) => stale.push(*id),
@@ -163,17 +179,27 @@ impl Ledgers {
         self.memory.remove(&id);
         match recover(log, id)? {
             Ok(Recovered { ledger, snapshot }) => {
-                self.loaded(id, Memory::Sound { ledger: Box::new(ledger), snapshot });
+                let (told, ledger) = (ledger.head(), Box::new(ledger));
+                self.loaded(id, Memory::Sound { ledger, snapshot, told });
             }
             Err(fault) => self.faulted(id, fault),
         }
         Ok(())
     }
 
+    /// Notes that all that is known of a ledger is in its log.
+    pub(crate) fn believe(&mut self, id: LedgerId) {
+        if let Some(Memory::Sound { ledger, told, .. }) =
+            self.memory.get_mut(&id).map(|loaded| &mut loaded.memory)
+        {
+            *told = ledger.head();
+        }
+    }
+
     /// A ledger that has grown so much that a snapshot of it is due. It is said once.
     pub(crate) fn due(&mut self, id: LedgerId, keep: &Keep) -> Option<&Ledger> {
         match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
-            Some(Memory::Sound { ledger, snapshot })
+            Some(Memory::Sound { ledger, snapshot, .. })
                 if keep.is_due(ledger.head(), ledger.held_count(), *snapshot) =>
             {
                 *snapshot = ledger.head().sequence;

@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alarms;
 mod archivist;
 mod chain;
 mod check;
@@ -72,6 +73,7 @@ mod vouched;
 mod watcher;
 mod writer;
 
+pub use alarms::Alarms;
 pub use chain::ChainCheck;
 pub use clients::Granted;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
+use crate::alarms::Bell;
 use crate::archivist::{Archives, Keep};
 use crate::commits::Commits;
 use crate::lanes::{Lanes, Share};
@@ -226,14 +227,15 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let Started { first, lanes, server, .. } = self.drivers("log:", Box::new(log), 1, false)?;
-        let shared = Arc::new(Shared::new(lanes, None));
+        let Started { first, lanes, bell, server, .. } =
+            self.drivers("log:", Box::new(log), 1, false)?;
+        let shared = Arc::new(Shared::new(lanes, bell, None));
         Ok((Pool::new(shared, "log:".to_owned(), verifier, server), first))
     }
 
     fn start(self, store: String, log: Box<dyn Log>, connections: u8) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let Started { first, others, lanes, server } =
+        let Started { first, others, lanes, bell, server } =
             self.drivers(&store, log, connections, true)?;
         let spawn = |driver: Driver| {
             let thread = thread::Builder::new().name("license-pool".to_owned());
@@ -241,7 +243,7 @@ impl Options {
         };
         // The first one ends the others, and is there to do it.
         let first = spawn(first)?;
-        let shared = Arc::new(Shared::new(lanes, Some(first)));
+        let shared = Arc::new(Shared::new(lanes, bell, Some(first)));
         others.into_iter().try_for_each(|driver| spawn(driver).map(drop))?;
         Ok(Pool::new(shared, store, verifier, server))
     }
@@ -296,13 +298,14 @@ impl Options {
         let (senders, requests): (Vec<_>, Vec<_>) = logs.iter().map(|_| mpsc::channel()).unzip();
         let lanes = Arc::new(Lanes::new(senders));
         let commits = Arc::new(Mutex::new(Commits::new()));
+        let bell = Arc::new(Bell::default());
         let driver = |(place, (log, requests))| {
             let share = Share { place, of };
             let (server, instance) = (server.clone(), instance.clone());
             let actor = Actor { server, epoch, instance, role, share, lease };
             let archives = Archives::new(self.clock.clone(), self.keep.clone(), threaded);
-            let (clock, commits) = (self.clock.clone(), commits.clone());
-            let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits)
+            let (clock, commits, bell) = (self.clock.clone(), commits.clone(), bell.clone());
+            let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits, bell)
                 .map_err(OpenError::Register)?;
             let lanes = (of > 1).then(|| lanes.clone());
             let writer = Writer::new(turns, lanes, self.sleep, self.patience);
@@ -312,7 +315,7 @@ impl Options {
             (0..of).zip(logs.into_iter().zip(requests)).map(driver).collect();
         let mut drivers = drivers?.into_iter();
         let first = drivers.next().expect("there is one at least");
-        Ok(Started { first, others: drivers.collect(), lanes, server })
+        Ok(Started { first, others: drivers.collect(), lanes, bell, server })
     }
 }
 
@@ -322,6 +325,7 @@ struct Started {
     /// Those that serve a share of the ledgers each, where one alone does not serve all.
     others: Vec<Driver>,
     lanes: Arc<Lanes>,
+    bell: Arc<Bell>,
     /// The name that it acts under.
     server: Arc<ServerName>,
 }

@@ -34,11 +34,15 @@ impl Writer {
             }
         }
         let elapsed = self.turns.elapsed();
-        let stirred = std::mem::take(&mut self.turns.stirred);
-        if !stirred && elapsed < self.poll_at {
+        if !self.turns.stirred && elapsed < self.poll_at {
             return;
         }
         self.poll_at = elapsed + POLL;
+        if !self.queue.is_empty() || self.turns.actor.role == Role::Serving {
+            // Who died tells nobody that its seats are free.
+            self.look();
+        }
+        let stirred = std::mem::take(&mut self.turns.stirred);
         let changed = self.turns.log.changed().unwrap_or_else(|_| {
             // It may have taken long to find out that the store is away; others wait meanwhile.
             self.poll_at = self.turns.elapsed() + RETRY;

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::alarms::Bell;
 use crate::lanes::Lanes;
 use crate::request::Request;
 
 pub(crate) struct Shared {
     lanes: Arc<Lanes>,
+    pub(crate) bell: Arc<Bell>,
     /// Whether a caller is async: then nothing may block its runtime.
     awaited: AtomicBool,
     /// The first of its writers, which ends the others; none where somebody else drives the pool.
@@ -17,8 +19,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(lanes: Arc<Lanes>, writer: Option<JoinHandle<()>>) -> Shared {
-        Shared { lanes, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
+    pub(crate) fn new(
+        lanes: Arc<Lanes>,
+        bell: Arc<Bell>,
+        writer: Option<JoinHandle<()>>,
+    ) -> Shared {
+        Shared { lanes, bell, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
     }
 
     /// Hands a request to its writer. Never blocks; after the pool was closed the request is

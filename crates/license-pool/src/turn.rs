@@ -8,6 +8,7 @@ use std::time::Duration;
 use license_core::{Event, Fault, Stamp};
 use license_types::{Batch, ServerName, Token};
 
+use crate::alarms::Bell;
 use crate::archivist::{Archives, Archivist};
 use crate::commits::Commits;
 use crate::lanes::Share;
@@ -65,6 +66,9 @@ pub(crate) struct Turns {
     sealed_to: Option<String>,
     /// Whether the store was away and is back.
     back: bool,
+    /// Whether another took this server's name: nothing is left to be done.
+    fenced: bool,
+    pub(crate) bell: Arc<Bell>,
     /// Ledgers that were read from their start again, or in which a turn may have been made of which
     /// nobody was told, since this was last asked.
     reread: Vec<LedgerId>,
@@ -104,6 +108,7 @@ impl Turns {
         loaded_max: usize,
         mut archives: Archives,
         commits: Arc<Mutex<Commits>>,
+        bell: Arc<Bell>,
     ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
@@ -117,11 +122,13 @@ impl Turns {
             log,
             clock,
             store_clock,
-            ledgers: Ledgers::new(actor.server.clone(), loaded_max),
+            ledgers: Ledgers::new(actor.server.clone(), loaded_max, bell.clone()),
             actor,
             vouched,
             sealed_to: None,
             back: false,
+            fenced: false,
+            bell,
             reread: Vec::new(),
             archives,
             refusals: Refusals::default(),
@@ -274,7 +281,7 @@ impl Turns {
             Ok(Turned::NotMade(..) | Turned::Unknown(_)) => true,
             Err(error) => is_away(error),
         });
-        turned
+        self.note_fenced(turned)
     }
 
     /// Looks again whether a turn was made.
@@ -283,7 +290,9 @@ impl Turns {
         Ok(match self.log.landed(&mark) {
             Ok(true) => Turned::Made(value),
             Ok(false) => Turned::NotMade(value, error),
-            Err(fenced @ LogError::Fenced { .. }) => return Err(Error::store(fenced)),
+            Err(fenced @ LogError::Fenced { .. }) => {
+                return self.note_fenced(Err(Error::store(fenced)));
+            }
             Err(_) => Turned::Unknown(Unknown { value, mark, error }),
         })
     }
@@ -341,6 +350,7 @@ impl Turns {
                         commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
                     }
                     for id in changed {
+                        self.ledgers.believe(id);
                         if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {
                             let believed = self.store_clock.believed();
                             self.archives.tell(&*self.log, id, ledger, believed);
@@ -406,7 +416,21 @@ impl Turns {
     /// Notes whether the store could be used.
     fn note<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         self.note_away(outcome.as_ref().is_err_and(is_away));
+        self.note_fenced(outcome)
+    }
+
+    /// Notes whether another took this server's name.
+    fn note_fenced<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if !self.fenced && matches!(outcome, Err(Error::Fenced(_))) {
+            self.fenced = true;
+            self.bell.ring(|alarms| alarms.fenced = true);
+        }
         outcome
+    }
+
+    /// Whether another took this server's name.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fenced
     }
 
     fn note_away(&mut self, away: bool) {
@@ -491,7 +515,7 @@ fn tell(store_clock: &mut StoreClock, clock: &dyn Clock, news: &News) -> ClockSt
     let (shown, elapsed) = (stores.unwrap_or_else(|| clock.now()), clock.elapsed());
     let corrected = |since: &Since| match since {
         Since::Entries(entries) => entries.iter().any(|entry| entry.event == Event::ClockCorrected),
-        Since::Reload => false,
+        Since::Reload | Since::WentBack => false,
     };
     if news.ledgers.iter().any(|(_, since)| corrected(since)) {
         return store_clock.believe(shown, elapsed);

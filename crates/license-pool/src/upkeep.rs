@@ -17,7 +17,7 @@ use crate::{Error, LOCAL};
 /// How long to wait before something that the store did not take is tried again.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
-/// So often the register is looked at for the dead before licenses are handed out.
+/// So often the register is looked at for the dead, where it shows at once who died.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// So many ledgers are loaded or change hands in one step: others wait meanwhile.
@@ -43,8 +43,6 @@ pub(crate) struct Upkeep {
     dead: VecDeque<Dead>,
     /// When to go on with what the store did not take.
     again: Duration,
-    /// Whether another took this server's name: nothing is left to be done.
-    fenced: bool,
 }
 
 impl Upkeep {
@@ -59,7 +57,6 @@ impl Upkeep {
             loading: VecDeque::new(),
             dead: VecDeque::new(),
             again: Duration::ZERO,
-            fenced: false,
         }
     }
 }
@@ -71,7 +68,8 @@ impl Writer {
         if self.turns.is_back() {
             self.leases.begin_afresh(now);
         }
-        if self.upkeep.fenced {
+        if self.turns.is_fenced() {
+            self.leases.clear();
             return;
         }
         let reread = self.turns.reread();
@@ -84,17 +82,16 @@ impl Writer {
         if self.upkeep.again <= elapsed {
             let done =
                 self.load_some().and_then(|()| self.expire_some()).and_then(|()| self.bury());
-            if let Err(error) = done {
+            if done.is_err() {
                 self.upkeep.again = elapsed + RETRY;
-                self.fence_if(&error);
             }
         }
     }
 
     /// When something is due next.
     pub(crate) fn upkeep_due(&self) -> Duration {
-        let Upkeep { beat, again, asked, loading, dead, fenced, .. } = &self.upkeep;
-        if *fenced {
+        let Upkeep { beat, again, asked, loading, dead, .. } = &self.upkeep;
+        if self.turns.is_fenced() {
             return Duration::MAX;
         }
         let works = !dead.is_empty() || !asked || !loading.is_empty();
@@ -103,7 +100,7 @@ impl Writer {
         work.min(*beat)
     }
 
-    /// Looks for the dead before licenses are handed out, unless that was done just now.
+    /// Looks for the dead before licenses are handed out, and while somebody waits for one, unless that was done just now.
     pub(crate) fn look(&mut self) {
         let elapsed = self.turns.elapsed();
         let due = match self.upkeep.looked {
@@ -112,10 +109,22 @@ impl Writer {
                 self.upkeep.watcher.shows_who_lives() && elapsed.saturating_sub(looked) >= LOOK
             }
         };
-        if due && !self.upkeep.fenced {
-            // What cannot be done now is tried again.
-            let _ = self.beat().and_then(|_| self.bury());
+        if !due || self.turns.is_fenced() {
+            return;
         }
+        if self.upkeep.looked.is_some() {
+            // Nothing is written for that where nobody died.
+            let Ok(Some(rows)) = self.turns.log.glance() else { return };
+            self.upkeep.looked = Some(elapsed);
+            let (own, role) = (&self.turns.actor.server, self.turns.actor.role);
+            let died =
+                |row: &ServerRow| row.alive == Some(false) && !row.is_ended() && row.name != **own;
+            if !rows.iter().any(|row| died(row) && settles(role, row)) {
+                return;
+            }
+        }
+        // What cannot be done now is tried again.
+        let _ = self.beat().and_then(|_| self.bury());
     }
 
     /// The register, as it is now.
@@ -133,10 +142,8 @@ impl Writer {
         let ledgers = self.leases.silent(now);
         let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
         if !licenses.is_empty() {
-            let caught_up = self.turns.catch_up(&distinct(licenses.iter()));
-            if let Err(error) = caught_up {
-                self.fence_if(&error);
-            }
+            // What the store does not tell now, the beat finds out too.
+            let _ = self.turns.catch_up(&distinct(licenses.iter()));
         }
         let turns = &self.turns;
         let silences = self.leases.silences(now, |session| turns.last_token(session));
@@ -150,8 +157,8 @@ impl Writer {
                 let own = self.turns.actor.server.clone();
                 let every = self.upkeep.watcher.every(third);
                 let dead = self.upkeep.watcher.see(rows, &own, elapsed, every);
-                let settles = |dead: &Dead| role == Role::Serving || dead.row.transient;
-                self.upkeep.dead = dead.into_iter().filter(settles).collect();
+                let settled = dead.into_iter().filter(|dead| settles(role, &dead.row));
+                self.upkeep.dead = settled.collect();
                 if role != Role::Local {
                     // The silences of an epoch are told before it is long enough to count.
                     let first = if self.upkeep.begun { every } else { third / 2 };
@@ -159,12 +166,11 @@ impl Writer {
                 }
                 self.upkeep.begun = true;
             }
-            Err(error) => {
+            Err(_) => {
                 self.upkeep.watcher.missed();
                 if role != Role::Local {
                     self.upkeep.beat = elapsed + RETRY;
                 }
-                self.fence_if(error);
             }
         }
         self.upkeep.looked = Some(elapsed);
@@ -199,9 +205,8 @@ impl Writer {
     /// judges those leases any more.
     pub(crate) fn take_over(&mut self, ledgers: Vec<LedgerId>, before: Duration) {
         self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, before)));
-        if let Err(error) = self.load_some() {
-            self.fence_if(&error);
-        }
+        // What cannot be done now is tried again.
+        let _ = self.load_some();
     }
 
     /// Vouches for all that this server serves in a ledger; `before` has passed already.
@@ -253,7 +258,7 @@ impl Writer {
     /// Ends what is held by leases under a name that will never be taken again: nobody will hear
     /// those who hold it.
     pub(crate) fn end_leases(&mut self) -> Result<(), Error> {
-        if self.turns.actor.role != Role::Transient || self.upkeep.fenced {
+        if self.turns.actor.role != Role::Transient || self.turns.is_fenced() {
             return Ok(());
         }
         for sessions in self.leases.sessions().chunks(SESSIONS_MAX) {
@@ -309,11 +314,9 @@ impl Writer {
         self.take_over(adopted, Duration::ZERO);
         Ok(())
     }
+}
 
-    fn fence_if(&mut self, error: &Error) {
-        if matches!(error, Error::Fenced(_)) {
-            self.upkeep.fenced = true;
-            self.leases.clear();
-        }
-    }
+/// Whether a pool settles the affairs of a server that died.
+fn settles(role: Role, row: &ServerRow) -> bool {
+    role == Role::Serving || row.transient
 }

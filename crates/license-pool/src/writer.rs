@@ -96,6 +96,9 @@ impl Writer {
         if self.end_leases().is_ok() && others_ended {
             self.turns.leave();
         }
+        if self.turns.actor.share.is_first() {
+            self.turns.bell.end();
+        }
         for closed in self.closing.drain(..) {
             closed();
         }

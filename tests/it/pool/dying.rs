@@ -30,7 +30,8 @@ fn a_dead_servers_seat_is_free_in_time_whatever_its_lease_and_grace() {
             options.serving().lease(seconds(lease)).grace(seconds(grace))
         };
         // West looks at any time between two beats of east, which dies at any time between two.
-        for (later, died_after) in (0..lease / 3).flat_map(|later| [0, 3, 5].map(|at| (later, at))) {
+        for (later, died_after) in (0..lease / 3).flat_map(|later| [0, 3, 5].map(|at| (later, at)))
+        {
             let cluster = Cluster::new(9, &["east"]);
             cluster.start_with("east", of);
             cluster.pass(later);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use license_pool::log::{Asked, Log, LogError, Mark, MemoryLog, News, Turn, TurnError};
-use license_pool::{Error, Pool, Seat};
+use license_pool::{Alarms, Error, Pool, Seat};
 use license_tests::around::{Around, Outside};
 
 use super::world::{holders, license, options, retain};
@@ -89,6 +89,8 @@ fn one_failure(
     }
     let check = before.check().unwrap();
     assert!(check.ledgers[0].sound, "{what}: {check:?}");
+    // A turn that failed is no store that went back in time.
+    assert_eq!(pool.alarms(), Alarms::default(), "{what}");
     countdown.load(Ordering::SeqCst) == 0
 }
 

@@ -118,9 +118,9 @@ fn a_log_tells_what_is_new_since_a_known_head() {
         assert_eq!(since(other, Some(five)), Since::Entries(entries[5..].to_vec()));
         // Another history of the same length, and a longer one.
         let (elsewhere, beyond) = (Digest::of(b"elsewhere"), head(entries.last().unwrap()));
-        assert_eq!(since(other, Some(Head { chain: elsewhere, ..three })), Since::Reload);
+        assert_eq!(since(other, Some(Head { chain: elsewhere, ..three })), Since::WentBack);
         let beyond = Head { sequence: beyond.sequence + 1, chain: elsewhere };
-        assert_eq!(since(other, Some(beyond)), Since::Reload);
+        assert_eq!(since(other, Some(beyond)), Since::WentBack);
     });
 }
 

@@ -1,5 +1,6 @@
 //! The pool as an embedder sees it: promises of the runtime and of both its logs.
 
+mod alarms;
 mod archive;
 mod away;
 mod batches;

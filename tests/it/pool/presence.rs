@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_pool::log::SqliteLog;
+use license_pool::log::{Log, SqliteLog};
 use license_pool::{
     Driver, Error, Event, ManualClock, Options, Pending, Pool, ReleaseCause, Session,
 };
@@ -90,6 +90,46 @@ fn who_died_while_another_ran_is_noticed_when_a_license_is_asked_for() {
     drop((seat, run));
     clock.advance(jiff::SignedDuration::from_secs(1));
     grant(&mut east).unwrap();
+}
+
+#[test]
+fn the_seat_of_a_process_that_died_goes_to_who_waits_and_is_free_though_nobody_asks() {
+    let plain = Pool::options().server("east".parse().unwrap());
+    for (options, wait) in [(plain, 30), (named("east"), 30), (named("east"), 0)] {
+        let (store, clock) = (Store::new(), clock());
+        let mut east = open_by(&clock, &store, options);
+        ask(&mut east, |pool| pool.install_with(license("A", 1).as_bytes(), Default::default()))
+            .unwrap();
+        let mut run = open(&store, Pool::options());
+        let describe = Session::rest("ann", "one", "127.0.0.1");
+        let seat = ask(&mut run, |pool| pool.retain_async("0009", "one", describe)).unwrap();
+        let wait = (wait > 0).then_some(Duration::from_secs(wait));
+        let waits = wait.map(|_| east.0.grant(leased("two", 90), wait));
+        let mut pass = |seconds| {
+            for _ in 0..seconds * 10 {
+                clock.advance(jiff::SignedDuration::from_millis(100));
+                east.1.step();
+            }
+        };
+        pass(2);
+        let before = beat_of_east(&store);
+        pass(5);
+        assert_eq!(beat_of_east(&store), before, "nothing is written to look who lives");
+        let (run, driver) = run;
+        drop(driver);
+        drop((seat, run));
+        pass(1);
+        let expected: &[&str] = if waits.is_some() { &["two"] } else { &[] };
+        let mut command = open(&store, Pool::options().local());
+        assert_eq!(holders(&mut command), expected);
+        assert!(waits.is_none_or(|waits| waits.try_take().unwrap().unwrap().new));
+    }
+}
+
+fn beat_of_east(store: &Store) -> u64 {
+    let mut log = SqliteLog::open(&store.path(), false, Duration::from_secs(10)).unwrap();
+    let rows = log.beat(&[]).unwrap();
+    rows.iter().find(|row| row.name.as_str() == "east").unwrap().beat
 }
 
 #[test]

@@ -118,6 +118,17 @@ impl World {
                 return Err(format!("token {token} is still held, and nobody is there"));
             }
         }
-        self.judge_what_is_left()
+        self.judge_what_is_left()?;
+        self.judge_alarms()
+    }
+
+    /// Nobody says that the store went back in time where it did not.
+    fn judge_alarms(&self) -> Result<(), String> {
+        let running = self.servers.iter().filter_map(|server| server.running.as_ref());
+        match running.map(|(pool, _)| pool.alarms().went_back).sum() {
+            0 => Ok(()),
+            _ if self.tally.restored > 0 => Ok(()),
+            alarms => Err(format!("the store went back in time, it is said: {alarms}")),
+        }
     }
 }

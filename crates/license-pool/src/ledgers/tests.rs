@@ -82,7 +82,7 @@ struct World {
 
 impl World {
     fn new(log: MemoryLog) -> World {
-        let ledgers = Ledgers::new(Arc::new(name("own")), MAX);
+        let ledgers = Ledgers::new(Arc::new(name("own")), MAX, Arc::default());
         World { ledgers, log, now: Duration::ZERO, reloads: 0 }
     }
 

@@ -230,6 +230,7 @@ impl Store {
             Some(known) if self.ledger(id).bears(known) => {
                 Since::Entries(self.ledger(id).after(known.sequence).to_vec())
             }
+            Some(known) if self.ledger(id).lacks(known) => Since::WentBack,
             _ => Since::Reload,
         };
         let ledgers = ids.into_iter().map(|id| (id, since(id))).collect();
@@ -331,6 +332,13 @@ impl Ledger {
     fn after(&self, sequence: u64) -> &[Entry] {
         let known = usize::try_from(sequence).unwrap_or(usize::MAX);
         self.entries.get(known.saturating_sub(self.gone)..).unwrap_or_default()
+    }
+
+    /// Whether this history has another entry in the place of `head`, or ends before it.
+    fn lacks(&self, head: Head) -> bool {
+        let Some(before) = head.sequence.checked_sub(1) else { return false };
+        let found = self.after(before).first();
+        found.is_none_or(|entry| entry.sequence == head.sequence && entry.chain != head.chain)
     }
 
     /// Whether this history has `head` in it.

@@ -93,8 +93,11 @@ pub struct News {
 pub enum Since {
     /// These entries; mostly none.
     Entries(Vec<Entry>),
-    /// More than fits in a turn, or another history than the known one: read it from its start.
+    /// More than fits in a turn, or nothing was known: read it from its start.
     Reload,
+    /// Another history than the known one, or less of it: the store went back in time. Read it from
+    /// its start, too.
+    WentBack,
 }
 
 /// What a turn decided to change: all of it, or nothing.
@@ -250,6 +253,15 @@ pub trait Log: Send {
     /// # Errors
     /// When the log cannot be read.
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
+
+    /// The whole register, where it shows at once who died; nothing is written for that, and nobody is
+    /// waited for. None where only beats tell who lives, or where it cannot be looked at just now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn glance(&mut self) -> Result<Option<Vec<ServerRow>>, LogError> {
+        Ok(None)
+    }
 
     /// Whether anybody else wrote to the store since this was last asked, where that can be told
     /// cheaply.

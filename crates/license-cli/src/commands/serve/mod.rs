@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use license_http::Options;
+use license_http::{Ended, Options};
 use license_pool::{Pool, StoreUrl};
-use license_types::{LeaseSeconds, ServerName};
+use license_types::{LeaseSeconds, ProblemCode, ServerName};
 
 use crate::arguments::{LogFormat, Serve};
 use crate::context::Context;
@@ -77,14 +77,22 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     let running = license_http::start(listener, pool, options)
         .map_err(|error| Failure::internal(format!("the server cannot be started: {error}")))?;
     context.data(&format!("{}\n", running.url()))?;
-    while !stop.load(Ordering::Relaxed) && context.wait(LOOK)?.is_continue() {
+    let ends = || stop.load(Ordering::Relaxed) || running.has_ended();
+    while !ends() && context.wait(LOOK)?.is_continue() {
         if let Some(clients) = &mut clients {
             clients.come_and_go(LOOK);
         }
     }
     drop(clients);
-    running.stop();
-    Ok(Exit::Done)
+    match running.stop() {
+        Ended::Stopped => Ok(Exit::Done),
+        Ended::Replaced => {
+            let detail = "another process took the name of this server, or took it for dead and \
+                          adopted what it served";
+            let cure = "start it again; two servers that run at once need two names";
+            Err(Failure::new(ProblemCode::StoreUnavailable, detail).hint(cure).in_one_line())
+        }
+    }
 }
 
 fn appended(path: &Path, context: &Context<'_, '_>) -> Result<File, Failure> {

@@ -89,7 +89,7 @@ impl PostgresLog {
     pub(super) fn note(&mut self, news: &News) {
         let is_nothing = |since: &Since| match since {
             Since::Entries(entries) => entries.is_empty(),
-            Since::Reload => false,
+            Since::Reload | Since::WentBack => false,
         };
         self.unsettled |= !news.ledgers.iter().all(|(_, since)| is_nothing(since));
     }

@@ -221,6 +221,9 @@ impl<'a> Question<'a> {
 /// the ledger from its start: it must not keep the other ledgers of a turn waiting.
 fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
     let news = match rows {
+        // The log ends before what is known, or has another entry in its place.
+        [] if known.sequence > 0 => return Since::WentBack,
+        [first, ..] if is_at(first, known) && !bears(first, known) => return Since::WentBack,
         _ if rows.len() >= NEWS_MAX => return Since::Reload,
         // An end that was lost is told to the one who reads the ledger from its start.
         [.., last] if last.try_get("ends_at").ok() != last.try_get::<_, i64>("sequence").ok() => {
@@ -234,9 +237,14 @@ fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
     entries.map_or(Since::Reload, Since::Entries)
 }
 
+/// Whether the row is an entry in the place of the one that `head` tells of.
+fn is_at(row: &Row, head: Head) -> bool {
+    row.try_get("sequence").is_ok_and(|found: i64| found == sequence(head.sequence))
+}
+
 /// Whether the row is the entry that `head` tells of.
 fn bears(row: &Row, head: Head) -> bool {
-    row.try_get("sequence").is_ok_and(|found: i64| found == sequence(head.sequence))
+    is_at(row, head)
         && row.try_get("chain").is_ok_and(|chain: &str| chain == head.chain.to_string())
 }
 

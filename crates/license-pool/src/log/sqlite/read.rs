@@ -73,7 +73,8 @@ fn since(
         return Ok(Since::Entries(Vec::new()));
     }
     if !bears(connection, ledger, known).map_err(failed_to("read"))? {
-        return Ok(Since::Reload);
+        let gone = was_deleted(connection, ledger, known).map_err(failed_to("read"))?;
+        return Ok(if gone { Since::Reload } else { Since::WentBack });
     }
     match page(connection, ledger, known.sequence, NEWS_MAX) {
         Ok(entries) if entries.len() < NEWS_MAX => Ok(Since::Entries(entries)),
@@ -87,6 +88,16 @@ fn ends_with(connection: &Connection, ledger: LedgerId, head: Head) -> Result<bo
     connection
         .prepare_cached("SELECT 1 FROM ledger WHERE id = ?1 AND sequence = ?2 AND chain = ?3")?
         .exists(params![ledger.0, head.sequence, head.chain.to_string()])
+}
+
+/// Whether this ledger's history went on after `head`, the entry of which is no longer kept.
+fn was_deleted(connection: &Connection, ledger: LedgerId, head: Head) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM ledger WHERE id = ?1 AND sequence > ?2
+             AND NOT EXISTS (SELECT 1 FROM entry WHERE ledger = ?1 AND sequence = ?2)",
+        )?
+        .exists(params![ledger.0, head.sequence])
 }
 
 /// Whether this ledger's history has `head` in it.

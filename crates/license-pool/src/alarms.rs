@@ -1,0 +1,97 @@
+//! What whoever runs a server must hear of though nobody asks: another took its place, or its store
+//! went back in time.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Error, Pending, Pool};
+
+/// What befell a pool since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alarms {
+    /// How often a license was found to have another history than this pool knew, or less of it: its
+    /// store went back in time, as where a backup is put in its place. What was acknowledged after
+    /// that backup is lost, and what is held is what it says.
+    pub went_back: u64,
+    /// A number of the license of which that was found last.
+    pub license: Option<String>,
+    /// Whether another process took the name of this pool's server, or adopted what it served: this
+    /// pool answers nobody any more.
+    pub fenced: bool,
+}
+
+impl Pool {
+    /// What befell the pool until now.
+    pub fn alarms(&self) -> Alarms {
+        self.shared.bell.state().alarms.clone()
+    }
+
+    /// Waits until anything befalls the pool beyond what was `seen` of it. Another took its name: that
+    /// is noticed by the next request, and though nobody asks after a third of its lease.
+    ///
+    /// ```
+    /// use license_pool::{Alarms, Pool};
+    ///
+    /// let east = || Pool::options().server("east".parse().expect("a name"));
+    /// let log = license_pool::log::MemoryLog::default();
+    /// let pool = east().open_log(log.clone())?;
+    /// let alarms = pool.watch_alarms(&Alarms::default());
+    /// let successor = east().open_log(log)?;
+    /// assert!(pool.info().is_err());
+    /// assert!(alarms.wait()?.fenced);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the pool is.
+    pub fn watch_alarms(&self, seen: &Alarms) -> Pending<Alarms> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.bell.listen(seen, sender);
+        pending
+    }
+}
+
+/// Rings for all who listen, from every writer of a pool.
+#[derive(Default)]
+pub(crate) struct Bell(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    alarms: Alarms,
+    listeners: Vec<Listener>,
+    ended: bool,
+}
+
+type Listener = oneshot::Sender<Result<Alarms, Error>>;
+
+impl Bell {
+    /// Tells that something befell the pool.
+    pub(crate) fn ring(&self, befall: impl FnOnce(&mut Alarms)) {
+        let mut state = self.state();
+        befall(&mut state.alarms);
+        for listener in mem::take(&mut state.listeners) {
+            drop(listener.send(Ok(state.alarms.clone())));
+        }
+    }
+
+    /// Nothing befalls the pool any more.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        state.listeners.clear();
+    }
+
+    fn listen(&self, seen: &Alarms, listener: Listener) {
+        let mut state = self.state();
+        if state.alarms != *seen {
+            drop(listener.send(Ok(state.alarms.clone())));
+        } else if !state.ended {
+            state.listeners.retain(|listener| !listener.is_closed());
+            state.listeners.push(listener);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
