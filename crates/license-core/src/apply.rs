@@ -12,7 +12,7 @@ use license_types::{ProductId, ServerName, SessionId, Token};
 
 use crate::{
     Breach, Entry, Event, Fault, Head, Installed, Ledger, Released, Retained, Whom,
-    figure::Running,
+    figure::{Running, midnight},
     ledger::Product,
     rights::Allowance,
     session::{Holder, Left, Live, Session},
@@ -38,7 +38,8 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Fault> {
-        let at = entry.time.as_millisecond().max(self.day.now);
+        let time = entry.time.as_millisecond();
+        let at = time.max(self.day.now);
         let before = self.day.is_over(at).then(|| {
             let before = (self.products.clone(), self.day.clone());
             self.turn_the_day(at);
@@ -51,6 +52,9 @@ impl Ledger {
             return Err(Fault::new(entry.sequence, breach));
         }
         self.day.now = at;
+        if time < midnight(at) {
+            self.set_day_back(time);
+        }
         self.head = Head { sequence: entry.sequence, chain: entry.chain };
         self.time = entry.time;
         Ok(())

@@ -1,5 +1,7 @@
 //! The day that runs in a ledger, by the times of its entries: what was refused in it, and how it
-//! ends. The figures' clock never steps back, also where an entry does, so that no day ends twice.
+//! ends. Within a day the figures' clock never steps back, also where an entry does, so that no time
+//! counts twice. Where an entry steps back to an earlier day, what was told of later ones is void, and
+//! that day goes on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Figure, Ledger, License, Refusals, Whom,
-    figure::{DAY, Running, timestamp},
+    figure::{DAY, Running, midnight, timestamp},
     ledger::Product,
     rights::Allowance,
 };
@@ -27,9 +29,10 @@ type Key = (ProductId, Arc<SessionId>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Day {
-    /// The time of the last entry, in milliseconds of the epoch; it never steps back.
+    /// The time of the last entry, in milliseconds of the epoch, or the latest one of the day.
     pub(crate) now: i64,
-    /// When the day began; none before the first entry.
+    /// When the day began: at midnight, or when the clock was set back to it; none before the first
+    /// entry.
     pub(crate) start: Option<i64>,
     pub(crate) refused: BTreeMap<ProductId, Refused>,
     /// The sessions that were refused in the day.
@@ -70,7 +73,16 @@ impl Day {
     /// Whether the day is over at `at`, or none has begun.
     #[inline]
     pub(crate) fn is_over(&self, at: i64) -> bool {
-        self.start.is_none_or(|start| at - start >= DAY)
+        self.start.is_none_or(|start| at >= midnight(start) + DAY)
+    }
+
+    /// All who may still be granted what they were refused wait for that from `at` on as long as they
+    /// would have from now on.
+    fn set_hopes_back(&mut self, at: i64) {
+        let back = self.now - at;
+        self.hopes.values_mut().for_each(|until| *until -= back);
+        let queue = std::mem::take(&mut self.queue);
+        self.queue = queue.into_iter().map(|(until, key)| (until - back, key)).collect();
     }
 
     /// A session was granted the product: what it was refused was no true refusal.
@@ -152,6 +164,13 @@ impl Ledger {
         Books { products, license: license.as_deref(), day }.turn(at);
     }
 
+    /// The clock was set back to `at`, in an earlier day: what was counted since the one that runs began
+    /// counts for that.
+    pub(crate) fn set_day_back(&mut self, at: i64) {
+        let Ledger { products, license, day, .. } = self;
+        Books { products, license: license.as_deref(), day }.set_back(at);
+    }
+
     /// The figures of the days that the last entry which was applied ended, and that were not taken
     /// before. The turn that appends the entry writes them down; what was replayed is written.
     pub fn take_figures(&mut self) -> Vec<Figure> {
@@ -178,10 +197,10 @@ impl Ledger {
 impl Books<'_> {
     fn turn(&mut self, at: i64) {
         self.day.finished.clear();
-        let today = at - at.rem_euclid(DAY);
+        let today = midnight(at);
         let Some(mut start) = self.day.start else { return self.begin(today) };
         while start < today {
-            let next = start + DAY;
+            let next = midnight(start) + DAY;
             self.finish(next);
             // Where nothing can happen until an expiry or today, all days are alike.
             let alike = if self.day.queue.is_empty() { self.alike(next, today) } else { 0 };
@@ -207,6 +226,28 @@ impl Books<'_> {
         let ends = ends.map(|expiry| expiry.end().saturating_mul(1000)).filter(|end| *end > start);
         let until = ends.fold(today, i64::min);
         u64::try_from((until - start).div_euclid(DAY)).unwrap_or(0)
+    }
+
+    fn set_back(&mut self, at: i64) {
+        let Books { products, license, day } = self;
+        day.lose_hope(day.now);
+        day.set_hopes_back(at);
+        let expires = license.and_then(|license| license.expires);
+        for product in products.values_mut() {
+            let rights = product.rights.as_deref();
+            product.running.allow(rights.map(|it| Allowance::of(it, expires, timestamp(at))));
+        }
+        let gone = day.gone.values_mut().map(|(_, running)| running);
+        for running in products.values_mut().map(|product| &mut product.running).chain(gone) {
+            // Of the time nobody knows how much of it there was.
+            let (held, with_nothing_left) = (0, 0);
+            *running =
+                Running { since: at, peak_at: at, held, with_nothing_left, ..running.clone() };
+        }
+        (day.start, day.now) = (Some(at), at);
+        let void = timestamp(midnight(at) + DAY);
+        let finished = std::mem::take(&mut day.finished).into_iter();
+        day.finished = finished.filter_map(|figure| figure.before(void)).collect();
     }
 
     /// Begins the day of `start`.

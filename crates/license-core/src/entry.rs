@@ -8,7 +8,10 @@ use license_types::{
     SessionState, Token,
 };
 
-use crate::{Digest, Identity, License, Stamp};
+use crate::{
+    Digest, Identity, License, Stamp,
+    figure::{DAY, midnight, timestamp},
+};
 
 /// One line of one ledger's log. Lines are only ever appended.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,14 @@ pub struct Entry {
     pub event: Event,
     /// Hash of the chain before and this entry.
     pub chain: Digest,
+}
+
+impl Entry {
+    /// From when on figures are void: where the clock was corrected, what was told of days beyond.
+    pub fn void_from(&self) -> Option<Timestamp> {
+        let next = midnight(self.time.as_millisecond()).saturating_add(DAY);
+        (self.event == Event::ClockCorrected).then(|| timestamp(next))
+    }
 }
 
 /// What happened.

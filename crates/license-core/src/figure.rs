@@ -2,7 +2,11 @@
 //! day runs. They are folds of the entries, in whole milliseconds, so that every server that reads a
 //! log computes the same ones.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Range,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use license_types::{Date, DateTime, ProductDay, ProductId};
@@ -25,7 +29,8 @@ pub struct Figure {
     pub product: ProductId,
     /// Its name at the end of the day.
     pub product_name: Arc<str>,
-    /// The day's first instant, in UTC; of several days, the first one's.
+    /// The day's first instant, in UTC; of several days, the first one's. A later one where the clock was
+    /// set back to that: then the figures are added to what was told of the day before.
     pub start: Timestamp,
     /// How many days in a row these figures are true of, each.
     pub days: u64,
@@ -60,7 +65,19 @@ impl Figure {
     /// When the last of the days ends.
     pub fn end(&self) -> Timestamp {
         let days = i64::try_from(self.days).unwrap_or(i64::MAX).saturating_mul(DAY);
-        timestamp(self.start.as_millisecond().saturating_add(days))
+        timestamp(self.midnight().saturating_add(days))
+    }
+
+    /// What is left of it once all days from the midnight `void` on are [void](crate::Entry::void_from).
+    pub fn before(mut self, void: Timestamp) -> Option<Figure> {
+        let left = (void.as_millisecond() - self.midnight()).div_euclid(DAY);
+        self.days = self.days.min(u64::try_from(left).unwrap_or(0));
+        (self.days > 0).then_some(self)
+    }
+
+    /// When the first of the days begins.
+    fn midnight(&self) -> i64 {
+        midnight(self.start.as_millisecond())
     }
 
     /// Whether any of the days begins or ends in a stretch of time.
@@ -68,19 +85,64 @@ impl Figure {
         self.start < time.end && time.start < self.end()
     }
 
-    /// The figures as reports show them, one for each day that begins or ends in a stretch of time.
-    pub fn product_days(&self, time: &Range<Timestamp>) -> impl Iterator<Item = ProductDay> {
-        let (from, until) = (time.start.as_millisecond(), time.end.as_millisecond());
-        let start = self.start.as_millisecond();
-        // The first day that ends after `from`.
-        let first = u64::try_from(from.saturating_sub(start).div_euclid(DAY)).unwrap_or(0);
-        let starts = (first..self.days)
-            .map_while(move |day| start.checked_add(DAY.checked_mul(i64::try_from(day).ok()?)?));
-        starts.take_while(move |start| *start < until).map(|start| self.product_day(start))
+    /// The figures as reports show them: one for each product and day that begins or ends in a stretch
+    /// of time, in that order of days. Of figures of the same day and start the last counts.
+    pub fn product_days(
+        figures: impl IntoIterator<Item = Figure>,
+        time: &Range<Timestamp>,
+    ) -> Vec<ProductDay> {
+        let figures = figures.into_iter().map(|figure| ((figure.start, figure.product), figure));
+        let mut days: BTreeMap<(i64, ProductId), Figure> = BTreeMap::new();
+        for ((_, product), figure) in figures.collect::<BTreeMap<_, _>>() {
+            for start in figure.starts(time) {
+                let day = Figure { start: timestamp(start), ..figure.clone() };
+                match days.entry((midnight(start), product)) {
+                    Entry::Occupied(mut told) if start > midnight(start) => told.get_mut().add(day),
+                    Entry::Occupied(mut told) => *told.get_mut() = day,
+                    Entry::Vacant(place) => drop(place.insert(day)),
+                }
+            }
+        }
+        days.into_values().map(Figure::into_product_day).collect()
     }
 
-    fn product_day(&self, start: i64) -> ProductDay {
+    /// When each of its days begins that begins or ends in a stretch of time.
+    fn starts(&self, time: &Range<Timestamp>) -> impl Iterator<Item = i64> + use<> {
+        let (from, until) = (time.start.as_millisecond(), time.end.as_millisecond());
+        let (start, days) = (self.start.as_millisecond(), self.days);
+        // The first day that ends after `from`.
+        let first = from.saturating_sub(self.midnight()).div_euclid(DAY);
+        let starts = (u64::try_from(first).unwrap_or(0)..days)
+            .map_while(move |day| start.checked_add(DAY.checked_mul(i64::try_from(day).ok()?)?));
+        starts.take_while(move |start| *start < until)
+    }
+
+    /// Adds what was counted after the clock was set back into this day.
+    fn add(&mut self, more: Figure) {
+        if more.peak_used_count > self.peak_used_count {
+            let after = more.start.as_millisecond() - self.start.as_millisecond();
+            self.peak_used_count = more.peak_used_count;
+            self.peak_after = more.peak_after.saturating_add_signed(after);
+        }
+        self.allowed_count = more.allowed_count;
+        self.product_name = more.product_name;
+        self.with_nothing_left = self.with_nothing_left.saturating_add(more.with_nothing_left);
+        self.held = self.held.saturating_add(more.held);
+        self.retained = self.retained.saturating_add(more.retained);
+        let (told, more) = (&mut self.refusals, more.refusals);
+        told.times = told.times.saturating_add(more.times);
+        told.sessions = told.sessions.saturating_add(more.sessions);
+        told.lasting = told.lasting.saturating_add(more.lasting);
+    }
+
+    fn into_product_day(self) -> ProductDay {
+        let start = self.start.as_millisecond();
         let peak_at = start.saturating_add_unsigned(self.peak_after);
+        // Where the clock was set back, some of its time was counted twice: nobody knows how much, but
+        // no day is longer than it is.
+        let day = DAY.unsigned_abs();
+        let with_nothing_left = self.with_nothing_left.min(day);
+        let held = self.held.min(self.peak_used_count.saturating_mul(day));
         ProductDay {
             date: date(start),
             product_id: self.product,
@@ -88,14 +150,19 @@ impl Figure {
             allowed_count: count(self.allowed_count),
             peak_used_count: count(self.peak_used_count),
             peak_at: (self.peak_used_count > 0).then(|| DateTime::from(timestamp(peak_at))),
-            seconds_with_nothing_left: seconds(self.with_nothing_left / 1000),
-            held_seconds: seconds(self.held / 1000),
+            seconds_with_nothing_left: seconds(with_nothing_left / 1000),
+            held_seconds: seconds(held / 1000),
             retained: count(self.retained),
             refused: count(self.refusals.times),
             sessions_refused: count(self.refusals.sessions),
             true_refusals: count(self.refusals.lasting),
         }
     }
+}
+
+/// When the day of an instant begins.
+pub(crate) fn midnight(at: i64) -> i64 {
+    at - at.rem_euclid(DAY)
 }
 
 /// The instant of a number of milliseconds that came from an instant.

@@ -1,12 +1,11 @@
 //! What a pool can be asked: reports, each from a ledger that was brought up to date after the
 //! question came in, and the history.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use license_core::{Head, Held};
+use license_core::{Figure, Head, Held};
 use license_types::{
     Availability, Entry, IntoProductId, LicenseInfo, LicenseUsage, ProductDay, ProductId,
     StoreCheck, Token,
@@ -185,13 +184,7 @@ impl Pool {
             let days = time.clone();
             let written = pool.read_log(Vec::new(), move |log, ledger| log.figures(ledger, days));
             written.then(move |written| {
-                let figures = running.into_iter().filter(|figure| figure.is_within(&time));
-                let mut days = BTreeMap::new();
-                for figure in figures.chain(written?) {
-                    let within = figure.product_days(&time);
-                    days.extend(within.map(|day| ((day.date.clone(), day.product_id), day)));
-                }
-                Ok(days.into_values().collect())
+                Ok(Figure::product_days(running.into_iter().chain(written?), &time))
             })
         })
     }

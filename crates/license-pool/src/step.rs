@@ -51,6 +51,7 @@ impl Gathered {
         let ceased = self.served_by.difference(&serve).map(|server| ((**server).clone(), false));
         let serving = begun.chain(ceased).collect();
         let figures = ledger.take_figures();
+        let void_from = self.entries.iter().rev().find_map(Entry::void_from);
         let uninstalls = ledger.license().is_none();
         Some(Append {
             ledger: id,
@@ -59,6 +60,7 @@ impl Gathered {
             entries: self.entries,
             serving,
             figures,
+            void_from,
         })
     }
 }

@@ -29,6 +29,7 @@ fn a_store_tells_what_became_of_each_day() {
         "report --until 2026-01-06
          report --by month
          report --by month --product 0025 --csv
+         report --from 2026-01-06T02:00:00Z --to 2026-01-06 --csv
          report --since 2026-02-02
          report --user ann
          report --time-zone Europe/Berlin",
@@ -51,6 +52,11 @@ fn a_store_tells_what_became_of_each_day() {
         $ license report --by month --product 0025 --csv
         period,productId,productName,allowedCount,peakUsedCount,peakAt,secondsWithNothingLeft,heldSeconds,retained,refused,sessionsRefused,trueRefusals
         2026-01,808464949,4D SQL Server,1,1,2026-01-05T10:00:00.000Z,3600,3600,1,2,1,1
+
+        $ license report --from 2026-01-06T02:00:00Z --to 2026-01-06 --csv
+        period,productId,productName,allowedCount,peakUsedCount,peakAt,secondsWithNothingLeft,heldSeconds,retained,refused,sessionsRefused,trueRefusals
+        2026-01-06,808464439,4D REST Only,32767,1,2026-01-06T02:00:00.000Z,0,79200,1,0,0,0
+        2026-01-06,808464441,4D Client,15,1,2026-01-06T00:00:00.000Z,0,7260,0,0,0,0
 
         $ license report --since 2026-02-02
         nothing was retained or refused

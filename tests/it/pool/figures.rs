@@ -62,3 +62,45 @@ fn what_runs_is_told_as_of_now_and_clipped_to_what_is_asked() {
 fn days(pool: &Pool) -> Vec<ProductDay> {
     pool.days(ALWAYS).wait().unwrap()
 }
+
+#[test]
+fn a_clock_that_is_set_back_leaves_no_days_beyond_and_the_day_goes_on() {
+    let store = Store::new();
+    let clock = Arc::new(ManualClock::new("2026-01-05T08:00:00Z".parse().unwrap()));
+    let open = |time: &str| {
+        clock.set(time.parse().unwrap());
+        Pool::options().local().clock(clock.clone()).open(&store.url()).unwrap()
+    };
+    let described = || Session::rest("ann", "job", "127.0.0.1");
+    let pool = open("2026-01-05T08:00:00Z");
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    pool.retain("0009", "job-1", described()).unwrap().keep();
+    pool.close().wait().unwrap();
+    // Nobody saw it jump: who starts believes its clock.
+    let pool = open("2099-06-01T10:00:00Z");
+    let seat = pool.retain("0009", "job-2", described()).unwrap();
+    pool.retain("0009", "job-3", described()).unwrap_err();
+    seat.release().unwrap();
+    pool.close().wait().unwrap();
+    let pool = open("2026-01-05T12:00:00Z");
+    assert!(days(&pool).len() > 20_000, "all days until 2099");
+    pool.correct_clock().wait().unwrap();
+    let told = |pool: &Pool| -> Vec<String> {
+        let told = |day: ProductDay| {
+            let ProductDay { date, peak_used_count, retained, refused, .. } = day;
+            format!("{date} {peak_used_count} {retained} {refused}")
+        };
+        days(pool).into_iter().map(told).collect()
+    };
+    assert_eq!(told(&pool), ["2026-01-05 2 2 1"]);
+    clock.advance(SignedDuration::from_hours(24));
+    pool.retain("0009", "job-4", described()).unwrap().release().unwrap();
+    clock.advance(SignedDuration::from_hours(24));
+    let expected = ["2026-01-05 2 2 1", "2026-01-06 2 1 0", "2026-01-07 1 0 0"];
+    assert_eq!(told(&pool), expected);
+    assert_eq!(days(&pool)[1].held_seconds.get(), 24 * 3600);
+    // So it is for who reads a snapshot instead.
+    pool.archive().unwrap();
+    pool.close().wait().unwrap();
+    assert_eq!(told(&open("2026-01-07T12:00:00Z")), expected);
+}

@@ -226,19 +226,7 @@ fn afterwards_a_log_knows_what_became_of_a_turn() {
 fn figures_are_kept_with_the_entries_that_ended_their_days() {
     on_every_log(|log, other| {
         let day = |day: &str| format!("2026-01-{day}T00:00:00Z").parse::<Timestamp>().unwrap();
-        let figure = |start: &str, days| Figure {
-            product: "0009".parse().unwrap(),
-            product_name: "4D Client".into(),
-            start: day(start),
-            days,
-            allowed_count: 1,
-            peak_used_count: 2,
-            peak_after: 3,
-            with_nothing_left: 4,
-            held: 5,
-            retained: 6,
-            refusals: Refusals { times: 7, sessions: 8, lasting: 9 },
-        };
+        let figure = |start: &str, days| Figure { start: day(start), days, ..figure(MIDNIGHT) };
         let figures = vec![figure("05", 1), figure("06", 4)];
         let entries = every_kind()[..1].to_vec();
         let append = Append {
@@ -255,6 +243,42 @@ fn figures_are_kept_with_the_entries_that_ended_their_days() {
         assert_eq!(found("09", "10"), figures[1..]);
         assert_eq!(found("10", "31"), []);
         assert_eq!(log.figures(LedgerId(2), day("01")..day("31")).unwrap(), []);
+    });
+}
+
+#[test]
+fn figures_of_days_beyond_a_clock_that_was_set_back_are_void() {
+    on_every_log(|log, other| {
+        let figure = |start: &str, days| Figure { days, ..figure(start) };
+        let before = [
+            figure("2026-01-04T00:00:00Z", 2),
+            figure("2026-01-06T00:00:00Z", 26_654),
+            figure("2026-01-06T12:00:00Z", 1),
+            figure("2099-01-01T00:00:00Z", 1),
+        ];
+        let append = |ledger, number, figures: &[Figure], void_from: Option<&str>| Append {
+            ledger,
+            number,
+            entries: every_kind()[..1].to_vec(),
+            figures: figures.to_vec(),
+            void_from: void_from.map(|instant| instant.parse().unwrap()),
+            ..Append::default()
+        };
+        let [one, other_one] = [
+            append(None, Some("A".into()), &before, None),
+            append(None, Some("B".into()), &before, None),
+        ];
+        turn(log, vec![one], Vec::new()).unwrap();
+        turn(log, vec![other_one], Vec::new()).unwrap();
+        let more = figure("2026-01-07T15:00:00Z", 1);
+        let mut entry = every_kind().remove(1);
+        entry.sequence = 2;
+        let append = append(Some(LedgerId(1)), None, &[more.clone()], Some("2026-01-08T00:00:00Z"));
+        turn(log, vec![Append { entries: vec![entry], ..append }], Vec::new()).unwrap();
+        let always = Timestamp::MIN..Timestamp::MAX;
+        let after = [before[0].clone(), figure("2026-01-06T00:00:00Z", 2), before[2].clone(), more];
+        assert_eq!(other.figures(LedgerId(1), always.clone()).unwrap(), after);
+        assert_eq!(other.figures(LedgerId(2), always).unwrap(), before, "of another ledger");
     });
 }
 
@@ -485,6 +509,24 @@ fn only_a_server_that_is_as_it_was_found_is_ended_and_it_vanishes_once_it_serves
         assert_eq!(names, [two]);
         assert_eq!(log.register(server("db1:7427", "3")).unwrap(), 1);
     });
+}
+
+const MIDNIGHT: &str = "2026-01-05T00:00:00Z";
+
+fn figure(start: &str) -> Figure {
+    Figure {
+        product: "0009".parse().unwrap(),
+        product_name: "4D Client".into(),
+        start: start.parse().unwrap(),
+        days: 1,
+        allowed_count: 1,
+        peak_used_count: 2,
+        peak_after: 3,
+        with_nothing_left: 4,
+        held: 5,
+        retained: 6,
+        refusals: Refusals { times: 7, sessions: 8, lasting: 9 },
+    }
 }
 
 fn server(name: &str, instance: &str) -> Server {

@@ -160,6 +160,10 @@ fn replay(history: &History, snapshots: &[Snapshot]) -> Result<(Ledger, Vec<Figu
     for entry in history.entries() {
         ledger.verify(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
         ledger.apply(entry).map_err(|fault| format!("{fault}: {}", fault.breach))?;
+        if let Some(void) = entry.void_from() {
+            figures =
+                figures.into_iter().filter_map(|figure: Figure| figure.before(void)).collect();
+        }
         figures.extend(ledger.take_figures());
         for snapshot in snapshots.iter().filter(|it| it.sequence == entry.sequence) {
             let [says, should] = [&snapshot.restored, &ledger].map(Ledger::snapshot);

@@ -59,12 +59,15 @@ pub(crate) struct History {
 /// those of today are as of now. Their days are UTC days, and what only one user held they do not
 /// tell.
 ///
-/// With --from the figures are made from reports that were exported. Each file is one License usage,
-/// true at one instant, all of the same license; a License info among them adds what was allowed.
-/// The figures are what these reports prove: a retention is held from its time to the last report
-/// that lists it, and its counters tell how many were used when it was made. What was retained and
-/// released between two reports, and how long a retention lived after the last report that lists it,
-/// no report can tell: so each figure is a lower bound.
+/// With --from FILE the figures are made from reports that were exported. Each file is one License
+/// usage, true at one instant, all of the same license; a License info among them adds what was
+/// allowed. The figures are what these reports prove: a retention is held from its time to the last
+/// report that lists it, and its counters tell how many were used when it was made. What was
+/// retained and released between two reports, and how long a retention lived after the last report
+/// that lists it, no report can tell: so each figure is a lower bound.
+///
+/// A day or an instant alone after --from is no file but where to begin, as with --since; write
+/// ./2026-01-31 for a file of such a name.
 #[derive(Args, Debug)]
 #[command(after_long_help = FIGURES)]
 pub(crate) struct Report {
@@ -86,12 +89,23 @@ pub(crate) struct Report {
     #[arg(long, value_name = "TIME")]
     pub since: Option<Instant>,
     /// Only up to the end of this day, or before this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, visible_alias = "to", value_name = "TIME")]
     pub until: Option<Instant>,
     /// Prints comma-separated values (RFC 4180); text that a spreadsheet would take for a formula
     /// begins with `'`
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+}
+
+impl Report {
+    /// When the figures of a store begin, if that is what was asked for.
+    pub(crate) fn of_store(&self) -> Option<Option<Instant>> {
+        match (&*self.exports.from, self.since) {
+            ([], since) => Some(since),
+            ([one], None) if self.exports.at.is_empty() => one.to_str()?.parse().ok().map(Some),
+            _ => None,
+        }
+    }
 }
 
 const FIGURES: &str = "\

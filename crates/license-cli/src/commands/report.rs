@@ -17,8 +17,8 @@ pub(super) fn run(
     arguments: &arguments::Report,
     context: &mut Context<'_, '_>,
 ) -> Result<Exit, Failure> {
-    if arguments.exports.from.is_empty() {
-        return stored_report::run(arguments, context);
+    if let Some(since) = arguments.of_store() {
+        return stored_report::run(arguments, since, context);
     }
     let zone = arguments.time_zone.0.clone();
     let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));

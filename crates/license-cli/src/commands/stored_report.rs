@@ -11,10 +11,15 @@ use crate::arguments::Report;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::instant::Instant;
 use crate::output::table::Rows;
 use crate::output::{csv, or_unlimited, product, time};
 
-pub(super) fn run(arguments: &Report, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Report,
+    since: Option<Instant>,
+    context: &mut Context<'_, '_>,
+) -> Result<Exit, Failure> {
     if arguments.user.is_some() {
         let detail = "the figures of a store are of all users together";
         let cure = "`license history --user NAME` shows what a user held; --from reads reports";
@@ -25,7 +30,7 @@ pub(super) fn run(arguments: &Report, context: &mut Context<'_, '_>) -> Result<E
         let cure = "`license history --time-zone NAME` shows the entries of a day there";
         return Err(Failure::usage(detail).hint(cure));
     }
-    let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&TimeZone::UTC));
+    let start = since.map_or(Timestamp::MIN, |since| since.start(&TimeZone::UTC));
     let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&TimeZone::UTC));
     let mut licenses = context.licenses()?;
     let mut days = licenses.days(start..end)?;

@@ -12,7 +12,7 @@ use super::{Description, Holder, Item, Product, Retention, Start, Today, VERSION
 use crate::{
     Digest, Head, Identity, InstallError, Ledger, License, Retained,
     day::{Day, PATIENCE},
-    figure::{DAY, Running, timestamp},
+    figure::{Running, midnight, timestamp},
     ledger,
     session::{self, Live, Session},
 };
@@ -267,7 +267,7 @@ fn today(today: Today<'_>) -> Option<Day> {
         |product: u64, session: &str| Some((id(product)?, Arc::new(SessionId::new(session).ok()?)));
     let mut day = Day { now: today.now, start: today.start, ..Day::new() };
     let began = match today.start {
-        Some(start) => start % DAY == 0 && (start..start.saturating_add(DAY)).contains(&today.now),
+        Some(start) => start <= today.now && midnight(start) == midnight(today.now),
         None => today.now == i64::MIN,
     };
     if !began {

@@ -285,6 +285,10 @@ impl Store {
         }
         ledger.uninstalled |= append.uninstalls;
         ledger.entries.extend(append.entries);
+        if let Some(void) = append.void_from {
+            let figures = std::mem::take(&mut ledger.figures);
+            ledger.figures = figures.into_iter().filter_map(|it| it.before(void)).collect();
+        }
         ledger.figures.extend(append.figures);
         let id = LedgerId::at(index);
         for (server, serves) in append.serving {

@@ -128,6 +128,9 @@ pub struct Append {
     pub serving: Vec<(ServerName, bool)>,
     /// The figures of the days that these entries ended.
     pub figures: Vec<Figure>,
+    /// Where the clock was set back: what was told of days from this midnight on is void, before
+    /// `figures` are added.
+    pub void_from: Option<Timestamp>,
 }
 
 /// What tells afterwards whether a turn was committed: its first entry.

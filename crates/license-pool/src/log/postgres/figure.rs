@@ -13,13 +13,18 @@ use super::row::{escaped, unescaped};
 use crate::log::figure::{self, NUMBERS};
 use crate::log::{Append, Cause, LedgerId, LogError};
 
-/// Writes down the figures of days that ended.
+/// Writes down the figures of days that ended, and takes back what is void.
 pub(super) async fn insert(
     connection: &Connection,
     ledgers: &[LedgerId],
     appends: &[Append],
 ) -> Result<(), Trouble> {
     for (ledger, append) in ledgers.iter().zip(appends) {
+        if let Some(from) = append.void_from {
+            let from = figure::spelled(from);
+            connection.ask(&connection.statements.void_figures, &[&ledger.0, &from]).await?;
+            connection.ask(&connection.statements.cut_figures, &[&ledger.0, &from]).await?;
+        }
         for figure in &append.figures {
             let (start, product) = (figure::spelled(figure.start), figure::product(figure));
             let (name, numbers) =

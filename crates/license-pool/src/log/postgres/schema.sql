@@ -114,7 +114,8 @@ CREATE TABLE license.credential (
 -- day on which a product was neither held nor refused has none.
 CREATE TABLE license.figure (
     ledger                         BIGINT NOT NULL REFERENCES license.ledger (id),
-    start                          TEXT COLLATE "C" NOT NULL,   -- the day's first instant; of several, the first one's
+    start                          TEXT COLLATE "C" NOT NULL,   -- the day's first instant, of several the first one's; or
+                                                                -- when the clock was set back to a later one
     product_id                     BIGINT NOT NULL,
     product_name                   TEXT NOT NULL,
     days                           BIGINT NOT NULL,  -- how many days the line stands for; it is true of each

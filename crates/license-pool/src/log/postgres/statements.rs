@@ -44,6 +44,7 @@ statements! {
     discard_entries,
     discard_snapshots,
     credentials,
+    cut_figures,
     end,
     erase,
     end_server,
@@ -79,5 +80,6 @@ statements! {
     silences,
     unlimit,
     void,
+    void_figures,
     wanted,
 }

@@ -31,6 +31,20 @@ pub(super) fn insert(connection: &Connection, ledger: LedgerId, figures: &[Figur
     Ok(())
 }
 
+/// Takes back what was told of days from a midnight on.
+pub(super) fn void(connection: &Connection, ledger: LedgerId, from: Timestamp) -> Result<()> {
+    let from = figure::spelled(from);
+    connection
+        .prepare_cached("DELETE FROM figure WHERE ledger = ?1 AND start >= ?2")?
+        .execute((ledger.0, &from))?;
+    // What stands for several days begins at a midnight as well.
+    const CUT: &str = "
+        UPDATE figure SET days = min(days, CAST(round(julianday(?2) - julianday(start)) AS INTEGER))
+        WHERE ledger = ?1 AND days > 1";
+    connection.prepare_cached(CUT)?.execute((ledger.0, &from))?;
+    Ok(())
+}
+
 /// So many entries are read at once.
 const PAGE: usize = 1024;
 
@@ -52,6 +66,9 @@ pub(super) fn tell_past(connection: &Connection) -> Result<()> {
             for entry in &page {
                 if ledger.apply(entry).is_err() {
                     break;
+                }
+                if let Some(from) = entry.void_from() {
+                    void(connection, id, from)?;
                 }
                 insert(connection, id, &ledger.take_figures())?;
                 told += 1;

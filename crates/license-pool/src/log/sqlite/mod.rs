@@ -301,6 +301,9 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
         turn.prepare_cached("UPDATE ledger SET sequence = ?2, chain = ?3 WHERE id = ?1")?
             .execute(params![ledger.0, last.sequence, last.chain.to_string()])?;
     }
+    if let Some(from) = append.void_from {
+        figure::void(turn, ledger, from)?;
+    }
     figure::insert(turn, ledger, &append.figures)?;
     register::serve(turn, ledger, &append.serving)
 }

@@ -107,7 +107,8 @@ CREATE TABLE credential (
 -- day on which a product was neither held nor refused has none.
 CREATE TABLE figure (
     ledger                         INTEGER NOT NULL REFERENCES ledger (id),
-    start                          TEXT NOT NULL,     -- the day's first instant; of several, the first one's
+    start                          TEXT NOT NULL,     -- the day's first instant, of several the first one's; or
+                                                      -- when the clock was set back to a later one
     product_id                     INTEGER NOT NULL,
     product_name                   TEXT NOT NULL,
     days                           INTEGER NOT NULL,  -- how many days the line stands for; it is true of each
