@@ -186,10 +186,10 @@ impl<A: Around> Archive for Outside<A> {
     fn discard_entries(
         &mut self,
         ledger: LedgerId,
-        before: Timestamp,
+        until: u64,
         limit: usize,
     ) -> Result<usize, LogError> {
-        let gone = self.reached("delete entries")?.discard_entries(ledger, before, limit)?;
+        let gone = self.reached("delete entries")?.discard_entries(ledger, until, limit)?;
         self.0.written("delete entries").map(|()| gone)
     }
 

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use license_core::{Digest, Entry, Event, Head, Identity, Ledger, Snapshot, Whom};
-use license_types::{EventKind, SessionId};
+use license_types::SessionId;
 
 use crate::Clock;
-use crate::log::{LedgerId, Log, LogError, OpenError, Selection, SnapshotMark};
+use crate::log::{LedgerId, Log, LogError, OpenError, Selection, SnapshotMark, Stretch};
 use crate::recover::{self, Recovered};
 
 /// So many snapshots of a ledger are kept: should the last be damaged, the one before tells.
@@ -24,8 +24,12 @@ const SNAPSHOTS: usize = 2;
 /// So many entries are deleted or erased in a turn.
 const TURN: usize = 1024;
 
-/// So often it looks for descriptions that have become too old.
+/// So often it looks for what has become too old.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
+
+/// So long after its start it looks for the first time: a server believes the clock that it finds,
+/// and what a wrong one deletes is gone.
+const FIRST: Duration = Duration::from_secs(10 * 60);
 
 /// On a thread of its own it rests for so many times what a turn took: nobody waits for it, and whom
 /// the machine serves should have the most of it.
@@ -36,7 +40,8 @@ const REST: u32 = 4;
 pub(crate) struct Keep {
     /// A snapshot is due after so many entries, or as many as are held.
     pub(crate) every: u64,
-    pub(crate) history: Duration,
+    /// How long entries are kept; `None` where this pool deletes none.
+    pub(crate) history: Option<Duration>,
     /// How long the descriptions of sessions are kept that hold nothing any more; `None` for as
     /// long as their entries.
     pub(crate) identities: Option<Duration>,
@@ -65,7 +70,7 @@ pub(crate) struct Archivist {
     clock: Arc<dyn Clock>,
     keep: Keep,
     believed: Believed,
-    /// When to look next for descriptions that have become too old, where that is to be done here.
+    /// When to look next for what has become too old, where that is to be done here.
     sweep: Duration,
     /// The ledgers to look at.
     waiting: BTreeMap<LedgerId, Wanted>,
@@ -84,6 +89,8 @@ struct Wanted {
 struct Task {
     id: LedgerId,
     head: Head,
+    /// So many snapshots stay.
+    snapshots: usize,
     /// The sessions that hold something, where descriptions are erased: theirs stay.
     holders: BTreeSet<Arc<SessionId>>,
     stage: Stage,
@@ -111,16 +118,16 @@ impl Archivist {
 
     /// Does everything that there is to do for every ledger.
     pub(crate) fn archive_all(&mut self) -> Result<(), LogError> {
-        self.await_all()?;
+        self.await_all(true)?;
         while self.is_busy() {
             self.step()?;
         }
         Ok(())
     }
 
-    fn await_all(&mut self) -> Result<(), LogError> {
+    fn await_all(&mut self, always: bool) -> Result<(), LogError> {
         for numbers in self.log.ledgers()? {
-            self.waiting.entry(numbers.ledger).or_default().always = true;
+            self.waiting.entry(numbers.ledger).or_default().always |= always;
         }
         Ok(())
     }
@@ -131,13 +138,14 @@ impl Archivist {
         self.waiting.entry(id).or_default().ledger = Some(ledger);
     }
 
-    /// Looks for descriptions that have become too old, where it is time.
+    /// Looks for what has become too old, where it is time.
     fn sweep(&mut self) {
         let elapsed = self.clock.elapsed();
         if self.sweep <= elapsed {
             self.sweep = elapsed + PERIOD;
-            // What cannot be listed now is looked for the next time.
-            let _ = self.await_all();
+            // What cannot be listed now is looked for the next time. A snapshot tells of sessions that
+            // have long released what they held.
+            let _ = self.await_all(self.keep.identities.is_some());
         }
     }
 
@@ -163,19 +171,24 @@ impl Archivist {
     }
 
     /// A snapshot is written of a ledger that has changed since its last: always, or only where one
-    /// is due and no other process was faster. A ledger that is broken is left as it is.
+    /// is due and no other process was faster, or where no entry can go that is old since a snapshot
+    /// does not know it. A ledger that is broken is left as it is.
     fn begin(&mut self, id: LedgerId, wanted: Wanted) -> Result<Option<Task>, LogError> {
         let marks = recover::marks(&mut *self.log, id)?;
-        let last = marks.first().map_or(0, |mark| mark.sequence);
+        let [last, first] = [marks.first(), marks.last()].map(|it| it.map_or(0, |it| it.sequence));
+        let (oldest, _) = self.old(id, 0, 1, self.keep.history)?;
         let (snapshot, last) = match wanted.ledger {
             Some(snapshot) => (snapshot, last),
+            None if !wanted.always && oldest.is_empty() => return Ok(None),
             None => match recover::recover(&mut *self.log, id)? {
                 Ok(Recovered { ledger, snapshot: last }) => (ledger.snapshot(), last),
                 Err(_fault) => return Ok(None),
             },
         };
         let head = snapshot.head();
-        let is_due = wanted.always || self.keep.is_due(head, snapshot.held_count(), last);
+        let stays = oldest.first().is_some_and(|oldest| first <= oldest.sequence);
+        let is_due = wanted.always || stays || self.keep.is_due(head, snapshot.held_count(), last);
+        let snapshots = if stays { 1 } else { self.keep.snapshots() };
         let holders = match self.keep.identities {
             Some(_) => snapshot.sessions().cloned().collect(),
             None => BTreeSet::new(),
@@ -185,11 +198,11 @@ impl Archivist {
         } else {
             Stage::Verify
         };
-        Ok(Some(Task { id, head, holders, stage }))
+        Ok(Some(Task { id, head, snapshots, holders, stage }))
     }
 
     fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
-        let Task { id, head, holders, stage } = task;
+        let Task { id, head, snapshots, holders, stage } = task;
         let next = match stage {
             Stage::Write { mut snapshot, number } => match (snapshot.next(), self.log.archive()) {
                 (Some(chunk), Some(archive)) => {
@@ -199,40 +212,39 @@ impl Archivist {
                 (None, Some(_)) => Some(Stage::Verify),
                 (_, None) => None,
             },
-            Stage::Verify => self.verify(id, head)?.then_some(Stage::DiscardSnapshots),
+            Stage::Verify => self.verify(id, head, snapshots)?.then_some(Stage::DiscardSnapshots),
             Stage::DiscardSnapshots => {
-                let kept = self.keep.snapshots();
                 let archive = self.log.archive();
-                let more = archive.map_or(Ok(false), |it| it.discard_snapshots(id, kept))?;
+                let more = archive.map_or(Ok(false), |it| it.discard_snapshots(id, snapshots))?;
                 Some(if more { Stage::DiscardSnapshots } else { Stage::DiscardEntries })
             }
             Stage::DiscardEntries => {
-                let before = self.ago(self.keep.history);
-                let archive = self.log.archive();
-                let discarded = archive.map_or(Ok(0), |it| it.discard_entries(id, before, TURN))?;
-                Some(match (discarded, self.keep.identities) {
-                    (TURN, _) => Stage::DiscardEntries,
-                    (_, Some(_)) => Stage::Erase { reached: 0 },
-                    (_, None) => return Ok(None),
-                })
+                let (old, more) = self.old(id, 0, TURN, self.keep.history)?;
+                let discarded = match (old.last(), self.log.archive()) {
+                    (Some(last), Some(archive)) => {
+                        archive.discard_entries(id, last.sequence, TURN)?
+                    }
+                    (None, _) | (_, None) => 0,
+                };
+                let goes_on = more && discarded == old.len();
+                Some(if goes_on { Stage::DiscardEntries } else { Stage::Erase { reached: 0 } })
             }
             Stage::Erase { reached } => {
                 self.erase(id, &holders, reached)?.map(|reached| Stage::Erase { reached })
             }
         };
-        Ok(next.map(|stage| Task { id, head, holders, stage }))
+        Ok(next.map(|stage| Task { id, head, snapshots, holders, stage }))
     }
 
     /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
     /// whole and of this log. Two processes may have written it at once, each a part, or a store may
     /// have gone back to where a snapshot of `head` is none of its own.
-    fn verify(&mut self, id: LedgerId, head: Head) -> Result<bool, LogError> {
+    fn verify(&mut self, id: LedgerId, head: Head, kept: usize) -> Result<bool, LogError> {
         let marks = recover::marks(&mut *self.log, id)?;
         let (Some(last), Some(first)) = (marks.first(), marks.last()) else { return Ok(true) };
-        let oldest = self.log.page(id, 0, 1)?;
-        let before = self.ago(self.keep.history);
-        let old = |entry: &Entry| entry.sequence < first.sequence && entry.time < before;
-        if marks.len() <= self.keep.snapshots() && !oldest.first().is_some_and(old) {
+        let (oldest, _) = self.old(id, 0, 1, self.keep.history)?;
+        let goes = oldest.first().is_some_and(|oldest| oldest.sequence < first.sequence);
+        if marks.len() <= kept && !goes {
             return Ok(true);
         }
         if last.sequence != head.sequence {
@@ -264,13 +276,8 @@ impl Archivist {
         holders: &BTreeSet<Arc<SessionId>>,
         reached: u64,
     ) -> Result<Option<u64>, LogError> {
-        let Some(identities) = self.keep.identities else { return Ok(None) };
-        let before = self.ago(identities);
-        let kinds = vec![EventKind::Retained, EventKind::Refused, EventKind::Described];
-        let wanted = Selection { to: Some(before), kinds, ..Selection::default() };
-        let stretch = self.log.select(id, reached, TURN, &wanted)?;
-        let described = stretch
-            .entries
+        let (old, more) = self.old(id, reached, TURN, self.keep.identities)?;
+        let described = old
             .iter()
             .filter(|entry| described(entry).is_some_and(|session| !holders.contains(session)));
         let sequences: Vec<u64> = described.map(|entry| entry.sequence).collect();
@@ -279,18 +286,60 @@ impl Archivist {
         {
             archive.erase(id, &sequences)?;
         }
-        let next = self.log.page(id, stretch.reached, 1)?;
-        let ends = next.first().is_none_or(|entry| entry.time >= before);
-        Ok((!ends).then_some(stretch.reached))
+        Ok(old.last().filter(|_| more).map(|last| last.sequence))
     }
 
-    /// That long before the time that is believed now.
-    fn ago(&self, age: Duration) -> Timestamp {
+    /// Up to `limit` entries after a sequence, as far as they are older than `age`, and whether there
+    /// may be more of them. An entry that bears a later time than now is of a clock that was put right
+    /// since: it is as old as the next one that does not.
+    fn old(
+        &mut self,
+        id: LedgerId,
+        after: u64,
+        limit: usize,
+        age: Option<Duration>,
+    ) -> Result<(Vec<Entry>, bool), LogError> {
+        let Some(age) = age else { return Ok((Vec::new(), false)) };
+        let now = self.now();
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        let mut page = self.log.page(id, after, limit)?;
+        let is_recent = |entry: &Entry| before <= entry.time && entry.time <= now;
+        let more = page.len() == limit && !page.iter().any(is_recent);
+        page.truncate(page.iter().position(is_recent).unwrap_or(page.len()));
+        if let Some(last) = page.last().filter(|last| last.time > now)
+            && !(more && self.next(id, last.sequence, now)?.is_some_and(|next| next < before))
+        {
+            let old = page.iter().rposition(|entry| entry.time < before);
+            page.truncate(old.map_or(0, |old| old + 1));
+            return Ok((page, false));
+        }
+        Ok((page, more))
+    }
+
+    /// The time of the next entry that bears none later than `now`.
+    fn next(
+        &mut self,
+        id: LedgerId,
+        mut after: u64,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, LogError> {
+        let wanted = Selection { to: Some(now), ..Selection::default() };
+        loop {
+            let Stretch { entries, reached, end } = self.log.select(id, after, TURN, &wanted)?;
+            match entries.first() {
+                Some(entry) => return Ok(Some(entry.time)),
+                None if reached == end => return Ok(None),
+                None => after = reached,
+            }
+        }
+    }
+
+    /// The time that is believed now, as far as the machine's clock does not show an earlier one.
+    fn now(&self) -> Timestamp {
         let (then, at) = self.believed;
         let passed = self.clock.elapsed().saturating_sub(at);
-        let now = then.saturating_add(passed).unwrap_or(then);
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        now.checked_sub(age).unwrap_or(Timestamp::MIN)
+        then.saturating_add(passed).unwrap_or(then).min(self.clock.now())
     }
 
     /// Works off what is told until nobody is left to tell, or it is to stop. In between it rests.
@@ -305,7 +354,8 @@ impl Archivist {
             }
             let busy = self.is_busy();
             let rest = rests_until.saturating_duration_since(Instant::now());
-            match due.recv_timeout(if busy { rest } else { PERIOD }) {
+            let idle = self.sweep.saturating_sub(self.clock.elapsed());
+            match due.recv_timeout(if busy { rest } else { idle.min(PERIOD) }) {
                 Ok(told) => self.told(told),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -398,8 +448,8 @@ impl Archives {
 
     /// Begins to look after what becomes too old.
     pub(crate) fn begin(&mut self, log: &dyn Log, believed: Believed) {
-        if self.keep.identities.is_some() {
-            self.start(log, believed, Duration::ZERO);
+        if self.keep.history.is_some() || self.keep.identities.is_some() {
+            self.start(log, believed, self.clock.elapsed().saturating_add(FIRST));
         }
     }
 

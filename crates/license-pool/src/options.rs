@@ -68,7 +68,7 @@ impl Options {
             lease: LEASE,
             grace: GRACE,
             sleep: SLEEP,
-            keep: Keep { every: SNAPSHOT, history: HISTORY, identities: None },
+            keep: Keep { every: SNAPSHOT, history: None, identities: None },
         }
     }
 
@@ -160,10 +160,12 @@ impl Options {
         self
     }
 
-    /// Keeps entries so long; older ones are deleted once a snapshot knows what they add up to. Daily
-    /// figures are kept for good. 400 days by default.
+    /// Keeps entries so long, and deletes older ones once a snapshot knows what they add up to. Daily
+    /// figures are kept for good. Who is not told deletes what is older than 400 days where it is a
+    /// server under a [name](Self::server) of its own, and otherwise nothing. Of servers that share a
+    /// store each deletes what is too old for itself: tell all of them the same.
     pub fn history(mut self, history: Duration) -> Options {
-        self.keep.history = history;
+        self.keep.history = Some(history);
         self
     }
 
@@ -286,6 +288,9 @@ impl Options {
             (_, false, false) => Role::Named,
             (_, false, true) => Role::Serving,
         };
+        let keeps = matches!(role, Role::Named | Role::Serving);
+        let history = self.keep.history.or(keeps.then_some(HISTORY));
+        let keep = Keep { history, ..self.keep };
         let server = Arc::new(name);
         // Whatever was asked for, no server does nothing but beat.
         let lease = self.lease.max(Duration::from_secs(1));
@@ -303,7 +308,7 @@ impl Options {
             let share = Share { place, of };
             let (server, instance) = (server.clone(), instance.clone());
             let actor = Actor { server, epoch, instance, role, share, lease };
-            let archives = Archives::new(self.clock.clone(), self.keep.clone(), threaded);
+            let archives = Archives::new(self.clock.clone(), keep.clone(), threaded);
             let (clock, commits, bell) = (self.clock.clone(), commits.clone(), bell.clone());
             let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits, bell)
                 .map_err(OpenError::Register)?;

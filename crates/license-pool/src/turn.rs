@@ -184,7 +184,7 @@ impl Turns {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
-        // A single command is the only one that ever keeps a log short that no server uses.
+        // A single command is the only one that ever writes snapshots of a log that no server uses.
         self.archives.end(self.actor.role != Role::Local);
     }
 

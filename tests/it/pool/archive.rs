@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_pool::{Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
+use license_pool::log::{LedgerId, Log as _};
+use license_pool::{Clock as _, Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
 use rusqlite::Connection;
 
+use super::cluster::Cluster;
 use super::world::{Store, is_refused, license};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -219,6 +221,102 @@ fn identities_are_erased_but_not_of_those_who_hold_something() {
     let found = |text: &str| file.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(found("user of kept") && found("user of job-29"));
     assert!(!found("user of job-7\""));
+}
+
+#[test]
+fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
+    let world = World::after(30);
+    let open = |time: &str| {
+        world.clock.set(time.parse().unwrap());
+        world.options().local().open(&world.store.url()).unwrap()
+    };
+    let pool = open("2099-01-01T00:00:00Z");
+    // More than are deleted in a turn.
+    for session in 0..520 {
+        retain(&pool, "0009", &format!("wrong-{session}")).unwrap().release().unwrap();
+    }
+    drop(pool);
+    let pool = open("2025-02-05T10:00:00Z");
+    retain(&pool, "0009", "late").unwrap().release().unwrap();
+    pool.correct_clock().wait().unwrap();
+    for day in 0..40 {
+        retain(&pool, "0009", &format!("right-{day}")).unwrap().release().unwrap();
+        world.clock.advance(SignedDuration::from_hours(24));
+    }
+    drop(pool);
+    let (before, whole) = (told(&world.open()), history(&world.open()));
+    let pool = world.options().identities(20 * DAY).open(&world.store.url()).unwrap();
+    pool.archive().unwrap();
+    let described = |entry: &Entry| described(entry).1;
+    let [horizon, wrong]: [Timestamp; 2] =
+        ["2025-02-25T10:00:00Z", "2099-01-01T00:00:00Z"].map(|it| it.parse().unwrap());
+    for (now, then) in history(&pool).iter().zip(&whole) {
+        let held = matches!(&now.event, Event::Retained(it) if it.session_id.as_str() == "kept");
+        let recent = (horizon..wrong).contains(&now.time.timestamp());
+        assert_eq!(described(now), described(then) && (held || recent), "{now:?}");
+    }
+    drop(pool);
+    let pool = world.options().history(10 * DAY).open(&world.store.url()).unwrap();
+    pool.archive().unwrap();
+    let left = history(&pool);
+    let horizon: Timestamp = "2025-03-07T10:00:00Z".parse().unwrap();
+    assert!(left.iter().all(|entry| entry.time.timestamp() >= horizon), "{:?}", left[0]);
+    assert_eq!(left[..], whole[whole.len() - left.len()..]);
+    assert_eq!(told(&pool), before);
+}
+
+#[test]
+fn what_only_a_wrong_clock_wrote_is_not_old() {
+    let world = World::after(30);
+    world.clock.set("2099-01-01T00:00:00Z".parse().unwrap());
+    let pool = world.options().local().open(&world.store.url()).unwrap();
+    for session in 0..3 {
+        retain(&pool, "0009", &format!("wrong-{session}")).unwrap().release().unwrap();
+    }
+    drop(pool);
+    world.clock.set("2025-02-05T10:00:00Z".parse().unwrap());
+    let pool = world.options().history(DAY).identities(DAY).open(&world.store.url()).unwrap();
+    pool.archive().unwrap();
+    let left = history(&pool);
+    assert_eq!(left.iter().filter(|entry| described(entry).1).count(), 3, "{left:?}");
+}
+
+#[test]
+fn single_commands_and_programs_without_a_name_delete_nothing_unasked() {
+    let world = World::after(5);
+    world.clock.advance(SignedDuration::from_hours(500 * 24));
+    let count = || history(&world.open()).len();
+    let before = count();
+    for options in [world.options().local(), world.options()] {
+        let pool = options.snapshots(1).open(&world.store.url()).unwrap();
+        retain(&pool, "0009", "now").unwrap().release().unwrap();
+        pool.archive().unwrap();
+        pool.close().wait().unwrap();
+    }
+    assert_eq!(count(), before + 4);
+    let server = world.options().server("east".parse().unwrap());
+    server.open(&world.store.url()).unwrap().archive().unwrap();
+    assert!(count() <= 5, "a server deletes what is older than 400 days");
+}
+
+#[test]
+fn a_server_deletes_what_becomes_old_however_little_is_written() {
+    let cluster = Cluster::new(2, &["west"]);
+    cluster.stop("west");
+    cluster.start_with("east", |options| options.serving().history(DAY));
+    let first = || cluster.log.clone().page(LedgerId(1), 0, 1).unwrap().remove(0);
+    assert_eq!(first().sequence, 1);
+    for _ in 0..12 {
+        cluster.grant("east", "often").unwrap();
+        cluster.pass(6 * 3600);
+        // Looked for every hour.
+        let longest = SignedDuration::from_hours(25) + SignedDuration::from_secs(60);
+        // The last entry that a snapshot knows stays, until it does not know of the next old one.
+        assert!(cluster.clock.now().duration_since(first().time) <= longest, "{:?}", first());
+    }
+    assert!(first().sequence > 10);
+    cluster.start_with("east", Options::serving);
+    cluster.grant("east", "again").unwrap();
 }
 
 /// The session of an entry, and whether it is described.

@@ -30,7 +30,9 @@ pub(crate) struct Serve {
     /// How long beyond a lease the silence of a server is borne [env: LICENSE_GRACE] [default: 90s]
     #[arg(long, value_name = "TIME")]
     pub grace: Option<Span>,
-    /// How long entries are kept; daily figures stay [env: LICENSE_HISTORY] [default: 400d]
+    /// How long entries are kept; daily figures stay. Servers that share a store should be told the
+    /// same: each deletes what is too old for itself, and nobody else deletes any [env:
+    /// LICENSE_HISTORY] [default: 400d]
     #[arg(long, value_name = "TIME")]
     pub history: Option<Span>,
     /// How long descriptions of sessions are kept that hold nothing, such as 90d; without, as long

@@ -2,7 +2,6 @@
 //! first entry, and the deletion of what nobody needs any more. Every call is a short turn of its
 //! own, so that nobody waits for a long one.
 
-use jiff::Timestamp;
 use license_core::{Chunk, Digest};
 
 use crate::log::{LedgerId, LogError};
@@ -57,16 +56,16 @@ pub trait Archive {
     /// When the log cannot be written.
     fn discard_snapshots(&mut self, ledger: LedgerId, kept: usize) -> Result<bool, LogError>;
 
-    /// Deletes up to `limit` of the first entries of a ledger, as far as they are older than `before`
-    /// and every complete snapshot knows them; gives how many they were. The last entry that a
-    /// snapshot knows stays, to show that it is of this log.
+    /// Deletes up to `limit` of the first entries of a ledger, as far as the sequence `until` and as far
+    /// as every complete snapshot knows them; gives how many they were. The last entry that a snapshot
+    /// knows stays, to show that it is of this log.
     ///
     /// # Errors
     /// When the log cannot be written.
     fn discard_entries(
         &mut self,
         ledger: LedgerId,
-        before: Timestamp,
+        until: u64,
         limit: usize,
     ) -> Result<usize, LogError>;
 

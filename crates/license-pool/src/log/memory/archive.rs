@@ -1,6 +1,5 @@
 //! Snapshots in memory.
 
-use jiff::Timestamp;
 use license_core::{Chunk, Event, Identity, Whom};
 
 use super::{Ledger, MemoryLog};
@@ -48,7 +47,7 @@ impl Archive for MemoryLog {
     fn discard_entries(
         &mut self,
         ledger: LedgerId,
-        before: Timestamp,
+        until: u64,
         limit: usize,
     ) -> Result<usize, LogError> {
         let mut store = self.store();
@@ -57,7 +56,7 @@ impl Archive for MemoryLog {
             return Ok(0);
         };
         let old = ledger.entries.iter().take(limit);
-        let old = old.take_while(|entry| entry.sequence < known && entry.time < before).count();
+        let old = old.take_while(|entry| entry.sequence < known && entry.sequence <= until).count();
         ledger.entries.drain(..old);
         ledger.gone += old;
         Ok(old)

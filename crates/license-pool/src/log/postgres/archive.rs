@@ -1,9 +1,7 @@
 //! Snapshots in PostgreSQL, and the deletion of what nobody needs any more. Each statement is a
 //! transaction of its own.
 
-use jiff::Timestamp;
 use license_core::Chunk;
-use license_types::DateTime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
@@ -84,12 +82,11 @@ impl Archive for PostgresLog {
     fn discard_entries(
         &mut self,
         ledger: LedgerId,
-        before: Timestamp,
+        until: u64,
         limit: usize,
     ) -> Result<usize, LogError> {
-        let (limit, before) =
-            (i64::try_from(limit).unwrap_or(i64::MAX), DateTime::from(before).to_string());
-        let values = [&ledger.0 as _, &limit as _, &before as _];
+        let (limit, until) = (i64::try_from(limit).unwrap_or(i64::MAX), signed(until));
+        let values = [&ledger.0 as _, &limit as _, &until as _];
         let rows = self.of_archive("delete old entries", |it| &it.discard_entries, &values)?;
         Ok(rows.len())
     }

@@ -1,8 +1,6 @@
 //! Snapshots in the file, and the deletion of what nobody needs any more.
 
-use jiff::Timestamp;
 use license_core::Chunk;
-use license_types::DateTime;
 use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::{SqliteLog, failed_to};
@@ -89,22 +87,19 @@ impl Archive for SqliteLog {
     fn discard_entries(
         &mut self,
         ledger: LedgerId,
-        before: Timestamp,
+        until: u64,
         limit: usize,
     ) -> std::result::Result<usize, LogError> {
         const DISCARD: &str = "
-            WITH first AS (SELECT sequence, time FROM entry
-                           WHERE ledger = ?1
-                             AND sequence < (SELECT min(sequence) FROM snapshot
-                                             WHERE ledger = ?1 AND digest IS NOT NULL)
-                           ORDER BY sequence LIMIT ?2)
             DELETE FROM entry
-            WHERE ledger = ?1 AND sequence IN (SELECT sequence FROM first)
-              AND sequence < ifnull((SELECT min(sequence) FROM first WHERE time >= ?3),
-                                    9223372036854775807)";
-        let before = DateTime::from(before).to_string();
+            WHERE ledger = ?1
+              AND sequence IN (SELECT sequence FROM entry
+                               WHERE ledger = ?1 AND sequence <= ?3
+                                 AND sequence < (SELECT min(sequence) FROM snapshot
+                                                 WHERE ledger = ?1 AND digest IS NOT NULL)
+                               ORDER BY sequence LIMIT ?2)";
         let (_pass, turn) = self.begin()?;
-        let discarded = turn.execute(DISCARD, params![ledger.0, limit, before]);
+        let discarded = turn.execute(DISCARD, params![ledger.0, limit, until]);
         let discarded = discarded.map_err(failed_to("delete old entries"))?;
         turn.commit().map_err(failed_to("delete old entries"))?;
         Ok(discarded)
