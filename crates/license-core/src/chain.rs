@@ -10,7 +10,10 @@ use license_types::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Breach, Entry, Event, Fault, Ledger, Released, Retained, Stamp, wire::count};
+use crate::{
+    Breach, Entry, Event, Fault, Ledger, Released, Retained, Stamp, ledger::milliseconds,
+    wire::count,
+};
 
 /// A SHA-256.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,7 +250,12 @@ impl Ledger {
     /// ```
     pub fn verify(&self, entry: &Entry) -> Result<(), Fault> {
         let link = entry.link(&self.head().chain);
-        if link == entry.chain { Ok(()) } else { Err(Fault::new(entry.sequence, Breach::Chain)) }
+        // What is hashed has milliseconds, as what was written.
+        let is_whole = milliseconds(entry.time) == entry.time;
+        match link == entry.chain && is_whole {
+            true => Ok(()),
+            false => Err(Fault::new(entry.sequence, Breach::Chain)),
+        }
     }
 
     /// [Verifies](Self::verify) and applies an entry that was read back from a log.
@@ -271,6 +279,16 @@ mod tests {
 
     use super::*;
     use crate::{Description, Identity};
+
+    #[test]
+    fn a_time_that_nobody_wrote_breaks_the_chain() {
+        let now = "2026-01-05T10:00:00.12Z".parse().unwrap();
+        let mut entry = Ledger::new().seal(Event::ClockCorrected, &Stamp::local(), now);
+        Ledger::new().verify(&entry).unwrap();
+        entry.time = "2026-01-05T10:00:00.120001Z".parse().unwrap();
+        let fault = Ledger::new().verify(&entry).unwrap_err();
+        assert_eq!(fault.breach, Breach::Chain);
+    }
 
     #[test]
     fn what_entries_mostly_are_is_hashed_as_its_json() {

@@ -171,6 +171,7 @@ impl Default for Ledger {
     }
 }
 
-fn milliseconds(time: Timestamp) -> Timestamp {
+/// A time as entries bear it.
+pub(crate) fn milliseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

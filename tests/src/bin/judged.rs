@@ -4,26 +4,35 @@
 //! - `judged judge JOBS file PATH`, `judge JOBS archive LAYOUT BYTES` and `judge JOBS hostile KIND
 //!   BYTES` judge a stream with so many threads, and print how many records are valid, the peak of
 //!   the memory in kilobytes and the nanoseconds that the first thread ran.
+//! - `judge JOBS packed KIND BYTES` has `license validate` judge records that are compressed by gzip or
+//!   zstd.
 //! - `judged gate` holds against their limits what does not depend on the mood of the machine, and
 //!   exits with 1 where one is broken.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement talks to its caller")]
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::Read,
+    io::{self, Read, Write as _},
     num::NonZeroUsize,
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
+use flate2::{Compression, write::GzEncoder};
+use license_cli::{Env, Exit};
+use license_pool::SystemClock;
 use license_tests::{
     hostile::KINDS,
     measure::{self, Archive, LAYOUTS, Taken},
     records::Records,
 };
 use license_validate::{Judge, Profile, Validator};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use serde_json::Value;
 
 /// Bytes of a hostile stream, which may be a single record.
 const MOST: u32 = 4_000_000;
@@ -41,6 +50,9 @@ fn main() -> ExitCode {
         ["judge", jobs, "hostile", kind, bytes] => {
             let stream = KINDS[kind.parse::<usize>().unwrap()].stream(bytes.parse().unwrap());
             judge(jobs, &stream[..]);
+        }
+        ["judge", jobs, "packed", packing, bytes] => {
+            validate(jobs, Packed::new(packing, bytes.parse().unwrap()));
         }
         ["gate"] => return gate(&std::env::current_exe().unwrap()),
         _ => panic!("see the documentation of this program"),
@@ -60,11 +72,77 @@ fn accept(records: usize, rounds: usize) {
 fn judge(jobs: &str, stream: impl Read) {
     let judge = Judge::new(Profile::Observed).jobs(jobs.parse::<NonZeroUsize>().unwrap());
     let summary = judge.read(stream, |_| ControlFlow::Continue(())).unwrap();
+    tell(summary.valid);
+}
+
+/// What the command does with stdin.
+fn validate(jobs: &str, mut stream: Packed) {
+    let mut stdout = Vec::new();
+    let jobs = format!("--jobs={jobs}");
+    let exit = license_cli::run(
+        ["license", "validate", "-", "--profile=observed", "--summary", "--json", &jobs],
+        &mut Env {
+            stdin: &mut stream,
+            stdout: &mut stdout,
+            stderr: &mut io::stderr(),
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            terminal_width: None,
+            variables: BTreeMap::new(),
+            directory: PathBuf::new(),
+            user_name: String::new(),
+            clock: Arc::new(SystemClock),
+            wait: &mut |_| ControlFlow::Break(()),
+        },
+    );
+    assert_eq!(exit, Exit::Done);
+    let summary: Value = serde_json::from_slice(&stdout).unwrap();
+    tell(summary["valid"].as_u64().unwrap());
+}
+
+/// Prints how many records are valid, and what that took.
+fn tell(valid: u64) {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let times = fs::read_to_string("/proc/self/schedstat").unwrap();
     let time = times.split_whitespace().next().unwrap();
-    println!("{} {} {time}", summary.valid, peak.trim().trim_end_matches(" kB"));
+    println!("{valid} {} {time}", peak.trim().trim_end_matches(" kB"));
+}
+
+/// Compressed records, some of them again and again: compressed streams may be put together.
+struct Packed {
+    some: Vec<u8>,
+    taken: usize,
+    /// How often they are still to come.
+    left: u64,
+}
+
+impl Packed {
+    /// At least so many bytes, before they were compressed.
+    fn new(packing: &str, bytes: u64) -> Packed {
+        let lines = Records::lines(10_000);
+        let some = match packing {
+            "gzip" => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(&lines).unwrap();
+                encoder.finish().unwrap()
+            }
+            "zstd" => compress_to_vec(&lines[..], CompressionLevel::Fastest),
+            _ => panic!("see the documentation of this program"),
+        };
+        Packed { some, taken: 0, left: bytes / lines.len() as u64 }
+    }
+}
+
+impl Read for Packed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.some.len() && self.left > 0 {
+            (self.taken, self.left) = (0, self.left - 1);
+        }
+        let count = (&self.some[self.taken..]).read(buffer)?;
+        self.taken += count;
+        Ok(count)
+    }
 }
 
 /// Prints each figure with its limit, and whether all are kept.
@@ -94,6 +172,12 @@ fn gate(judged: &Path) -> ExitCode {
             let what = format!("at the most for 1 GB of {layout}, {jobs} jobs (P14)");
             check(&what, taken.megabytes, 64.0, "MB");
         }
+    }
+    for packing in ["gzip", "zstd"] {
+        let taken = measure::judge(judged, &["2", "packed", packing, "1000000000"]);
+        assert!(taken.valid > 2_000_000, "{taken:?}");
+        let what = format!("at the most for 1 GB packed by {packing}, `license validate` (P14)");
+        check(&what, taken.megabytes, 64.0, "MB");
     }
     for (index, kind) in KINDS.iter().enumerate() {
         let index = index.to_string();
