@@ -117,6 +117,36 @@ impl Entry {
         Digest::from_hasher(hasher)
     }
 
+    /// The JSON of [`to_wire`](Self::to_wire), mostly without making that first: it is told to
+    /// everybody who follows the log.
+    ///
+    /// ```
+    /// use license_core::{Event, Ledger, Stamp};
+    ///
+    /// let now = "2026-01-05T10:00:00Z".parse()?;
+    /// let entry = Ledger::new().seal(Event::ClockCorrected, &Stamp::local(), now);
+    /// assert_eq!(entry.to_json(), serde_json::to_string(&entry.to_wire())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_json(&self) -> String {
+        let Some(linked) = Linked::of(self) else {
+            return serde_json::to_string(&self.to_wire()).expect("entries have text keys");
+        };
+        let mut json = linked.json();
+        // The event is the last member there, and its description would be its last.
+        json.truncate(json.len() - "}}".len());
+        if let Event::Retained(retained) = &self.event
+            && let Some(description) = retained.identity.kept()
+        {
+            json.push_str(",\"description\":");
+            json.push_str(description.text());
+        }
+        json.push_str("},\"chain\":\"");
+        json.push_str(self.chain.to_wire().as_str());
+        json.push_str("\"}");
+        json
+    }
+
     fn json_without_chain(&self) -> String {
         let mut json =
             serde_json::to_string(&self.to_wire_erased()).expect("entries have text keys");
@@ -291,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn what_entries_mostly_are_is_hashed_as_its_json() {
+    fn what_entries_mostly_are_is_hashed_and_told_as_its_json() {
         let session: Arc<SessionId> = Arc::new("job-7".parse().unwrap());
         let product: ProductId = "0009".parse().unwrap();
         let description = Description::new(Session::rest("ann", "job", "127.0.0.1"));
-        let retained = |lease_seconds| {
+        let retained = |lease_seconds, identity: &Identity| {
             Event::Retained(Arc::new(Retained {
                 session: session.clone(),
                 product,
@@ -306,7 +336,7 @@ mod tests {
                 token: Token::new(5).unwrap(),
                 reason: Arc::new("why".parse().unwrap()),
                 lease_seconds,
-                identity: Identity::Kept(description.clone()),
+                identity: identity.clone(),
             }))
         };
         let released = |note: Option<&str>| {
@@ -316,13 +346,21 @@ mod tests {
         };
         let lease = Some(LeaseSeconds::new(60).unwrap());
         let principal = Some(Arc::new("ann".parse::<Principal>().unwrap()));
-        let events =
-            [retained(None), retained(lease), released(None), released(Some("\"gone\"\u{7}"))];
+        let kept = Identity::Kept(description.clone());
+        let erased = Identity::Erased(description.digest());
+        let events = [
+            retained(None, &kept),
+            retained(lease, &kept),
+            retained(None, &erased),
+            released(None),
+            released(Some("\"gone\"\u{7}")),
+        ];
         for (event, principal) in events.into_iter().zip([None, principal].into_iter().cycle()) {
             let stamp = Stamp { principal, ..Stamp::local() };
             let entry =
                 Ledger::new().seal(event, &stamp, "2026-01-05T10:00:00.12Z".parse().unwrap());
             assert_eq!(Linked::of(&entry).unwrap().json(), entry.json_without_chain());
+            assert_eq!(entry.to_json(), serde_json::to_string(&entry.to_wire()).unwrap());
         }
     }
 }

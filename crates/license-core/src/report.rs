@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_types::{
-    Availability, DateTime, LicenseInfo, LicensedProduct, Principal, ProductId, RefusalCode,
+    Availability, Count, DateTime, LicenseInfo, LicensedProduct, Principal, ProductId, RefusalCode,
     Retention, ServerName, Session, SessionId, SessionState, Token,
 };
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::{
     Ledger, Refusal, Retained,
@@ -59,20 +59,37 @@ impl Held {
         let Some(description) = described else {
             return serde_json::to_string(&self.retention()).expect("a record has only text keys");
         };
-        let text = |text: &str| Value::from(text).to_string();
-        format!(
-            r#"{{"productId":{},"productName":{},"productUsedCount":{},"productBalance":{},"globalProductUsedCount":{},"token":{},"time":"{}","reason":{},"session":{}}}"#,
-            record.product,
-            text(&record.product_name),
-            record.used_count,
-            record.balance,
-            record.global_used_count,
-            record.token,
-            DateTime::from(self.time),
-            text(record.reason.as_str()),
-            description.text(),
-        )
+        let frozen = Frozen {
+            product_id: record.product,
+            product_name: &record.product_name,
+            product_used_count: count(record.used_count),
+            product_balance: count(record.balance),
+            global_product_used_count: count(record.global_used_count),
+            token: record.token,
+            time: DateTime::from(self.time),
+            reason: record.reason.as_str(),
+        };
+        let mut json = serde_json::to_string(&frozen).expect("a record has only text keys");
+        json.pop();
+        json.push_str(",\"session\":");
+        json.push_str(description.text());
+        json.push('}');
+        json
     }
+}
+
+/// What a record says before its session, without a copy of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Frozen<'r> {
+    product_id: ProductId,
+    product_name: &'r str,
+    product_used_count: Count,
+    product_balance: Count,
+    global_product_used_count: Count,
+    token: Token,
+    time: DateTime,
+    reason: &'r str,
 }
 
 impl Ledger {

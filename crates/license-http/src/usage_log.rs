@@ -88,13 +88,9 @@ impl UsageLog {
 /// the pool, or with what takes the lines.
 async fn follow(pool: Pool, mut after: u64, mut lines: Lines, out: Arc<File>) {
     loop {
-        let page = match pool.watch(after).await {
-            Ok(_) => pool.page(after, PAGE).await,
-            Err(error) => Err(error),
-        };
-        match page {
+        match pool.follow(after, PAGE).await {
             Ok(page) => {
-                for entry in page {
+                for entry in page.iter().map(|line| line.entry()) {
                     after = entry.sequence.get();
                     if let Some(line) = lines.line(&entry)
                         && let Err(error) = writeln!(&*out, "{line}")

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use license_core::Head;
-
 use crate::Error;
-use crate::log::{Found, Which};
+use crate::log::{Found, LedgerId, Which};
 use crate::request::Watch;
-use crate::turn::{Role, distinct, place};
+use crate::tail::Followed;
+use crate::turn::{Role, Turns, distinct, place};
 use crate::upkeep::RETRY;
 use crate::writer::Writer;
 
@@ -34,7 +33,8 @@ impl Writer {
             }
         }
         let elapsed = self.turns.elapsed();
-        if !self.turns.stirred && elapsed < self.poll_at {
+        let mut asks = self.tell_from_memory();
+        if !asks && elapsed < self.poll_at {
             return;
         }
         self.poll_at = elapsed + POLL;
@@ -42,7 +42,7 @@ impl Writer {
             // Who died tells nobody that its seats are free.
             self.look();
         }
-        let stirred = std::mem::take(&mut self.turns.stirred);
+        asks |= self.tell_from_memory();
         let changed = self.turns.log.changed().unwrap_or_else(|_| {
             // It may have taken long to find out that the store is away; others wait meanwhile.
             self.poll_at = self.turns.elapsed() + RETRY;
@@ -51,8 +51,11 @@ impl Writer {
         if changed == Some(true) && self.turns.actor.role == Role::Serving {
             let _ = self.adopt_local();
         }
-        if stirred || changed != Some(false) {
-            self.tell_watches();
+        if asks || changed != Some(false) {
+            let known = self.tell_watches();
+            if changed != Some(false) {
+                self.turns.tails.keep_only(&known);
+            }
             self.try_waiters();
         }
     }
@@ -74,40 +77,72 @@ impl Writer {
         self.turns.actor.role == Role::Serving && self.turns.tells_changes
     }
 
-    /// Answers those whose log has gone on.
-    fn tell_watches(&mut self) {
-        self.watches.retain(|watch| !watch.reply.is_closed());
-        if self.watches.is_empty() {
-            return;
+    /// Answers those whose log this pool made go on, without the store; says whether there are others
+    /// for whom it must be looked.
+    fn tell_from_memory(&mut self) -> bool {
+        if !std::mem::take(&mut self.turns.stirred) {
+            return false;
         }
+        self.watches.retain(|watch| !watch.reply.is_closed());
+        let mut others = !self.queue.is_empty();
+        for watch in std::mem::take(&mut self.watches) {
+            match self.turns.followed(&watch) {
+                Some(followed) if followed.head.sequence > watch.after => {
+                    drop(watch.reply.send(Ok(followed)));
+                }
+                followed => {
+                    others |= followed.is_none();
+                    self.watches.push(watch);
+                }
+            }
+        }
+        others
+    }
+
+    /// Answers those whose log has gone on, once it is up to date; gives the ledgers that are.
+    fn tell_watches(&mut self) -> Vec<LedgerId> {
+        self.watches.retain(|watch| !watch.reply.is_closed());
         let licenses = distinct(self.watches.iter().map(|watch| &watch.license));
-        let caught_up = self.turns.catch_up(&licenses);
-        let watches = std::mem::take(&mut self.watches);
-        for watch in watches {
-            let head = match &caught_up {
-                Ok((found, _)) => {
+        if licenses.is_empty() {
+            return Vec::new();
+        }
+        let caught_up = self.turns.catch_up(&licenses).map(|(found, _)| found);
+        for watch in std::mem::take(&mut self.watches) {
+            let followed = match &caught_up {
+                Ok(found) => {
                     let found = &found[place(&licenses, &watch.license)];
-                    self.head(&watch, found)
+                    self.follow(&watch, found)
                 }
                 Err(error) => Err(error.clone()),
             };
-            match head {
-                Ok(head) if head.sequence > watch.after => drop(watch.reply.send(Ok(head))),
+            match followed {
+                Ok(followed) if followed.head.sequence > watch.after => {
+                    drop(watch.reply.send(Ok(followed)));
+                }
                 Ok(_) => self.watches.push(watch),
                 Err(error) if error.is_transient() => self.watches.push(watch),
                 Err(error) => drop(watch.reply.send(Err(error))),
             }
         }
+        caught_up.iter().flatten().filter_map(Found::ledger).collect()
     }
 
-    fn head(&mut self, watch: &Watch, found: &Found) -> Result<Head, Error> {
-        match (found, &watch.license) {
+    /// What follows in a log that is up to date, and is kept in memory from now on if it is told
+    /// from there.
+    fn follow(&mut self, watch: &Watch, found: &Found) -> Result<Followed, Error> {
+        let (id, head) = match (found, &watch.license) {
             // Where nothing is installed yet, something may be.
-            (Found::Unknown, Which::Only) if watch.after == 0 => Ok(Head::default()),
+            (Found::Unknown, Which::Only) if watch.after == 0 => return Ok(Followed::default()),
             (found, license) => {
-                self.turns.ledgers.get(license, found).map(|(_, ledger)| ledger.head())
+                let (id, ledger) = self.turns.ledgers.get(license, found)?;
+                (id, ledger.head())
             }
+        };
+        if watch.limit > 0 {
+            self.turns.tails.begin(id, head);
         }
+        let followed = self.turns.tails.after(id, watch.after, watch.limit);
+        Ok(followed.unwrap_or(Followed { head, lines: Vec::new() }))
     }
 
     /// Takes a turn for those who wait, where one of them would get a license.
@@ -135,5 +170,14 @@ impl Writer {
         if hopes {
             self.write(Vec::new());
         }
+    }
+}
+
+impl Turns {
+    /// What follows the sequence beyond which a log is watched, where that is known without the store.
+    fn followed(&mut self, watch: &Watch) -> Option<Followed> {
+        let id = self.ledgers.lead_of(&watch.license)?;
+        self.ledgers.sound(id)?;
+        self.tails.after(id, watch.after, watch.limit)
     }
 }

@@ -13,7 +13,8 @@ use license_types::{
 
 use crate::log::{Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Selection, Stretch, Which};
 use crate::request::{Request, Watch};
-use crate::{ChainCheck, Error, History, HistoryPage, Pending, Pool, chain, check, ledgers};
+use crate::tail::Followed;
+use crate::{ChainCheck, Error, History, HistoryPage, Line, Pending, Pool, chain, check, ledgers};
 
 impl Pool {
     /// License usage: what is held now, on `server` or on all of them, in the order of the tokens.
@@ -107,9 +108,40 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn watch(&self, after: u64) -> Pending<Head> {
+        self.followed(after, 0).then(|followed| Ok(followed?.head))
+    }
+
+    /// Up to `limit` entries after the sequence `after`, once there are any: at once, or when somebody
+    /// appends, another process within 100 ms. Entries that were appended just now are shared by all
+    /// who follow and read from no store. Drop the answer to follow no longer.
+    ///
+    /// ```
+    /// use license_pool::{Pool, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let next = pool.follow(1, 100);
+    /// pool.retain("0025", "job-7", Session::rest("ann", "job-7", "127.0.0.1"))?.keep();
+    /// let lines = next.wait()?;
+    /// assert_eq!(lines[0].sequence(), 2);
+    /// assert!(lines[0].json().starts_with(r#"{"sequence":2,"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn follow(&self, after: u64, limit: usize) -> Pending<Vec<Arc<Line>>> {
+        let pool = self.clone();
+        self.followed(after, limit).followed_by(move |Followed { lines, .. }| {
+            if !lines.is_empty() {
+                return pool.answer(Ok(lines));
+            }
+            let page = pool.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, limit));
+            page.then(|page| Ok(page?.into_iter().map(Line::new).collect()))
+        })
+    }
+
+    fn followed(&self, after: u64, limit: usize) -> Pending<Followed> {
         let (sender, pending) = Pending::new(self.shared.clone());
         let license = self.license.clone();
-        self.shared.send(Request::Watch(Watch { license, after, reply: sender }));
+        self.shared.send(Request::Watch(Watch { license, after, limit, reply: sender }));
         pending
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Command, Head, Held, Install, Ledger, Release, Target};
+use license_core::{Command, Held, Install, Ledger, Release, Target};
 use license_types::{
     DateTime, InstallReceipt, Lease, Principal, Released, RetainReceipt, Seconds, SessionId,
     SessionState, Token, UninstallReceipt,
@@ -14,6 +14,7 @@ use crate::Error;
 use crate::archivist::Archivist;
 use crate::log::OpenError;
 use crate::log::{LedgerId, Log, Which};
+use crate::tail::Followed;
 use crate::writer::Writer;
 
 /// One thing to do for a caller.
@@ -86,7 +87,9 @@ pub(crate) struct Watch {
     pub(crate) license: Which,
     /// The sequence beyond which it is to go.
     pub(crate) after: u64,
-    pub(crate) reply: oneshot::Sender<Result<Head, Error>>,
+    /// How many entries of what follows to tell, where they are in memory.
+    pub(crate) limit: usize,
+    pub(crate) reply: oneshot::Sender<Result<Followed, Error>>,
 }
 
 /// Takes the ledger and the time, or why there is none.

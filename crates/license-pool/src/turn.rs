@@ -20,6 +20,7 @@ use crate::log::{
 };
 use crate::refusals::Refusals;
 use crate::store_clock::StoreClock;
+use crate::tail::Tails;
 use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
 
@@ -80,6 +81,8 @@ pub(crate) struct Turns {
     pub(crate) stirred: bool,
     /// Whether the log tells when somebody else wrote.
     pub(crate) tells_changes: bool,
+    /// The ends of the logs that are followed.
+    pub(crate) tails: Tails,
 }
 
 /// What a turn is decided on.
@@ -136,6 +139,7 @@ impl Turns {
             commits,
             stirred: false,
             tells_changes,
+            tails: Tails::default(),
         })
     }
 
@@ -243,7 +247,10 @@ impl Turns {
             self.sealed_to.clone_from(&news.sealed_to);
             let clock = tell(&mut self.store_clock, &*self.clock, &news);
             match self.ledgers.absorb(&asked, &news) {
-                Ok(()) => return Ok((news.found, clock)),
+                Ok(()) => {
+                    self.tails.hear(&news.ledgers);
+                    return Ok((news.found, clock));
+                }
                 Err(stale) => self.reload(stale)?,
             }
         }
@@ -310,11 +317,13 @@ impl Turns {
             let (mut decided, mut entries) = (Duration::ZERO, 0);
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
+            let (tails, mut followed) = (&mut self.tails, Vec::new());
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
                     return Turn::default();
                 }
+                tails.hear(&news.ledgers);
                 // Only now: it may have taken long until it was this turn's turn.
                 let clock = tell(store_clock, machine, &news);
                 let found = &news.found;
@@ -322,6 +331,7 @@ impl Turns {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
+                        followed = tails.followed(&turn.appends);
                         planned = Some(Ok(value));
                         entries = turn.appends.iter().map(|append| append.entries.len()).sum();
                         decided = machine.elapsed();
@@ -343,6 +353,7 @@ impl Turns {
                 }
                 Ok(Ok(())) => {
                     self.stirred |= mark.is_some();
+                    self.tails.extend(followed);
                     if mark.is_some() {
                         let time = self.clock.elapsed().saturating_sub(decided);
                         let mut commits =
@@ -408,6 +419,7 @@ impl Turns {
             if self.ledgers.is_known(id) {
                 self.reread.push(id);
             }
+            self.tails.forget(id);
             self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
         }
         Ok(())

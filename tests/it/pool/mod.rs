@@ -14,6 +14,7 @@ mod engine;
 mod faults;
 mod figures;
 mod files;
+mod following;
 mod formats;
 mod installing;
 mod leases;

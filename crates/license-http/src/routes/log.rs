@@ -1,6 +1,7 @@
 //! The log: what happened, and what happens.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
+use crate::checked;
 use crate::failure::Failure;
 use crate::routes::Answer;
 use crate::state::State;
@@ -82,7 +84,7 @@ impl History {
 
 fn line(entry: &Entry) -> String {
     let line = serde_json::to_string(entry).expect("an entry has only text keys");
-    crate::checked::check_line("entry", &line);
+    checked::check_line("entry", &line);
     line
 }
 
@@ -152,17 +154,21 @@ impl Follow {
 
     async fn page(&mut self) -> Option<String> {
         // Another license by this number, or a store that was put back, ends before.
-        match timeout(QUIET, self.pool.watch(self.after)).await {
+        let lines = match timeout(QUIET, self.pool.follow(self.after, PAGE)).await {
             Err(_) => return Some(self.quiet().await),
-            Ok(head) => head.ok()?,
+            Ok(lines) => lines.ok()?,
         };
-        let page = self.pool.page(self.after, PAGE).await.ok()?;
-        let (first, last) = (page.first()?, page.last()?);
-        let gap = first.sequence.get() != self.after + 1;
-        let reset = if gap { told_reset(self.after) } else { String::new() };
-        self.after = last.sequence.get();
-        let event = |entry: &Entry| format!("id: {}\ndata: {}\n\n", entry.sequence, line(entry));
-        Some(reset + &page.iter().map(event).collect::<String>())
+        let (first, last) = (lines.first()?, lines.last()?);
+        let gap = first.sequence() != self.after + 1;
+        let mut events = if gap { told_reset(self.after) } else { String::new() };
+        self.after = last.sequence();
+        for line in &lines {
+            let (sequence, json) = (line.sequence(), line.json());
+            checked::check_line("entry", json);
+            // Writing to a text cannot fail.
+            let _ = write!(events, "id: {sequence}\ndata: {json}\n\n");
+        }
+        Some(events)
     }
 
     /// Says something, so that who is not there any more is noticed; or that the log ends before.
