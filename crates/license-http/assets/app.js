@@ -146,7 +146,7 @@ async function start() {
     byId("license-select").value = number;
     live = new Live(number, draw, tell);
     live.run();
-    readDays(live);
+    readDays(live, today());
   } catch (problem) {
     if (problem.status >= 400 && problem.status < 500) return block(problem);
     tell("away");
@@ -154,12 +154,16 @@ async function start() {
   }
 }
 
-/** The figures of past days change once a day. */
-async function readDays(of) {
+/** Reads the figures of past days, which change once a day. */
+async function readDays(of, today) {
+  if (of.today === today) return;
+  of.today = today;
   const from = new Date(serverNow() - 91 * 24 * 60 * 60 * SECOND).toISOString();
   of.days = await get(`${pathOf(of.license)}/report?from=${encodeURIComponent(from)}`).catch(() => null);
   draw();
 }
+
+const today = () => new Date(serverNow()).toISOString().slice(0, 10);
 
 const THEMES = { system: "Light or dark by system", light: "Light", dark: "Dark" };
 
@@ -189,8 +193,12 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   byId("search").focus();
 });
-// Ages go on while nothing happens.
-setInterval(() => { if (!document.hidden) draw(); }, SECOND);
+// Ages go on while nothing happens, and days end.
+setInterval(() => {
+  if (document.hidden) return;
+  if (live) readDays(live, today());
+  draw();
+}, SECOND);
 
 theme(false);
 showSignedIn();

@@ -24,6 +24,8 @@ export function askToRelease(license, holder, now, done) {
     ["Holder", [holder.who || "(no name)", holder.account !== holder.who && holder.account].filter(Boolean).join(", ")],
     ["From", [holder.machine, holder.address].filter(Boolean).join(", ") || "unknown"],
     ["Product", holder.name],
+    ["Reason", holder.reason || "none given"],
+    ["Served by", holder.server || "unknown"],
     ["Held for", `${duration(now - holder.since)}, since ${fullTime(holder.since)}`],
     ["Token", String(holder.token)],
   ];

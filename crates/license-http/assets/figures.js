@@ -10,7 +10,7 @@ const RECENT = 200;
 export class Figures {
   /** Sequence of the last entry. */
   sequence = 0;
-  /** Product id → {level, minutes: Map of minute → {high, end, refused}}. */
+  /** Product id → {level, minutes: Map of minute → {high, end, refused}, before: the end of those that are forgotten}. */
   products = new Map();
   /** The latest refusals, the newest first. */
   refusals = [];
@@ -28,7 +28,7 @@ export class Figures {
     minute.end = product.level;
     if (event.kind === "refused") {
       minute.refused += event.times;
-      this.refusals.unshift({ at, product: event.productId, code: event.code, times: event.times, who: event.description?.userName ?? "", address: event.description?.IPAddress ?? "", session: event.sessionId });
+      this.refusals.unshift({ at, product: event.productId, code: event.code, times: event.times, who: event.description?.userName ?? "", address: event.description?.IPAddress ?? "", session: event.sessionId, sessions: event.sessions });
       this.refusals.length = Math.min(this.refusals.length, RECENT);
     }
     product.minutes.set(Math.floor(at / MINUTE), minute);
@@ -37,10 +37,11 @@ export class Figures {
   /** Forgets what is older than the period. */
   trim(now) {
     const oldest = Math.floor(now / MINUTE) - KEPT;
-    for (const { minutes } of this.products.values()) {
-      for (const minute of minutes.keys()) {
+    for (const product of this.products.values()) {
+      for (const [minute, { end }] of product.minutes) {
         if (minute >= oldest) break;
-        minutes.delete(minute);
+        product.before = end;
+        product.minutes.delete(minute);
       }
     }
     this.refusals = this.refusals.filter(({ at }) => at >= now - KEPT * MINUTE);
@@ -55,11 +56,11 @@ export class Figures {
 
   /** The last `span` minutes in steps of `step`: the most that were used in each, given what is used now. */
   series(id, used, now, span, step) {
-    const { level, minutes } = this.product(id);
+    const { level, minutes, before: forgotten } = this.product(id);
     const before = used - level;
     const last = Math.floor(now / MINUTE);
     const first = Math.floor((last - span) / step) * step;
-    let current = 0;
+    let current = forgotten;
     for (const [minute, { end }] of minutes) {
       if (minute >= first) break;
       current = end;
@@ -82,7 +83,7 @@ export class Figures {
 
   product(id) {
     let product = this.products.get(id);
-    if (!product) this.products.set(id, product = { level: 0, minutes: new Map() });
+    if (!product) this.products.set(id, product = { level: 0, minutes: new Map(), before: 0 });
     return product;
   }
 }

@@ -151,11 +151,11 @@ export class Holders {
     const row = element("tr", { role: "row" },
       cell("who", element("span", { class: "main", title: holder.session ? `Session ${holder.session}` : null }, holder.who || "(no name)"), minor([account, holder.kind].filter(Boolean).join(", "))),
       cell("machine", element("span", { class: "main" }, place[0] ?? "unknown"), minor(place[1] ?? "")),
-      cell("name", element("span", { class: "main" }, holder.name), minor(productId(holder.product))),
+      cell("name", element("span", { class: "main" }, holder.name), minor(productId(holder.product)), element("span", { class: "minor compact" }, holder.reason)),
       cell("since", element("time", { class: "main", datetime: new Date(holder.since).toISOString(), title: fullTime(holder.since) }), minor(fullTime(holder.since))),
       cell("reason", element("span", { class: "main", title: holder.reason }, holder.reason)),
       cell("server", element("span", { class: "main", title: holder.server })),
-      cell("state", element("span", { class: "state" })),
+      cell("state", element("span", { class: "state" }), element("span", { class: "minor compact" })),
       cell("token", element("span", { class: "main" }, String(holder.token))),
       cell("act", element("button", { type: "button", "aria-label": `Release ${holder.name} held by ${holder.who || "nobody named"}, token ${holder.token}`, click: () => this.release(holder) }, "Release")));
     if (this.now - holder.since < 3000) row.classList.add("new");
@@ -166,6 +166,7 @@ export class Holders {
   update(row, holder) {
     setText(row.querySelector("time"), duration(this.now - holder.since));
     setText(row.querySelector(".server .main"), holder.server || "unknown");
+    setText(row.querySelector(".state .compact"), `#${holder.token} ${holder.server}`);
     const state = row.querySelector(".state span");
     setText(state, holder.state ? holder.state[0].toUpperCase() + holder.state.slice(1) : "");
     state.className = `state ${holder.state}`;

@@ -126,18 +126,19 @@ export class Live {
 
   /** A report that may fail: the stream, or the next one, will tell. */
   refresh() {
+    this.figures.trim(serverNow());
     this.reload().catch(() => {});
   }
 
   async report() {
     const { signal } = this.stopped;
     this.meanwhile = [];
-    const [info, usage, health] = await Promise.all([
+    const [info, usage, servers] = await Promise.all([
       get(this.path, signal),
       collect(`${this.path}/usage?server=all`, signal),
-      get("healthz", signal),
+      get("v1/servers", signal),
     ]);
-    this.servers.add(health.serverName);
+    for (const { name } of servers) this.servers.add(name);
     this.ledger.load(info, usage, await this.servedBy(usage, signal));
     for (const entry of this.meanwhile) this.ledger.apply(entry);
     this.changed();

@@ -19,7 +19,7 @@ export function showRefusals(refusals, products, chosen, now) {
   rows.forEach((refusal, index) => {
     const item = list.children[index] ?? list.appendChild(row());
     const what = [names.get(refusal.product) ?? String(refusal.product), REFUSED[refusal.code] ?? refusal.code, refusal.address];
-    setText(item.querySelector(".main"), refusal.who || refusal.session);
+    setText(item.querySelector(".main"), refusal.who || refusal.session || plural(refusal.sessions ?? 0, "session"));
     setText(item.querySelector(".times"), refusal.times > 1 ? `×${refusal.times}` : "");
     setText(item.querySelector("time"), ago(now - refusal.at));
     item.querySelector("time").title = fullTime(refusal.at);

@@ -78,8 +78,8 @@ impl Counters {
         }
     }
 
-    /// What was counted, as text.
-    pub(crate) fn write(&self, page: &mut Page) {
+    /// What was counted, as text; of refusals also that there were none of these products.
+    pub(crate) fn write(&self, products: impl Iterator<Item = ProductId>, page: &mut Page) {
         for at in 0..ROUTES {
             let (method, route) = route(at);
             for (status, count) in STATUSES.iter().zip(&self.answers[at]) {
@@ -108,12 +108,14 @@ impl Counters {
                 page.histogram(&SECONDS, &labels, &buckets, count, sum);
             }
         }
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((product, code), count) in &*refusals {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A figure that rises is only seen to where it was shown before.
+        let none = products.map(|product| ((product, ProblemCode::NoLicenseLeft), 0));
+        let refusals: BTreeMap<_, _> = none.chain(refusals).collect();
+        for ((product, code), count) in refusals {
             let labels = [("product", &*product.to_string()), ("code", code.as_str())];
-            page.sample(&REFUSALS, "", &labels, *count as f64);
+            page.sample(&REFUSALS, "", &labels, count as f64);
         }
-        drop(refusals);
         page.sample(&WAITING, "", &[], self.waiting.load(Ordering::Relaxed) as f64);
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use license_pool::{CredentialRole, Pool};
 use serde_json::{Value, json};
 
 use driver::Browser;
@@ -66,9 +67,13 @@ fn sql(name: &str) -> Value {
 }
 
 fn signed_in(browser: &Browser, server: &Server) {
+    signed_in_with(browser, server, &server.secret);
+}
+
+fn signed_in_with(browser: &Browser, server: &Server, secret: &str) {
     browser.open(&server.url());
     browser.click("#blocked button.primary");
-    browser.write("#sign-in-credential", &server.secret);
+    browser.write("#sign-in-credential", secret);
     browser.click("#sign-in-dialog button[type=submit]");
     browser.until("document.getElementById('connection').innerText === 'Live'");
 }
@@ -142,6 +147,65 @@ fn the_page_shows_what_others_do_and_releases() {
     browser.until(&format!("{ROWS}.some((row) => row.includes('Olga'))"));
     let said = browser.console();
     assert!(said.iter().all(|line| line.contains("net::ERR_")), "{said:?}");
+}
+
+#[test]
+fn a_viewer_sorts_and_filters_what_two_servers_hold_and_releases_nothing() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(&license(["Server", "Client", "SQL", "REST"]));
+    let west = Pool::options().server("west".parse().unwrap()).open(&server.store()).unwrap();
+    let sleeping = json!({ "state": "sleeping" });
+    let zoe = [client("Zoe").as_object().unwrap().clone(), sleeping.as_object().unwrap().clone()];
+    server.retain("0009", "zoe", "CLIENT", &zoe.into_iter().flatten().collect::<Value>());
+    server.retain("0009", "ann", "CLIENT", &client("Ann"));
+    let batch = license_pool::Session::rest("Bob", "bob", "192.0.2.7");
+    west.retain("0007", "bob", batch).unwrap().keep();
+    let viewer = server.credential(CredentialRole::Viewer);
+    signed_in_with(&browser, &server, &viewer);
+    browser.until(&format!("{ROWS}.length === 3"));
+
+    let order = |names: [&str; 3]| {
+        let places = names.map(|name| format!("{ROWS}.findIndex((row) => row.includes('{name}'))"));
+        browser.until(&format!("JSON.stringify([{}]) === '[0,1,2]'", places.join(",")));
+    };
+    browser.click("th.who button");
+    order(["Ann", "Bob", "Zoe"]);
+    browser.until("document.querySelector('th.who').getAttribute('aria-sort') === 'ascending'");
+    browser.click("th.who button");
+    order(["Zoe", "Bob", "Ann"]);
+    for (filter, value, name) in
+        [("state", "sleeping", "Zoe"), ("server", "west", "Bob"), ("product", "808464439", "Bob")]
+    {
+        browser.script(&format!(
+            "const select = document.getElementById('filter-{filter}');
+             select.value = '{value}'; select.dispatchEvent(new Event('input'))"
+        ));
+        browser.until(&format!("{ROWS}.length === 1 && {ROWS}[0].includes('{name}')"));
+        browser.click("#clear");
+        browser.until(&format!("{ROWS}.length === 3"));
+    }
+    browser.write("#search", "nobody of this name");
+    browser
+        .until("document.querySelector('#table .empty').innerText.includes('No holder matches')");
+    browser.click("#clear");
+    browser
+        .until("document.getElementById('refusals').innerText.includes('No session was refused')");
+
+    // The keyboard reaches the search, and the figures are there without the drawing.
+    browser.script("document.activeElement.blur()");
+    browser.script(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }))",
+    );
+    browser.until("document.activeElement.id === 'search'");
+    browser.until("document.querySelector('#chart svg')");
+    browser.until("document.querySelectorAll('#chart table tr').length > 1");
+
+    browser.click("button[aria-label*='held by Bob']");
+    browser.until("document.getElementById('release-dialog').open");
+    browser.until("document.getElementById('release-facts').innerText.includes('west')");
+    browser.click("#release-dialog button[type=submit]");
+    browser.until("document.getElementById('release-problem').innerText.includes('admin')");
+    assert_eq!(west.usage(None).unwrap().len(), 3);
 }
 
 #[test]

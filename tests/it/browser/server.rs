@@ -26,19 +26,23 @@ impl Server {
         let mut server = Server { folder, running: None, address, secret: String::new() };
         let pool = server.launch();
         pool.install(license.to_string().as_bytes()).unwrap();
-        let (kept, secret) =
-            KeptCredential::make(CredentialRole::Admin, None, Timestamp::now(), None).unwrap();
-        pool.keep_credential(kept).wait().unwrap();
-        server.secret = secret.reveal().to_owned();
+        server.secret = server.credential(CredentialRole::Admin);
         server
+    }
+
+    /// Makes a credential, and gives its secret.
+    pub(crate) fn credential(&self, role: CredentialRole) -> String {
+        let (_, pool) = self.running.as_ref().expect("it runs");
+        let (kept, secret) = KeptCredential::make(role, None, Timestamp::now(), None).unwrap();
+        pool.keep_credential(kept).wait().unwrap();
+        secret.reveal().to_owned()
     }
 
     /// Starts it, after a stop on the port that it had.
     pub(crate) fn launch(&mut self) -> Pool {
         let listener = TcpListener::bind(self.address).unwrap();
         self.address = listener.local_addr().unwrap();
-        let store = format!("sqlite:{}", self.folder.path().join("license.db").display());
-        let pool = Pool::open(&store).unwrap();
+        let pool = Pool::open(&self.store()).unwrap();
         let running = license_http::start(listener, pool.clone(), Options::new()).unwrap();
         self.running = Some((running, pool.clone()));
         pool
@@ -48,6 +52,11 @@ impl Server {
         let (running, pool) = self.running.take().unwrap();
         running.stop();
         drop(pool);
+    }
+
+    /// The address of the store, for another server beside this one.
+    pub(crate) fn store(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("license.db").display())
     }
 
     pub(crate) fn url(&self) -> String {

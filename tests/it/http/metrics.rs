@@ -19,6 +19,8 @@ fn figures_are_of_products_and_operations_and_of_nobody() {
         r#"license_product_balance{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 0"#,
         r#"license_product_peak{license="SAMPLE-0001",product="808464949",name="4D SQL Server"} 1"#,
         r#"license_refusals_total{product="808464949",code="no_license_left"} 1"#,
+        // What never happened is shown too, so that the first time is seen to be one.
+        r#"license_refusals_total{product="808464441",code="no_license_left"} 0"#,
         &format!(r#"license_http_requests_total{{{retain},status="201"}} 1"#),
         &format!(r#"license_http_requests_total{{{retain},status="409"}} 1"#),
         &format!(r#"license_http_request_seconds_bucket{{{retain},le="+Inf"}} 2"#),

@@ -107,7 +107,8 @@ pub(super) async fn metrics(call: &Call) -> Answer {
     }
     let mut page = Page::default();
     metrics::licenses(&seen, now, &mut page);
-    call.state.counters.write(&mut page);
+    let products = seen.iter().flat_map(|seen| &seen.info.products).map(|product| product.id);
+    call.state.counters.write(products, &mut page);
     metrics::alarms(&pool.alarms(), &mut page);
     metrics::commits(&pool.commits().await?, &mut page);
     Ok(body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.into_text()))
