@@ -5,8 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::thread;
 use std::time::Duration;
 
-use license_types::Entry;
-use serde::Deserialize;
+use license_types::{Entry, LogReset};
 
 use crate::servers::foreign;
 use crate::transport::{Answer, Body};
@@ -158,19 +157,14 @@ impl Stream {
 impl Event {
     /// What it tells; a beat of the stream tells nothing.
     fn followed(&self) -> Option<Result<Followed, String>> {
-        #[derive(Deserialize)]
-        struct Reset {
-            sequence: u64,
-        }
         let Event { kind, data, .. } = self;
         if data.is_empty() {
             return None;
         }
         let followed = match kind.as_str() {
             "" => serde_json::from_str(data).map(|entry| Followed::Entry(Box::new(entry))),
-            "reset" => {
-                serde_json::from_str(data).map(|Reset { sequence }| Followed::Reset { sequence })
-            }
+            "reset" => serde_json::from_str(data)
+                .map(|LogReset { sequence }| Followed::Reset { sequence: sequence.get() }),
             // Of what a later version tells beside entries.
             _ => return None,
         };

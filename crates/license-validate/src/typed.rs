@@ -88,6 +88,7 @@ documents! {
     "license-report", Documented: documented::LicenseReport;
     "license-usage", Documented: documented::LicenseUsage;
     "license-usage", Observed: observed::LicenseUsage;
+    "log-reset", Documented: documented::LogReset;
     "problem", Documented: documented::Problem;
     "release-receipt", Documented: documented::ReleaseReceipt;
     "renew-list-receipt", Documented: documented::RenewListReceipt;

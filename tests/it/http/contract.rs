@@ -42,14 +42,19 @@ fn every_operation_answers_as_the_description_says() {
     check("show_usage", 200, lines.header("accept", "application/x-ndjson").send());
     check("release_product", 200, world.delete(&format!("{session}/products/0009?token=1")));
     world.retain("0007", "job-7").expect(201);
-    check("release_session", 200, world.delete(session));
-    world.retain("0007", "job-8").expect(201);
+    check("release_session", 200, world.delete(&format!("{session}?token=2")));
+    check("retain", 201, world.retain_by("0007", "job-8", "?wait=1s"));
     let revoked = world.delete("/v1/licenses/active/retentions/3?note=left+the+company");
     let revoked = check("revoke_retention", 200, revoked).value();
     assert_eq!(revoked["released"][0]["cause"], "revoked");
-    check("show_history", 200, world.get("/v1/licenses/active/history"));
+    let narrow =
+        "after=0&limit=9&product=0007&session=job-8&kind=retained&from=2026-01-01&to=2026-12-31";
+    check("show_history", 200, world.get(&format!("/v1/licenses/active/history?{narrow}")));
     check("show_report", 200, world.get("/v1/licenses/active/report?from=2026-01-01"));
-    check("follow_events", 200, ask("GET", "/v1/licenses/active/events?after=3").first());
+    let events = "/v1/licenses/active/events";
+    check("follow_events", 200, ask("GET", &format!("{events}?after=3")).first());
+    let ahead = ask("GET", events).header("last-event-id", "99").first();
+    assert!(check("follow_events", 200, ahead).text.contains("event: reset\n"));
     check("list_servers", 200, world.get("/v1/servers"));
     check("list_schemas", 200, world.get("/v1/schemas"));
     check("show_schema", 200, world.get("/v1/schemas/license-usage?profile=observed"));
@@ -63,6 +68,16 @@ fn every_operation_answers_as_the_description_says() {
 
     let described: BTreeSet<String> = operations(&description).into_keys().collect();
     assert_eq!(asked, described);
+}
+
+#[test]
+fn when_to_ask_again_is_described_where_it_is_told() {
+    let world = World::sample();
+    let description = world.get("/openapi.json").value();
+    world.retain("0025", "first").expect(201);
+    let refused = world.retain("0025", "second").expect(409);
+    assert_ne!(refused.header("retry-after"), "");
+    judge(&description, "retain", &refused);
 }
 
 #[test]
@@ -101,18 +116,73 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
     assert_eq!(put("/v1/licenses/active/sessions/a/products/0009?wait=soon"), "400 bad_request");
 }
 
-/// The operations of a description, by their ids.
-fn operations(description: &Value) -> BTreeMap<String, &Value> {
-    let paths = description["paths"].as_object().unwrap();
-    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
-    operations.map(|it| (it["operationId"].as_str().unwrap().to_owned(), it)).collect()
+/// An operation as it is described.
+struct Described<'a> {
+    method: String,
+    path: &'a str,
+    says: &'a Value,
 }
 
-/// Whether an answer is one that the description promises for its operation.
+/// The operations of a description, by their ids.
+fn operations(description: &Value) -> BTreeMap<String, Described<'_>> {
+    let mut operations = BTreeMap::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, says) in methods.as_object().unwrap() {
+            let id = says["operationId"].as_str().unwrap().to_owned();
+            operations.insert(id, Described { method: method.to_uppercase(), path, says });
+        }
+    }
+    operations
+}
+
+impl Described<'_> {
+    /// The parameters of one place.
+    fn parameters(&self, place: &str) -> BTreeSet<&str> {
+        let all = self.says["parameters"].as_array().into_iter().flatten();
+        let here = all.filter(|it| it["in"] == place);
+        here.map(|it| {
+            assert_eq!(it["required"], place == "path", "{it}");
+            it["name"].as_str().unwrap()
+        })
+        .collect()
+    }
+
+    /// Whether who knows the description alone could have asked this.
+    #[track_caller]
+    fn allows(&self, line: &str) {
+        let (method, url) = line.split_once(' ').unwrap();
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        assert_eq!(method, self.method, "{line}");
+        let (given, wanted): (Vec<&str>, Vec<&str>) =
+            (path.split('/').collect(), self.path.split('/').collect());
+        assert_eq!(given.len(), wanted.len(), "{line}: {}", self.path);
+        let mut filled = BTreeSet::new();
+        for (given, wanted) in given.into_iter().zip(wanted) {
+            match wanted.strip_prefix('{').and_then(|wanted| wanted.strip_suffix('}')) {
+                Some(name) => drop(filled.insert(name)),
+                None => assert_eq!(given, wanted, "{line}: {}", self.path),
+            }
+        }
+        assert_eq!(self.parameters("path"), filled, "{}", self.path);
+        let known = self.parameters("query");
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            let (name, _) = part.split_once('=').unwrap();
+            assert!(known.contains(name), "{line}: {name} is not described");
+        }
+    }
+}
+
+/// Whether a request is one that the description allows for its operation, and the answer one that
+/// it promises.
 #[track_caller]
 fn judge(description: &Value, id: &str, answer: &Answer) {
+    let operation = &operations(description)[id];
+    operation.allows(&answer.line);
     let status = answer.status.as_u16().to_string();
-    let promised = &operations(description)[id]["responses"][&status]["content"];
+    let promised = &operation.says["responses"][&status];
+    let retried = answer.header("retry-after");
+    assert!(retried.is_empty() || promised["headers"]["Retry-After"].is_object(), "{id}: {status}");
+    let promised = &promised["content"];
     let media = answer.header("content-type").split(';').next().unwrap();
     let promised = promised.get(media).or_else(|| promised.get("*/*"));
     let promised = promised.unwrap_or_else(|| panic!("{id}: {status} {media}"));

@@ -31,6 +31,8 @@ pub(crate) struct Ask<'a> {
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// What was asked: the method and the path with its query.
+    pub(crate) line: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
@@ -49,7 +51,18 @@ impl World {
     }
 
     pub(crate) fn over(pool: Pool, options: Options) -> World {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        World::on(tokio::runtime::Builder::new_current_thread(), pool, options)
+    }
+
+    /// A server for which what it would wait for comes at once.
+    pub(crate) fn hurried(pool: Pool) -> World {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.start_paused(true);
+        World::on(runtime, pool, Options::new())
+    }
+
+    fn on(mut runtime: tokio::runtime::Builder, pool: Pool, options: Options) -> World {
+        let runtime = runtime.enable_all().build().unwrap();
         let router = license_http::app(pool.clone(), options.clock(clock()));
         World { router, runtime, pool, secret: None }
     }
@@ -100,7 +113,12 @@ impl World {
     }
 
     pub(crate) fn retain(&self, product: &str, session: &str) -> Answer {
-        let path = format!("/v1/licenses/active/sessions/{session}/products/{product}");
+        self.retain_by(product, session, "")
+    }
+
+    /// The same with a query.
+    pub(crate) fn retain_by(&self, product: &str, session: &str, query: &str) -> Answer {
+        let path = format!("/v1/licenses/active/sessions/{session}/products/{product}{query}");
         self.ask("PUT", &path).json(&json!({ "session": described(session) })).send()
     }
 
@@ -117,7 +135,7 @@ impl World {
     }
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
     /// Shows another credential than usual.
     pub(crate) fn credential(self, secret: &str) -> Self {
         self.header("authorization", &format!("Bearer {secret}"))
@@ -152,19 +170,23 @@ impl Ask<'_> {
         self.header("content-type", "application/json")
     }
 
+    fn line(&self) -> String {
+        format!("{} {}", self.request.method(), self.request.uri())
+    }
+
     pub(crate) fn send(self) -> Answer {
-        let router = self.world.router.clone();
+        let (router, line) = (self.world.router.clone(), self.line());
         self.world.runtime.block_on(async move {
             let (parts, body) = router.oneshot(self.request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let text = String::from_utf8(body.to_vec()).unwrap();
-            Answer { status: parts.status, headers: parts.headers, text }
+            Answer { line, status: parts.status, headers: parts.headers, text }
         })
     }
 
     /// The answer, of which only the beginning where it does not end.
     pub(crate) fn begun(self) -> Answer {
-        let router = self.world.router.clone();
+        let (router, line) = (self.world.router.clone(), self.line());
         self.world.runtime.block_on(async move {
             let (parts, mut body) = router.oneshot(self.request).await.unwrap().into_parts();
             let endless = parts.headers["content-type"] == "text/event-stream";
@@ -174,13 +196,21 @@ impl Ask<'_> {
                 body.collect().await.unwrap().to_bytes()
             };
             let text = String::from_utf8(bytes.to_vec()).unwrap();
-            Answer { status: parts.status, headers: parts.headers, text }
+            Answer { line, status: parts.status, headers: parts.headers, text }
         })
+    }
+
+    /// An answer that does not end.
+    pub(crate) fn follow(self) -> Following<'a> {
+        let (world, router) = (self.world, self.world.router.clone());
+        let response = world.runtime.block_on(router.oneshot(self.request)).unwrap();
+        assert_eq!(response.status(), 200);
+        Following { world, body: response.into_body() }
     }
 
     /// What comes first of an answer that does not end.
     pub(crate) fn first(self) -> Answer {
-        let router = self.world.router.clone();
+        let (router, line) = (self.world.router.clone(), self.line());
         self.world.runtime.block_on(async move {
             let (parts, mut body) = router.oneshot(self.request).await.unwrap().into_parts();
             let mut text = String::new();
@@ -188,8 +218,22 @@ impl Ask<'_> {
                 let frame = body.frame().await.unwrap().unwrap();
                 text += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
             }
-            Answer { status: parts.status, headers: parts.headers, text }
+            Answer { line, status: parts.status, headers: parts.headers, text }
         })
+    }
+}
+
+/// An answer that does not end, as it comes.
+pub(crate) struct Following<'a> {
+    world: &'a World,
+    body: Body,
+}
+
+impl Following<'_> {
+    /// What comes next.
+    pub(crate) fn next(&mut self) -> String {
+        let frame = self.world.runtime.block_on(self.body.frame()).unwrap().unwrap();
+        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::load::Sources;
 use super::model::Model;
-use super::operations::{Operation, Operations, Parameter};
+use super::operations::{Content, Operation, Operations, Parameter};
 use super::tree::Tree;
 use super::{bundle, names};
 
@@ -92,9 +92,14 @@ fn described(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
         .path
         .split('/')
         .filter_map(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')));
-    let names = in_path.chain(operation.query.iter().map(String::as_str));
-    let parameters: Vec<Value> =
-        names.map(|name| parameter(name, &table.parameters[name], refer)).collect();
+    let in_path = in_path.map(|name| (name, "path"));
+    let in_query = operation.query.iter().map(|name| (name.as_str(), "query"));
+    let in_headers = operation.headers.iter().map(|name| (name.as_str(), "header"));
+    let parameters: Vec<Value> = in_path
+        .chain(in_query)
+        .chain(in_headers)
+        .map(|(name, place)| parameter(name, place, &table.parameters[name], refer))
+        .collect();
     if !parameters.is_empty() {
         described.insert("parameters".into(), parameters.into());
     }
@@ -107,7 +112,12 @@ fn described(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
     described.into()
 }
 
-fn parameter(name: &str, parameter: &Parameter, refer: &dyn Fn(&str) -> String) -> Value {
+fn parameter(
+    name: &str,
+    place: &str,
+    parameter: &Parameter,
+    refer: &dyn Fn(&str) -> String,
+) -> Value {
     let typed = |kind: &str, keywords: &Value| {
         let mut schema = Map::from_iter([("type".to_owned(), json!(kind))]);
         schema.extend(keywords.as_object().cloned().unwrap_or_default());
@@ -121,8 +131,8 @@ fn parameter(name: &str, parameter: &Parameter, refer: &dyn Fn(&str) -> String) 
     };
     json!({
         "name": name,
-        "in": parameter.place,
-        "required": parameter.place == "path",
+        "in": place,
+        "required": place == "path",
         "description": parameter.description,
         "schema": schema,
     })
@@ -136,7 +146,11 @@ fn responses(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
             .map(|(media, schema)| {
                 let schema = match schema {
                     // Of a stream the schema says what each line or event is.
-                    Some(schema) => json!({ "schema": { "$ref": refer(schema) } }),
+                    Some(Content::Of(schema)) => json!({ "schema": { "$ref": refer(schema) } }),
+                    Some(Content::OfEither(schemas)) => {
+                        let each = schemas.iter().map(|schema| json!({ "$ref": refer(schema) }));
+                        json!({ "schema": { "anyOf": each.collect::<Vec<Value>>() } })
+                    }
                     None => json!({}),
                 };
                 (media.clone(), schema)
@@ -152,11 +166,17 @@ fn responses(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
     }
     for (status, codes) in problems {
         let schema = json!({ "$ref": refer("problem") });
-        let response = json!({
+        let mut response = json!({
             "description": format!("`code` is {}", codes.join(", ")),
             "x-codes": codes,
             "content": { "application/problem+json": { "schema": schema } },
         });
+        if codes.iter().any(|code| table.is_retried(code)) {
+            let description = "After how many seconds to ask again, where that is known.";
+            let schema = json!({ "type": "integer", "minimum": 0 });
+            let header = json!({ "description": description, "schema": schema });
+            response["headers"] = json!({ "Retry-After": header });
+        }
         responses.insert(status.to_string(), response);
     }
     responses.into()

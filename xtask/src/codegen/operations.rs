@@ -38,8 +38,6 @@ pub(crate) struct Operations {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameter {
-    #[serde(rename = "in")]
-    pub(crate) place: String,
     pub(crate) description: String,
     /// `FILE#DEFINITION`, where a schema says what it is.
     pub(crate) schema: Option<String>,
@@ -61,11 +59,24 @@ pub(crate) struct Operation {
     pub(crate) roles: Vec<String>,
     #[serde(default)]
     pub(crate) query: Vec<String>,
+    /// Headers that mean something to it alone.
+    #[serde(default)]
+    pub(crate) headers: Vec<String>,
     pub(crate) body: Option<Body>,
     /// What each status brings: media types and their schemas.
-    pub(crate) answers: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    pub(crate) answers: BTreeMap<String, BTreeMap<String, Option<Content>>>,
     /// Codes of its own, or names of such that are shared.
     pub(crate) problems: Vec<String>,
+}
+
+/// The schemas of a content: of the whole, or of each line or event.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Content {
+    /// All is of one schema.
+    Of(String),
+    /// Each event is of one of several.
+    OfEither(Vec<String>),
 }
 
 /// What a request carries.
@@ -106,6 +117,11 @@ impl Operations {
 
     pub(crate) fn status(&self, code: &str) -> u64 {
         self.codes[code]["status"].as_u64().unwrap_or_default()
+    }
+
+    /// Whether an answer with this code may say when to ask again.
+    pub(crate) fn is_retried(&self, code: &str) -> bool {
+        self.codes[code]["retryAfter"] == true
     }
 }
 
@@ -185,8 +201,8 @@ fn facts(table: &Operations) -> TokenStream {
             let status = proc_macro2::Literal::u16_unsuffixed(status);
             media.iter().map(move |(media, schema)| {
                 let schema = match schema {
-                    Some(schema) => quote!(Some(#schema)),
-                    None => quote!(None),
+                    Some(Content::Of(schema)) => quote!(Some(#schema)),
+                    Some(Content::OfEither(_)) | None => quote!(None),
                 };
                 quote!(Answered { status: #status, media: #media, schema: #schema })
             })

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::stream;
 use license_pool::{Pool, Selection};
-use license_types::Entry;
+use license_types::{Count, Entry, LogReset};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -185,5 +185,8 @@ impl Follow {
 
 /// Tells that what the client has seen no longer leads to what comes: it must read everything anew.
 fn told_reset(after: u64) -> String {
-    format!("id: {after}\nevent: reset\ndata: {{\"sequence\":{after}}}\n\n")
+    let reset = LogReset { sequence: Count::new(after).expect("no log is longer") };
+    let data = serde_json::to_string(&reset).expect("a reset has only text keys");
+    crate::checked::check_line("log-reset", &data);
+    format!("id: {after}\nevent: reset\ndata: {data}\n\n")
 }

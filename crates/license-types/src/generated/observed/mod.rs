@@ -19,7 +19,7 @@ pub use super::documented::{
     Credential, CredentialList, CredentialReceipt, CredentialRole, Date, Day,
     DescribedEvent, Digest, Entry, Event, EventKind, Health, HealthStatus, HostType,
     HttpStatus, InstallReceipt, InstallStatus, InstalledEvent, Lease, LeaseSeconds,
-    LedgerCheck, LicenseKey, LicenseList, LicenseReport, LicenseSummary, Month,
+    LedgerCheck, LicenseKey, LicenseList, LicenseReport, LicenseSummary, LogReset, Month,
     MonthName, MonthReport, MovedEvent, PeriodName, Principal, Problem, ProblemCode,
     ProductChange, ProductDay, ProductId, ProductMonth, Reason, RefusalCode,
     RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent,
