@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use license_pool::log::{LedgerId, LedgerNumbers};
 use license_pool::{Error, Held, Pool, Refusal};
-use license_types::{Entry, Event, ProductId, Session, Token};
+use license_types::{Entry, Event, ProductId, Session, Token, escaped};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -171,13 +171,13 @@ impl Lines {
         let holder = self.holders.get(&token)?;
         let Holder { product, user, address, reason } = holder;
         let [product, user, address, reason] =
-            [product, user, address, reason].map(|text| inert(text));
+            [product, user, address, reason].map(|text| escaped(text));
         let time = entry.time.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f");
         let line = format!(
             "{} {time} [LICUSAGE] INFO - License {product} {done} (current use {used}) by user \
              {user} with IP {address} with token {token}: {reason} ({})",
             entry.sequence,
-            inert(&text),
+            escaped(&text),
         );
         if done == "released" {
             self.holders.remove(&token);
@@ -195,19 +195,6 @@ fn who(session: &Session) -> (String, String) {
     }
 }
 
-/// A text that ends no line and moves no cursor.
-fn inert(text: &str) -> String {
-    let escape = |letter: char| match letter {
-        _ if letter.is_control()
-            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-        {
-            letter.escape_unicode().to_string()
-        }
-        _ => letter.to_string(),
-    };
-    text.chars().map(escape).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -220,7 +207,7 @@ mod tests {
     fn a_line_is_that_of_the_reference_system() {
         let pool = Pool::open("memory:").unwrap();
         pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
-        let session = |id: &str| Session::rest("ann\n", id, "192.0.2.1");
+        let session = |id: &str| Session::rest("ann\n\u{2028}\u{200e}", id, "192.0.2.1");
         let before = pool.retain("0009", "job-6", session("job-6")).unwrap();
         let mut lines = Lines::of(pool.held(None).unwrap());
         pool.retain("0009", "job-7", session("job-7")).unwrap().release().unwrap();
@@ -230,7 +217,7 @@ mod tests {
         let time = |at: usize| entries[at].time.to_string().trim_end_matches('Z').to_owned();
         let line = |at: usize, what: &str, rest: &str| {
             let (sequence, time) = (entries[at].sequence, time(at));
-            let user = r"user ann\u{a} with IP 192.0.2.1 with";
+            let user = r"user ann\n\u{2028}\u{200e} with IP 192.0.2.1 with";
             format!("{sequence} {time} [LICUSAGE] INFO - License 4D Client {what} by {user} {rest}")
         };
         assert_eq!(told[0], line(0, "retained (current use 2)", "token 2: CLIENT (job-7)"));

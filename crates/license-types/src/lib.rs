@@ -31,9 +31,11 @@ mod product_id;
 mod right_count;
 pub mod schemas;
 mod session;
+mod text;
 
 pub use generated::{documented, observed};
 
 pub use documented::*;
 pub use json::{FromJson, Invalid, ParseError, Pointer};
 pub use product_id::IntoProductId;
+pub use text::escaped;
