@@ -22,6 +22,10 @@ use crate::{Error, Notices, Options, Pending, Retain, Seat};
 /// its queue is kept.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Who waits for long tries a server that failed again after so long, however little patience it
+/// has otherwise.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What a server takes for longer was spent waiting.
 const SERVER_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -261,7 +265,9 @@ impl Client {
                 Ok(_) if asked.elapsed() > SERVER_TIME_MAX => return ask(&once).or(answer),
                 Err(Some(ProblemCode::NoLicenseLeft)) if waiting => reached = true,
                 // Who waits for long may see a server come back.
-                Err(_) if waiting && reached && is_transient(&answer) => {}
+                Err(_) if waiting && reached && is_transient(&answer) => {
+                    thread::sleep(PAUSE.mul_f64(0.5 + 0.5 * fastrand::f64()));
+                }
                 Ok(_) | Err(_) => return answer,
             }
         }

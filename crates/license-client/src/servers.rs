@@ -143,7 +143,9 @@ fn told(problem: Problem, retry_after: Option<Duration>) -> Verdict {
         | ProblemCode::ClockSkew
         | ProblemCode::Draining
         | ProblemCode::Internal => Verdict::Elsewhere(error),
-        ProblemCode::StoreBusy | ProblemCode::TooManyRequests => Verdict::Later(error, retry_after),
+        ProblemCode::StoreBusy | ProblemCode::TooManyRequests | ProblemCode::QueueFull => {
+            Verdict::Later(error, retry_after)
+        }
         ProblemCode::BadRequest
         | ProblemCode::Unauthorized
         | ProblemCode::NotPermitted
@@ -159,7 +161,6 @@ fn told(problem: Problem, retry_after: Option<Duration>) -> Verdict {
         | ProblemCode::MethodNotAllowed
         | ProblemCode::PayloadTooLarge
         | ProblemCode::UnsupportedMediaType
-        | ProblemCode::QueueFull
         | ProblemCode::LedgerFaulted => Verdict::Final(Err(error)),
     }
 }
