@@ -5,19 +5,32 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use license_types::ProblemCode;
 use license_validate::{Profile, Validator};
 
 use crate::answer::{EVENTS, NDJSON};
 use crate::failure::{Failure, PROBLEM};
 use crate::operation::{Answered, Operation};
 
-/// The answer as it is, or what is wrong with it.
-pub(crate) async fn checked(operation: Operation, response: Response) -> Response {
+/// What is answered where nothing is, or where no page may ask.
+const ELSEWHERE: &[ProblemCode] = &[
+    ProblemCode::BadRequest,
+    ProblemCode::NotPermitted,
+    ProblemCode::NotFound,
+    ProblemCode::MethodNotAllowed,
+];
+
+/// The answer as it is, or what is wrong with it; of no operation where nothing was asked for that
+/// is here.
+pub(crate) async fn checked(operation: Option<Operation>, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let media = parts.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
     let media = media.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
-    let answers = operation.answers();
+    let (answers, codes) = match operation {
+        Some(operation) => (operation.answers(), operation.codes()),
+        None => (&[][..], ELSEWHERE),
+    };
     let promised = |answered: &&Answered| {
         answered.status == status && (answered.media == media || answered.media == "*/*")
     };
@@ -41,10 +54,10 @@ pub(crate) async fn checked(operation: Operation, response: Response) -> Respons
         return fault(operation, &format!("{status} breaks {schema}: {told}"));
     }
     if schema == "problem" {
-        let codes = operation.codes().iter().any(|code| {
+        let is_promised = codes.iter().any(|code| {
             code.status() == status && contains(&body, &format!("\"code\":\"{code}\""))
         });
-        if !codes {
+        if !is_promised {
             let body = String::from_utf8_lossy(&body);
             return fault(operation, &format!("this problem is not promised: {body}"));
         }
@@ -69,6 +82,7 @@ fn contains(body: &[u8], text: &str) -> bool {
     body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-fn fault(operation: Operation, told: &str) -> Response {
-    Failure::internal(format!("{}: {told}", operation.name())).into_response()
+fn fault(operation: Option<Operation>, told: &str) -> Response {
+    let name = operation.map_or("elsewhere", Operation::name);
+    Failure::internal(format!("{name}: {told}")).into_response()
 }

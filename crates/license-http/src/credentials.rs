@@ -139,19 +139,24 @@ impl Credentials {
             return Err(unauthorized("the credential is no bearer token of this engine"));
         };
         let mut found = known.get(secret.id()).cloned();
-        if found.is_none() {
+        let is_counted = found.is_none();
+        if is_counted {
             // It may have been made just now. Guesses are not worth a look each.
             self.failures.take(network(origin))?;
             found = self.ask(Duration::ZERO).await?.get(secret.id()).cloned();
         }
+        let refused = |detail| {
+            if !is_counted {
+                self.failures.take(network(origin))?;
+            }
+            Err(unauthorized(detail))
+        };
         let Some(found) = found.filter(|found| found.0.is(&secret)) else {
-            self.failures.take(network(origin))?;
-            return Err(unauthorized("nobody has this credential"));
+            return refused("nobody has this credential");
         };
         let (kept, caller) = &*found;
         if !kept.holds(options.clock.now()) {
-            self.failures.take(network(origin))?;
-            return Err(unauthorized("the credential expired or was revoked"));
+            return refused("the credential expired or was revoked");
         }
         if let Some(principal) = &caller.principal {
             self.rate.take(principal.clone())?;

@@ -113,7 +113,10 @@ impl From<Error> for Failure {
                 Failure::because(ProblemCode::StoreUnavailable, &error).retry_after(1)
             }
             Error::Sealed { .. } => Failure::because(ProblemCode::StoreUnavailable, &error),
-            Error::StoreBusy(_) => Failure::because(ProblemCode::StoreBusy, &error).retry_after(1),
+            // Who keeps it busy is the cure: that process can be looked at, or ended.
+            Error::StoreBusy(busy) => {
+                Failure::new(ProblemCode::StoreBusy, busy.to_string()).retry_after(1)
+            }
             Error::ClockSkew { .. } => {
                 Failure::because(ProblemCode::ClockSkew, &error).retry_after(RETRY_SECONDS)
             }
@@ -156,16 +159,28 @@ fn refused(refusal: &Refusal) -> Failure {
 const RETRY_SECONDS: u64 = 5;
 
 fn not_a_license(reason: &InstallError) -> Failure {
-    let code = match reason {
+    let at = match reason {
         InstallError::NotText { .. } | InstallError::Json { .. } | InstallError::Signed { .. } => {
-            ProblemCode::BadRequest
+            return Failure::bad_request(chain(reason));
         }
-        InstallError::Shape { .. }
-        | InstallError::NoSuchDate { .. }
-        | InstallError::RepeatedProduct { .. }
-        | InstallError::ReservedNumber { .. } => ProblemCode::SchemaViolation,
+        InstallError::Shape { at, .. }
+        | InstallError::NoSuchDate { at, .. }
+        | InstallError::RepeatedProduct { at, .. } => at,
+        InstallError::ReservedNumber { .. } => "/licenseNumber",
     };
-    Failure::new(code, chain(reason))
+    let unknown = || Count::new(0).expect("0 is a count");
+    let violation = Violation {
+        file: None,
+        instance_path: at.to_owned(),
+        schema_path: String::new(),
+        line: unknown(),
+        column: unknown(),
+        message: reason.to_string(),
+        shape: None,
+    };
+    let mut failure = Failure::new(ProblemCode::SchemaViolation, chain(reason));
+    failure.problem.violations = Some(vec![violation]);
+    failure
 }
 
 /// `error: its source: the source of that`.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::Request;
 use axum::http::request::Parts;
@@ -31,7 +31,11 @@ pub(crate) async fn answer(operation: Operation, state: State, request: Request<
     };
     let response = secured(response.unwrap_or_else(Failure::into_response));
     state.counters.answered(Some(operation), response.status().as_u16(), begun.elapsed());
-    if cfg!(debug_assertions) { checked::checked(operation, response).await } else { response }
+    if cfg!(debug_assertions) {
+        checked::checked(Some(operation), response).await
+    } else {
+        response
+    }
 }
 
 /// Reads a request and sees who asks.
@@ -69,6 +73,10 @@ async fn received(
         let detail = format!("the body has more than {} bytes", expected.bytes);
         Failure::new(ProblemCode::PayloadTooLarge, detail)
     };
+    // Before any of it is read, which may take long.
+    if !body.is_end_stream() {
+        screen::body_is_json(&parts.headers)?;
+    }
     let declared = parts.headers.get(axum::http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > expected.bytes) {
@@ -82,10 +90,8 @@ async fn received(
     };
     let body = body.map_err(cut_off)?;
     let body = body.to_bytes();
-    match (body.is_empty(), expected.optional) {
-        (true, true) => {}
-        (true, false) => return Err(Failure::bad_request("the request has no body")),
-        (false, _) => screen::body_is_json(&parts.headers)?,
+    if body.is_empty() && !expected.optional {
+        return Err(Failure::bad_request("the request has no body"));
     }
     Ok(body)
 }

@@ -33,3 +33,31 @@ fn a_license_goes_once_nobody_holds_any_of_it_and_its_history_stays() {
     world.install(SAMPLE).expect(201);
     assert_eq!(world.retain("0009", "job-7").expect(201).value()["retention"]["token"], 2);
 }
+
+#[test]
+fn a_document_that_is_no_license_is_refused_with_every_violation() {
+    let world = World::new();
+    let violations = |document: &str| -> Vec<(String, u64)> {
+        let refused = world.install(document);
+        assert_eq!(refused.problem(), "422 schema_violation", "{document}");
+        let problem = refused.value();
+        let violations = problem["violations"].as_array().unwrap().iter();
+        violations
+            .map(|it| {
+                (it["instancePath"].as_str().unwrap().to_owned(), it["line"].as_u64().unwrap())
+            })
+            .collect()
+    };
+    let wrong = SAMPLE.replace("\"name\": \"4D Client\"", "\"name\": 7");
+    let wrong = wrong.replace("\"version\"", "\"vision\"");
+    let found = violations(&wrong);
+    assert!(found.len() >= 3, "{found:?}");
+    assert!(found.iter().all(|(_, line)| *line > 0), "{found:?}");
+    assert!(found.iter().any(|(at, _)| at.ends_with("/name")), "{found:?}");
+    // What no schema can say, or who judges by the schema cannot read.
+    let february = SAMPLE.replace("\"day\": 1, \"month\": 2", "\"day\": 31, \"month\": 2");
+    let at = "/products/0/rights/0/expirationDate".to_owned();
+    assert_eq!(violations(&february), [(at, 0)]);
+    assert_eq!(violations("null"), [(String::new(), 0)]);
+    assert_eq!(violations("{} // empty").len(), 1);
+}

@@ -1,8 +1,10 @@
 //! `/metrics`: what monitoring reads, with labels that stay few and say nothing of people.
 
 use license_http::Options;
+use license_pool::CredentialRole;
+use serde_json::json;
 
-use super::world::World;
+use super::world::{World, described};
 use crate::pool::world::{license, options};
 
 #[test]
@@ -51,4 +53,46 @@ fn names_cannot_break_out_of_their_labels() {
     let used: Vec<&str> = used.collect();
     let whole = r#"license_product_used{license="A",product="808464441",name="x\"} 1\nlicense_product_used{product=\"1"} 0"#;
     assert_eq!(used, [whole]);
+}
+
+#[test]
+fn what_expires_and_what_was_not_renewed_is_told_in_figures() {
+    let pool = options().open("memory:").unwrap();
+    let dates = r#""rights": [
+        {"count": 1, "expirationDate": {"day": 4, "month": 1, "year": 2026}},
+        {"count": 2, "expirationDate": {"day": 20, "month": 1, "year": 2026}},
+        {"count": 3, "expirationDate": {"day": 1, "month": 2, "year": 2026}}]},
+        {"id": 808464437, "name": "Desktop", "usedCount": 0, "allowedCount": 1, "rights": ["#;
+    let document = license("A", 1).replace(r#""rights": ["#, dates);
+    let document = document.replacen('{', r#"{"renewalFailureCount": 3,"#, 1);
+    pool.install(document.as_bytes()).unwrap();
+    let text = World::over(pool, Options::new()).administered().get("/metrics").expect(200).text;
+    // From 10:00 on the fifth until the end of the twentieth.
+    let until = 15 * 86_400 + 14 * 3600;
+    let line = format!(
+        r#"license_product_expiration_seconds{{license="A",product="808464441",name="4D Client"}} {until}"#
+    );
+    assert!(text.lines().any(|it| it == line), "{line} is missing: {text}");
+    assert!(text.contains("license_renewal_failures{license=\"A\"} 3\n"), "{text}");
+    // What has no date has no figure.
+    let dated = |it: &&str| it.starts_with("license_product_expiration_seconds{");
+    assert_eq!(text.lines().filter(dated).count(), 1, "{text}");
+}
+
+#[test]
+fn who_holds_as_many_as_it_may_is_counted_as_refused_and_an_intruder_is_not() {
+    let world = World::sample();
+    let limited = world.make_with(CredentialRole::Client, Some(1), None);
+    let retain = |session: &str| {
+        let path = format!("/v1/licenses/active/sessions/{session}/products/0009");
+        let body = json!({ "session": described(session) });
+        world.ask("PUT", &path).json(&body).credential(&limited).send()
+    };
+    world.retain("0009", "of-admin").expect(201);
+    retain("first").expect(201);
+    assert_eq!(retain("of-admin").problem(), "403 not_permitted");
+    assert_eq!(retain("second").problem(), "403 not_permitted");
+    let text = world.get("/metrics").expect(200).text;
+    let counted = r#"license_refusals_total{product="808464441",code="not_permitted"} 1"#;
+    assert!(text.lines().any(|it| it == counted), "{text}");
 }

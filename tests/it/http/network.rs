@@ -1,10 +1,11 @@
 //! The server over real connections: several servers, waiting, streams, slow clients, and its end.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use license_http::{Limits, Options, Running};
 use license_pool::{Clock as _, CredentialRole, KeptCredential, Pool, SAMPLE_LICENSE, ServerName};
 use serde_json::{Value, json};
@@ -61,6 +62,15 @@ impl Server {
         let mut text = String::new();
         connection.stream.read_to_string(&mut text).unwrap();
         text
+    }
+
+    /// Comes when so many requests wait for a license at this server.
+    fn waits(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        let line = format!("license_waiting {count}");
+        while !self.text("/metrics").lines().any(|it| it == line) {
+            assert!(Instant::now() < until, "never {line}");
+        }
     }
 
     /// Another credential, by its secret.
@@ -149,8 +159,21 @@ impl Connection {
         }
     }
 
+    /// Whether the server ends it, and does not only say nothing.
     fn is_ended(&mut self) -> bool {
-        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+        match self.stream.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Whether anything comes within this time.
+    fn is_answered_within(&mut self, time: Duration) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_read_timeout(Some(time)).unwrap();
+        let is_answered = stream.peek(&mut [0]).is_ok();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        is_answered
     }
 }
 
@@ -217,16 +240,9 @@ fn who_goes_away_waits_no_longer() {
     gone.write(&format!(
         "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     ));
-    let waiting = |count: &str| {
-        let until = Instant::now() + PATIENCE;
-        let line = format!("license_waiting {count}");
-        while !server.text("/metrics").lines().any(|it| it == line) {
-            assert!(Instant::now() < until, "never {line}");
-        }
-    };
-    waiting("1");
+    server.waits(1);
     drop(gone);
-    waiting("0");
+    server.waits(0);
     assert_eq!(server.ask("DELETE", "/v1/licenses/active/sessions/first", None).0, 200);
     assert_eq!(token(&server.retain("0025", "second")), (201, &json!(2)));
 }
@@ -236,11 +252,10 @@ fn who_waits_gets_what_another_server_releases() {
     let store = Store::new();
     let [a, b] = ["a", "b"].map(|name| Server::on(&store, name, Options::new()));
     assert_eq!(a.retain("0025", "first").0, 201);
-    let waits = thread::spawn(move || b.connect().retain("0025", "second", "?wait=60s"));
-    // Once it is in line, its refusal is not recorded before its wait ends.
-    let path = "/v1/licenses/active/sessions/first";
-    thread::yield_now();
-    assert_eq!(a.ask("DELETE", path, None).0, 200);
+    let mut second = b.connect();
+    let waits = thread::spawn(move || second.retain("0025", "second", "?wait=60s"));
+    b.waits(1);
+    assert_eq!(a.ask("DELETE", "/v1/licenses/active/sessions/first", None).0, 200);
     assert_eq!(token(&waits.join().unwrap()), (201, &json!(2)));
 }
 
@@ -357,8 +372,58 @@ fn who_is_slow_keeps_nobody_waiting_and_is_let_go() {
     let (status, problem) = body.answer();
     assert_eq!((status, &problem["code"]), (400, &json!("bad_request")));
     for mut connection in slow {
-        assert!(connection.is_ended() || connection.line().is_empty());
+        assert!(connection.is_ended());
     }
+}
+
+#[test]
+fn a_body_that_is_not_said_to_be_json_is_not_waited_for() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let mut form = server.connect();
+    let head = form.head("PUT", "/v1/licenses/active/sessions/a/products/0009");
+    form.write(&format!("{head}content-type: text/plain\r\ncontent-length: 100\r\n\r\n{{"));
+    let (status, problem) = form.answer();
+    assert_eq!((status, &problem["code"]), (415, &json!("unsupported_media_type")));
+}
+
+#[test]
+fn a_connection_on_which_nothing_is_asked_is_let_go() {
+    let store = Store::new();
+    let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    let mut idle = server.connect();
+    assert_eq!(idle.ask("GET", "/healthz", None).0, 200);
+    assert!(idle.is_ended());
+}
+
+#[test]
+fn no_request_waits_for_longer_than_ten_minutes() {
+    let (store, machine) = (Store::new(), clock());
+    let pool = Pool::options().server("a".parse().unwrap()).clock(machine.clone());
+    let server = Server::with(&store, pool, Options::new());
+    let body = json!({ "session": described("first"), "leaseSeconds": 86_400 });
+    let path = "/v1/licenses/active/sessions/first/products/0025";
+    assert_eq!(server.ask("PUT", path, Some(&body)).0, 201);
+    let mut second = server.connect();
+    let body = json!({ "session": described("second") }).to_string();
+    let head = second.head("PUT", "/v1/licenses/active/sessions/second/products/0025?wait=9999s");
+    let length = body.len();
+    second.write(&format!(
+        "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    ));
+    server.waits(1);
+    machine.advance(SignedDuration::from_secs(590));
+    assert!(!second.is_answered_within(Duration::from_millis(300)));
+    // More than once, since it may have begun to wait only after the first ten minutes.
+    for _ in 0..3 {
+        machine.advance(SignedDuration::from_secs(601));
+        if second.is_answered_within(Duration::from_secs(5)) {
+            break;
+        }
+    }
+    let (status, problem) = second.answer();
+    assert_eq!((status, &problem["code"]), (409, &json!("no_license_left")));
 }
 
 #[test]
@@ -405,6 +470,7 @@ fn a_connection_too_many_waits_until_another_ends() {
     let head = second.head("GET", "/healthz");
     second.write(&format!("{head}\r\n"));
     assert_eq!(first.ask("GET", "/healthz", None).0, 200);
+    assert!(!second.is_answered_within(Duration::from_millis(300)));
     drop(first);
     assert_eq!(second.answer().0, 200);
 }

@@ -4,7 +4,7 @@ use license_http::{Limits, Options};
 use license_pool::{Clock as _, CredentialRole};
 use serde_json::{Value, json};
 
-use super::world::{Ask, SAMPLE, World, described};
+use super::world::{SAMPLE, World, described};
 use crate::pool::world::{clock, sample};
 
 const LICENSES: &str = "/v1/licenses";
@@ -124,30 +124,72 @@ fn once_there_is_a_credential_every_request_needs_one() {
     }
 }
 
+/// Who may ask what, in the order of the description; an administrator may ask everything.
+const MAY: [(&str, &[&str]); 25] = [
+    ("list_licenses", &["client", "viewer"]),
+    ("install_license", &[]),
+    ("show_license", &["viewer"]),
+    ("uninstall_license", &[]),
+    ("show_usage", &["viewer"]),
+    ("show_availability", &["client", "viewer"]),
+    ("retain", &["client"]),
+    ("release_product", &["client"]),
+    ("show_session", &["client", "viewer"]),
+    ("release_session", &["client"]),
+    ("renew_session", &["client"]),
+    ("renew_sessions", &["client"]),
+    ("revoke_retention", &[]),
+    ("show_report", &["viewer"]),
+    ("show_history", &["viewer"]),
+    ("follow_events", &["viewer"]),
+    ("list_servers", &["viewer"]),
+    ("list_schemas", EVERYBODY),
+    ("show_schema", EVERYBODY),
+    ("show_openapi", EVERYBODY),
+    ("show_health", EVERYBODY),
+    ("show_readiness", EVERYBODY),
+    ("show_metrics", &["viewer"]),
+    ("show_page", EVERYBODY),
+    ("show_asset", EVERYBODY),
+];
+const EVERYBODY: &[&str] = &["everybody"];
+
 #[test]
-fn each_role_may_ask_what_it_is_for() {
+fn each_role_may_ask_what_it_is_for_and_nothing_else() {
     let world = World::sample();
-    let [client, viewer] = [CredentialRole::Client, CredentialRole::Viewer].map(|r| world.make(r));
-    let may = |ask: Ask<'_>, secret: &str| ask.credential(secret).send().status.as_u16() != 403;
-    let availability = "/v1/licenses/active/products/0009/availability";
-    let get = |path: &str| world.ask("GET", path);
-    for (path, of_client, of_viewer) in [
-        (LICENSES, true, true),
-        (availability, true, true),
-        ("/v1/licenses/active/sessions/job-7", true, true),
-        (INFO, false, true),
-        ("/v1/licenses/active/usage", false, true),
-        ("/v1/licenses/active/history", false, true),
-    ] {
-        assert_eq!(may(get(path), &client), of_client, "{path}");
-        assert_eq!(may(get(path), &viewer), of_viewer, "{path}");
+    let secrets = CredentialRole::ALL.iter().map(|role| (role.as_str(), world.make(*role)));
+    let secrets: Vec<_> = secrets.collect();
+    let description = world.get("/openapi.json").value();
+    let mut told = Vec::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let names = [("{n}", "active"), ("{sid}", "nobody"), ("{id}", "0009"), ("{token}", "1000")];
+        let schema = [("{name}", "entry"), ("{asset}", "app.js")];
+        let path = names
+            .into_iter()
+            .chain(schema)
+            .fold(path.clone(), |path, (name, value)| path.replace(name, value));
+        for (method, operation) in methods.as_object().unwrap() {
+            let ask = || {
+                let ask = world.ask(&method.to_uppercase(), &path);
+                // It breaks its schema, which is told only to who may ask.
+                if operation["requestBody"].is_object() { ask.body("[]") } else { ask }
+            };
+            let id = operation["operationId"].as_str().unwrap();
+            let (_, may) = MAY.iter().find(|(known, _)| *known == id).unwrap();
+            let stranger = ask().nobody().begun().status.as_u16();
+            assert_eq!(stranger == 401, *may != EVERYBODY, "{id}: {stranger}");
+            for (role, secret) in &secrets {
+                let status = ask().credential(secret).begun().status.as_u16();
+                let is_allowed = *may == EVERYBODY || *role == "admin" || may.contains(role);
+                assert_eq!(status == 403, !is_allowed, "{id} by {role}: {status}");
+            }
+            told.push(id);
+        }
     }
-    assert!(may(world.ask("PUT", SEAT).json(&body()), &client));
-    assert!(!may(world.ask("PUT", SEAT).json(&body()), &viewer));
-    for secret in [&client, &viewer] {
-        assert!(!may(world.ask("POST", LICENSES).body(SAMPLE), secret));
-        assert!(!may(world.ask("DELETE", "/v1/licenses/active/retentions/1"), secret));
-    }
+    told.sort_unstable();
+    let mut known = MAY.map(|(id, _)| id);
+    known.sort_unstable();
+    assert_eq!(told, known);
 }
 
 #[test]
@@ -232,8 +274,9 @@ fn what_is_too_large_or_too_deep_is_refused() {
     let world = World::sample();
     let put = |text: &str| world.ask("PUT", SEAT).body(text).send();
     assert_eq!(put(&" ".repeat((64 << 10) + 1)).problem(), "413 payload_too_large");
-    let deep = format!("{{\"session\": {}", "[".repeat(200));
-    assert_eq!(put(&deep).problem(), "400 bad_request");
+    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert_eq!(put(&deep(127)).problem(), "422 schema_violation");
+    assert_eq!(put(&deep(128)).problem(), "400 bad_request");
     let license = |text: String| world.install(&text).problem();
     assert_eq!(license(" ".repeat((1 << 20) + 1)), "413 payload_too_large");
     assert_eq!(license(" ".repeat(1 << 20)), "400 bad_request");
@@ -242,14 +285,49 @@ fn what_is_too_large_or_too_deep_is_refused() {
 #[test]
 fn texts_are_neither_endless_nor_such_that_no_store_holds_them() {
     let world = World::sample();
-    let put = |text: &str| {
-        let mut body = body();
-        body["session"]["userName"] = text.into();
-        world.ask("PUT", SEAT).json(&body).send()
-    };
-    assert_eq!(put("a\0b").problem(), "400 bad_request");
-    assert_eq!(put(&"ä".repeat(1025)).problem(), "400 bad_request");
-    put(&"ä".repeat(1024)).expect(201);
+    let client = json!({ "type": "remote", "userName": "", "machineName": "", "systemUserName": "",
+        "IPAddress": "", "hostType": "mac", "creationDateTime": "2026-01-05T10:00:00Z",
+        "state": "active", "ID": "0".repeat(32), "persistentID": "0".repeat(32) });
+    let sql = json!({ "IPAddress": "", "userAgent": "", "userName": "", "userId": 1 });
+    let mut sessions = 0;
+    for (shape, texts) in [
+        (client, &["userName", "machineName", "systemUserName", "IPAddress"][..]),
+        (sql, &["IPAddress", "userAgent", "userName"]),
+        (described("job-7"), &["userName", "sessionID", "IPAddress"]),
+        (described("job-7"), &["reason"]),
+    ] {
+        for name in texts {
+            let mut put = |text: &str| {
+                let mut body = json!({ "session": shape });
+                match *name {
+                    "reason" => body["reason"] = text.into(),
+                    name => body["session"][name] = text.into(),
+                }
+                sessions += 1;
+                let path = format!("/v1/licenses/active/sessions/s{sessions}/products/0007");
+                world.ask("PUT", &path).json(&body).send()
+            };
+            assert_eq!(put("a\0b").problem(), "400 bad_request", "{name}");
+            // Of a reason the schema says so already.
+            let too_long =
+                if *name == "reason" { "422 schema_violation" } else { "400 bad_request" };
+            assert_eq!(put(&"ä".repeat(1025)).problem(), too_long, "{name}");
+            put(&"ä".repeat(1024)).expect(201);
+        }
+    }
+    let (revoke, install) = ("/v1/licenses/active/retentions/1000?note=", "/v1/licenses?replaces=");
+    let usage = "/v1/licenses/active/usage?server=";
+    for (method, path, most, fits) in
+        [("DELETE", revoke, 1024, 404), ("POST", install, 255, 422), ("GET", usage, 255, 200)]
+    {
+        let ask = |text: &str| {
+            let ask = world.ask(method, &format!("{path}{text}"));
+            if method == "POST" { ask.body("{}").send() } else { ask.send() }
+        };
+        assert_eq!(ask("a%00b").problem(), "400 bad_request", "{path}");
+        assert_eq!(ask(&"%C3%A4".repeat(most + 1)).problem(), "400 bad_request", "{path}");
+        ask(&"%C3%A4".repeat(most)).expect(fits);
+    }
 }
 
 #[test]
@@ -269,6 +347,19 @@ fn a_credential_has_a_rate_and_guesses_have_a_lower_one() {
     assert!(first.len() >= 2 && first.iter().all(|status| *status == 200), "{first:?}");
     assert_eq!(world.get(INFO).header("retry-after"), "1");
     drop(other);
+}
+
+#[test]
+fn each_guess_counts_once_however_well_it_looks() {
+    let limits = Limits { failures_per_minute: 4, ..Limits::default() };
+    let world = World::over(sample(), Options::new().limits(limits)).administered();
+    let revoked = world.make(CredentialRole::Viewer);
+    world.revoke(&revoked);
+    let well_formed = format!("lk_{:012}_{:064}", 1, 1);
+    let forged = format!("{}{:064}", &revoked[..revoked.len() - 64], 1);
+    let ask = |secret: &str| world.ask("GET", INFO).credential(secret).send().status.as_u16();
+    let asked = [&well_formed, "lk_no", &revoked, &forged, &well_formed, &revoked].map(ask);
+    assert_eq!(asked, [401, 401, 401, 401, 429, 429]);
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use license_http::Options;
-use license_pool::Pool;
 use license_pool::log::{Asked, Log as _, LogError, Mark, MemoryLog, News, Turn, TurnError};
+use license_pool::{Pool, Retain, Session};
 use license_tests::around::{Around, Outside};
 use rusqlite::Connection;
 use serde_json::json;
 
 use super::world::{SAMPLE, World, described};
-use crate::pool::world::{Store, clock, license, options};
+use crate::pool::world::{Store, clock, license, options, sample};
 
 /// A store that is there, away, or does not say what became of a commit.
 struct Troubled {
@@ -24,6 +24,7 @@ struct Troubled {
 const THERE: u8 = 0;
 const AWAY: u8 = 1;
 const SILENT: u8 = 2;
+const BUSY: u8 = 3;
 
 impl Troubled {
     /// A server on it, and what sets its mood.
@@ -59,6 +60,9 @@ impl Around for Troubled {
         asked: &[Asked],
         decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
+        if self.is(BUSY) {
+            return Err(TurnError::Dropped(LogError::Busy { holder: Some(4711) }));
+        }
         self.reach("").map_err(TurnError::Dropped)?;
         self.log.turn(asked, decide)?;
         if self.is(SILENT) { Err(TurnError::Unknown(broken())) } else { Ok(()) }
@@ -96,6 +100,18 @@ fn a_store_that_is_away_is_said_and_never_answered_for() {
     mood(THERE);
     world.get("/readyz").expect(200);
     assert_eq!(world.get(&format!("{ACTIVE}/usage")).expect(200).value()[0]["token"], 1);
+}
+
+#[test]
+fn a_store_that_is_busy_is_told_with_the_process_that_keeps_it_busy() {
+    let (world, mood) = Troubled::world();
+    world.get(ACTIVE).expect(200);
+    mood(BUSY);
+    let answer = world.retain("0009", "job-7");
+    assert_eq!(answer.problem(), "503 store_busy");
+    assert_eq!(answer.header("retry-after"), "1");
+    let detail = answer.value()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("process 4711"), "{detail}");
 }
 
 #[test]
@@ -183,4 +199,61 @@ fn a_lease_is_fixed_by_who_asks_first() {
     for seconds in [14, 86_401] {
         assert_eq!(retain(seconds).problem(), "422 schema_violation", "{seconds}");
     }
+}
+
+#[test]
+fn what_expired_is_said_and_counted() {
+    let pool = options().open("memory:").unwrap();
+    let dated = r#""expirationDate": {"day": 4, "month": 1, "year": 2026}, "products": ["#;
+    pool.install(license("A", 1).replace(r#""products": ["#, dated).as_bytes()).unwrap();
+    let world = World::over(pool, Options::new()).administered();
+    let refused = world.retain("0009", "job-7");
+    assert_eq!(refused.problem(), "409 license_expired");
+    let detail = refused.value()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("2026-01-04"), "{detail}");
+    assert_eq!(refused.header("retry-after"), "", "asking again does not help");
+    let counted = r#"license_refusals_total{product="808464441",code="license_expired"} 1"#;
+    assert!(world.get("/metrics").text.contains(counted));
+}
+
+#[test]
+fn where_too_many_wait_already_it_is_said_when_to_come_again() {
+    let pool = sample();
+    let world = World::over(pool.clone(), Options::new()).administered();
+    world.retain("0025", "first").expect(201);
+    let wait = |at: usize| {
+        let session = format!("waits-{at}");
+        let description = Session::rest("ann", &session, "192.0.2.1");
+        let (product, session) = ("0025".parse().unwrap(), session.parse().unwrap());
+        pool.grant(Retain::new(product, session, description), Some(Duration::from_secs(60)))
+    };
+    let waiting: Vec<_> = (0..1000).map(wait).collect();
+    let full = world.retain_by("0025", "late", "?wait=1s");
+    assert_eq!(full.problem(), "503 queue_full");
+    assert_eq!(full.header("retry-after"), "5");
+    drop(waiting);
+}
+
+#[test]
+fn who_follows_a_log_that_is_put_back_to_an_earlier_state_is_told_so() {
+    let log = MemoryLog::default();
+    let pool = options().open_log(log.clone()).unwrap();
+    pool.install(SAMPLE.as_bytes()).unwrap();
+    let world = World::hurried(pool).administered();
+    let backup = log.backup();
+    world.retain("0009", "job-7").expect(201);
+    let mut events = world.ask("GET", &format!("{ACTIVE}/events?after=2")).follow();
+    assert_eq!(events.next(), ": following\n\n");
+    let mut next = || loop {
+        match events.next() {
+            heard if heard == ": quiet\n\n" => {}
+            heard => return heard,
+        }
+    };
+    log.restore(&backup);
+    assert_eq!(next(), "id: 1\nevent: reset\ndata: {\"sequence\":1}\n\n");
+    // What comes now follows from there.
+    world.retain("0009", "job-8").expect(201);
+    let heard = next();
+    assert!(heard.starts_with("id: 2\n") && heard.contains("job-8"), "{heard}");
 }

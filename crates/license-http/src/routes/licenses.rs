@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use license_pool::{Error, InstallOptions};
+use license_pool::{Error, InstallError, InstallOptions};
 use license_types::{InstallStatus, LicenseInfo, LicenseSummary, ProblemCode};
+use license_validate::{Profile, Validator};
 
 use crate::answer::{json, ok};
 use crate::call::Call;
@@ -45,13 +46,31 @@ pub(super) async fn install(call: &Call) -> Answer {
         replaces: call.parameters.replaces.clone(),
         dry_run: call.parameters.dry_run,
     };
-    let receipt = pool.install_with(&call.body, options).await?;
+    let receipt = pool.install_with(&call.body, options).await;
+    let receipt = receipt.map_err(|error| not_installed(error, &call.body))?;
     let status = match receipt.status {
         InstallStatus::Installed => StatusCode::CREATED,
         InstallStatus::Replaced | InstallStatus::Unchanged => StatusCode::OK,
     };
     Ok(json(status, &receipt))
 }
+
+/// Why a document was not installed; of one that is not of the shape of a license, every violation.
+fn not_installed(error: Error, document: &[u8]) -> Failure {
+    if let Error::Document(InstallError::Shape { .. }) = &error {
+        let judge = Validator::new(INFO, Profile::Documented).expect("the schema is published");
+        // Comments are read here, and no JSON to whoever judges by the schema.
+        if let Ok(violations) = judge.check(document)
+            && !violations.is_empty()
+        {
+            return Failure::violations(INFO, violations);
+        }
+    }
+    error.into()
+}
+
+/// The schema of a license.
+const INFO: &str = "license-info";
 
 /// `GET /v1/licenses/{n}`
 pub(super) async fn show(call: &Call) -> Answer {

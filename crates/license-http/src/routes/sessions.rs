@@ -23,19 +23,6 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `PUT /v1/licenses/{n}/sessions/{sid}/products/{id}`
 pub(super) async fn retain(call: &Call) -> Answer {
-    let retained = retained(call).await;
-    if let Err(failure) = &retained
-        && matches!(
-            failure.problem.code,
-            ProblemCode::NoLicenseLeft | ProblemCode::LicenseExpired | ProblemCode::UnknownProduct
-        )
-    {
-        call.state.counters.refused(call.product(), failure.problem.code);
-    }
-    retained
-}
-
-async fn retained(call: &Call) -> Answer {
     let RetainRequest { reason, session: description, lease_seconds } = call.body()?;
     limits::texts(&description, reason.as_ref())?;
     let (pool, session, product) = (call.own_pool(), call.session(), call.product());
@@ -49,17 +36,35 @@ async fn retained(call: &Call) -> Answer {
     retain.lease_seconds = Some(lease_seconds.unwrap_or(call.state.options.lease));
     retain.max_seats = call.caller.max_seats;
     let wait = call.parameters.wait.map(|wait| wait.min(WAIT_MAX)).filter(|wait| !wait.is_zero());
-    let Granted { receipt, new } = match wait {
-        None => pool.grant(retain, None).await?,
+    let granted = match wait {
+        None => pool.grant(retain, None).await,
         Some(_) => {
             let _waiting = Waiting::begin(&call.state);
             tokio::select! {
-                granted = pool.grant(retain, wait) => granted?,
+                granted = pool.grant(retain, wait) => granted,
                 () = call.state.drained() => return Err(draining()),
             }
         }
     };
+    let Granted { receipt, new } = granted.inspect_err(|error| count(call, error))?;
     Ok(json(if new { StatusCode::CREATED } else { StatusCode::OK }, &receipt))
+}
+
+/// Counts a license that was refused. To ask in the name of another's session is no want of one.
+fn count(call: &Call, error: &Error) {
+    let Error::Refused(refusal) = error else { return };
+    match refusal {
+        Refusal::UnknownProduct { .. }
+        | Refusal::OverMaximum { .. }
+        | Refusal::LicenseExpired { .. }
+        | Refusal::NoLicenseLeft { .. } => {
+            call.state.counters.refused(call.product(), refusal.code());
+        }
+        Refusal::UnknownLicense { .. }
+        | Refusal::NotPermitted { .. }
+        | Refusal::NotRetained { .. }
+        | Refusal::InUse { .. } => {}
+    }
 }
 
 /// Counts a request that waits, for as long as it does.
