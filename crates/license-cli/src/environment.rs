@@ -63,6 +63,8 @@ pub mod variables {
     pub const LICENSE_USAGE_LOG: &str = "LICENSE_USAGE_LOG";
     /// How the server's log is written, where `--log` is not given.
     pub const LICENSE_LOG: &str = "LICENSE_LOG";
+    /// `true` serves a sample license as `--demo` does, where no `--license` is given.
+    pub const LICENSE_DEMO: &str = "LICENSE_DEMO";
     /// Set to anything but nothing, it turns colors off (see <https://no-color.org>).
     pub const NO_COLOR: &str = "NO_COLOR";
 }
@@ -101,6 +103,8 @@ pub(crate) fn is_secret(name: &OsStr, value: &OsStr) -> bool {
         variables::LICENSE_STORE_PASSWORD_FILE,
         variables::LICENSE_CREDENTIAL,
         variables::LICENSE_CREDENTIAL_FILE,
+        variables::LICENSE_COPY_PASSWORD,
+        variables::LICENSE_COPY_PASSWORD_FILE,
     ];
     let value = value.to_string_lossy();
     secrets.iter().any(|secret| name == *secret)

@@ -9,7 +9,7 @@ use license_types::{FromJson, observed, schemas::Profile};
 use license_validate::{Judge, Malformed, Notice, Problem};
 use serde_json::Value;
 
-use crate::arguments::Exports;
+use crate::arguments::{Everywhere, Exports};
 use crate::context::{Context, unreadable};
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -42,8 +42,10 @@ pub(crate) fn list(
         let detail = format!("--at tells {instants} of the instants of {files} files");
         return Err(Failure::usage(detail).hint("give it once for each file, in their order"));
     }
-    if context.everywhere.store.is_some() || context.everywhere.license_number.is_some() {
-        let detail = "--from reads files: --store and --license-number say nothing of them";
+    let Everywhere { store, server, license_number, .. } = &context.everywhere;
+    if store.is_some() || !server.is_empty() || license_number.is_some() {
+        let detail =
+            "--from reads files: --store, --server and --license-number say nothing of them";
         return Err(Failure::usage(detail));
     }
     let list = exports.from.iter().enumerate().map(|(index, path)| {

@@ -97,6 +97,8 @@ impl Failure {
             let said = places.chain(told.hints.drain(..)).map(|line| line.replace('\n', " "));
             let said: Vec<String> = said.collect();
             told.problem.violations = None;
+            let lines = told.problem.detail.lines().map(str::trim).filter(|line| !line.is_empty());
+            told.problem.detail = lines.collect::<Vec<_>>().join(" ");
             for line in said {
                 told.problem.detail += "; ";
                 told.problem.detail += &line;

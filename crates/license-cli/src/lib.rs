@@ -50,7 +50,12 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>, env: &mut E
         Ok(Arguments { everywhere, command }) => {
             commands::run(&command, &mut Context { env, everywhere, typed: &arguments })
         }
-        Err(error) => not_parsed(&error, env),
+        Err(error) => {
+            not_parsed(&error, env).map_err(|failure| match starts_a_program(&arguments) {
+                true => failure.in_one_line(),
+                false => failure,
+            })
+        }
     };
     let done = done.and_then(|exit| match env.stdout.flush() {
         Ok(()) => Ok(exit),
@@ -100,5 +105,16 @@ fn tell(failure: &Failure, json: bool, env: &mut Env<'_>) -> Exit {
 
 /// Whether a program reads the answer, as far as arguments that are not understood can tell.
 fn asks_for_json(arguments: &[OsString]) -> bool {
-    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+    ours(arguments).any(|argument| argument == "--json")
+}
+
+/// Whether a program was to be started, as far as arguments that are not understood can tell:
+/// whoever starts it is told in one line why it was not.
+fn starts_a_program(arguments: &[OsString]) -> bool {
+    ours(arguments).any(|argument| argument == "run")
+}
+
+/// The arguments that are for us.
+fn ours(arguments: &[OsString]) -> impl Iterator<Item = &OsString> {
+    arguments.iter().take_while(|argument| *argument != "--")
 }

@@ -148,6 +148,12 @@ fn a_program_without_a_license_is_not_started_and_one_line_says_why() {
     nothing_started(&mut world.run("--describe none.json", &echo), 2);
     fs::write(world.directory.path().join("none.json"), "{}").unwrap();
     nothing_started(&mut world.run("--describe none.json", &echo), 2);
+    let said = nothing_started(&mut world.run("--no-such-flag", &echo), 2);
+    assert!(said.contains("--no-such-flag"), "{said}");
+    nothing_started(&mut world.run("--wait soon", &echo), 2);
+    let said = nothing_started(&mut world.license(["run"]), 2);
+    assert!(said.contains("--product"), "{said}");
+    nothing_started(&mut world.license(["run", "--product", "0009"]), 2);
 }
 
 /// The same command, to which no signal is ignored: who runs tests in the background may ignore some.
@@ -268,7 +274,10 @@ fn what_is_secret_is_not_passed_on() {
     let world = World::new();
     let mut run = world.run("--store sqlite:license.db", &["env"]);
     run.env("LICENSE_STORE", "postgres://ann:secret@db/licenses");
-    run.env("LICENSE_STORE_PASSWORD", "secret").env("LICENSE_STORE_PASSWORD_FILE", "secret");
+    for kind in ["STORE_PASSWORD", "COPY_PASSWORD", "CREDENTIAL"] {
+        run.env(format!("LICENSE_{kind}"), "secret");
+        run.env(format!("LICENSE_{kind}_FILE"), "secret");
+    }
     run.env("LICENSE_NUMBER", "DEMO-2001").env("MINE", "kept");
     let seen = String::from_utf8(run.output().unwrap().stdout).unwrap();
     assert!(seen.contains("MINE=kept\n") && seen.contains("LICENSE_NUMBER=DEMO-2001\n"), "{seen}");
@@ -378,5 +387,26 @@ fn a_lease_is_kept_alive_while_the_program_runs_and_ends_when_its_process_is_kil
     let (_living, killed) = (start("living"), start("killed"));
     assert_eq!(world.holders(), ["living", "killed"]);
     killed.send(Signal::KILL);
+    let since = Instant::now();
     until("the end of the lease", || world.holders() == ["living"]);
+    // The lease, and some for a busy machine: far less than a lease and a grace.
+    assert!(since.elapsed() < Duration::from_secs(15 + 10), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_program_that_is_started_again_gets_its_license_back_from_a_server() {
+    let world = World::new();
+    let serving = world.serve("--listen 127.0.0.1:0");
+    let named = |session: &str| format!("--server {} --session {session}", serving.url);
+    let killed = world.run(&named("job-7"), &["sh", "-c", "echo ready; exec sleep 600"]);
+    let killed = Running::ready(&mut { killed });
+    killed.send(Signal::KILL);
+    drop(killed);
+    assert_eq!(world.holders(), ["job-7"], "its lease goes on");
+    let code =
+        |session: &str| world.run(&named(session), &["true"]).output().unwrap().status.code();
+    assert_eq!(code("other"), Some(3));
+    assert_eq!(code("job-7"), Some(0));
+    assert_eq!(world.holders(), [""; 0]);
+    assert_eq!(code("other"), Some(0));
 }

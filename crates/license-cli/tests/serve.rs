@@ -402,6 +402,37 @@ fn all_that_a_server_needs_may_stand_in_variables_and_what_is_typed_counts_more(
     }
 }
 
+#[test]
+fn the_demo_serves_a_sample_license_with_clients_and_leaves_nothing_behind() {
+    let world = World::new();
+    let by_variable = || {
+        let mut command = world.license("serve --listen 127.0.0.1:0");
+        // The license of real clients has no place in it.
+        command.env("LICENSE_DEMO", "true").env("LICENSE_FILE", "license.json");
+        Serve::started(&mut command)
+    };
+    for mut server in [world.serve("--demo"), by_variable()] {
+        assert!(done(&world, &server, "info").contains("SAMPLE-0001"));
+        let tokens = || -> Vec<u64> {
+            let usage = done(&world, &server, "usage --json");
+            let usage: Value = serde_json::from_str(&usage).unwrap();
+            let held = usage.as_array().unwrap().iter();
+            held.map(|held| held["token"].as_u64().unwrap()).collect()
+        };
+        let before = tokens();
+        assert!(before.len() > 3, "somebody is there at once: {before:?}");
+        let until = Instant::now() + PATIENCE;
+        while tokens() == before {
+            assert!(Instant::now() < until, "nobody comes or goes");
+        }
+        assert_eq!(server.end(Signal::TERM), Some(0));
+    }
+    assert!(!world.path("license.db").exists());
+    let real = world.refused("--demo --store sqlite:license.db");
+    assert!(real.contains("the demo keeps its licenses in memory"), "{real}");
+    assert!(world.refused("--demo --license license.json").contains("--license"));
+}
+
 /// What is answered to who calls the server by a name.
 fn ask_as(server: &Serve, host: &str) -> String {
     exchange(server, &format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
@@ -468,6 +499,34 @@ fn a_log_is_text_or_json_and_tells_of_nobody() {
         let said = said.join("\n");
         for secret in ["Eve", "of-", "198.51", "dead"] {
             assert!(!said.contains(secret), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_line_of_a_log_is_anothers_whatever_a_name_is_made_of() {
+    let world = World::new();
+    for format in ["text", "json"] {
+        let name = format!("\u{202e}a\n2026-01-05 ERROR forged\u{1b}[2J\u{85}\u{2028}{format}.db");
+        let mut command = world
+            .license(&format!("serve --listen 127.0.0.1:0 --license license.json --log {format}"));
+        let mut server = Serve::started(command.env("LICENSE_STORE", format!("sqlite:{name}")));
+        server.says("serving");
+        assert_eq!(server.end(Signal::TERM), Some(0));
+        let said = server.all_said();
+        assert!(said.iter().any(|line| line.contains("forged")), "{said:?}");
+        for line in &said {
+            assert!(!line.starts_with("2026-01-05 ERROR"), "{said:?}");
+            match format {
+                // Programs get the name as it is, in one line.
+                "json" => {
+                    assert!(!line.contains(|c: char| c.is_ascii_control()), "{said:?}");
+                    let line: Value = serde_json::from_str(line).unwrap();
+                    let store = line["store"].as_str().unwrap_or(&name);
+                    assert!(store.ends_with(&name), "{said:?}");
+                }
+                _ => assert_eq!(line, &license_types::escaped(line), "{said:?}"),
+            }
         }
     }
 }

@@ -113,7 +113,11 @@ fn what_cannot_be_asked_of_files_is_said_with_the_cure() {
         [exit code 2]
 
         $ license usage --from monday.json --store memory:
-        ! license: --from reads files: --store and --license-number say nothing of them
+        ! license: --from reads files: --store, --server and --license-number say nothing of them
+        [exit code 2]
+
+        $ license report --from monday.json --server http://127.0.0.1:7427
+        ! license: --from reads files: --store, --server and --license-number say nothing of them
         [exit code 2]
 
         $ license usage --from monday.json --watch
@@ -200,6 +204,7 @@ fn what_cannot_be_asked_of_files_is_said_with_the_cure() {
     "#]].assert_eq(&shell.transcript(
         "usage --from monday.json --server-name local
          usage --from monday.json --store memory:
+         report --from monday.json --server http://127.0.0.1:7427
          usage --from monday.json --watch
          usage --from monday.json tuesday.ndjson --at 2026-01-03T00:00:00Z
          usage --from info.json

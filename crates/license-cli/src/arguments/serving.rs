@@ -69,7 +69,7 @@ pub(crate) struct Serve {
     /// LICENSE_LOG] [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log: Option<LogFormat>,
-    /// Serves a sample license from memory, with clients that come and go
+    /// Serves a sample license from memory, with clients that come and go [env: LICENSE_DEMO=true]
     #[arg(long, conflicts_with = "license")]
     pub demo: bool,
 }

@@ -37,6 +37,8 @@ pub(super) fn filled(arguments: &Serve, context: &Context<'_, '_>) -> Result<Ser
     };
     let is_encrypted = tls_certificate.is_some() || tls_key.is_some();
     let plain = one(plain_http.then_some(true), variables::LICENSE_PLAIN_HTTP, context)?;
+    let demo = one(demo.then_some(true), variables::LICENSE_DEMO, context)?.unwrap_or(false)
+        && license.is_empty();
     Ok(Serve {
         listen: one(listen, variables::LICENSE_LISTEN, context)?,
         // The demo has a license of its own.
