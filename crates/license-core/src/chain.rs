@@ -3,16 +3,12 @@
 
 use std::{fmt, str::FromStr};
 
-use license_types::{
-    Batch, Invalid, LeaseSeconds, Principal, ProductId, Reason, ReleaseCause, Sequence, ServerName,
-    SessionId, Token, documented,
-};
-use serde::Serialize;
+use license_types::{Invalid, Sequence, documented};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Breach, Entry, Event, Fault, Ledger, Released, Retained, Stamp, ledger::milliseconds,
-    wire::count,
+    Breach, Entry, Event, Fault, Ledger, Released, Retained, Stamp, json::Json,
+    ledger::milliseconds, wire::count,
 };
 
 /// A SHA-256.
@@ -107,14 +103,14 @@ impl Entry {
     /// The chain value of this entry after `previous`: SHA-256 of the previous value's bytes and
     /// this entry's JSON, in which a digest stands for the description and the chain is left out.
     pub fn link(&self, previous: &Digest) -> Digest {
-        let json = match Linked::of(self) {
-            Some(linked) => linked.json(),
-            None => self.json_without_chain(),
-        };
-        let mut hasher = Sha256::new();
-        hasher.update(previous.bytes());
-        hasher.update(json);
-        Digest::from_hasher(hasher)
+        // In one piece, which is hashed fastest.
+        let mut linked = Vec::with_capacity(1024);
+        linked.extend_from_slice(previous.bytes());
+        if !self.write_frequent(&mut linked) {
+            linked.truncate(previous.bytes().len());
+            linked.extend_from_slice(self.json_without_chain().as_bytes());
+        }
+        Digest::of(&linked)
     }
 
     /// The JSON of [`to_wire`](Self::to_wire), mostly without making that first: it is told to
@@ -129,22 +125,20 @@ impl Entry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_json(&self) -> String {
-        let Some(linked) = Linked::of(self) else {
+        let mut written = Vec::with_capacity(1024);
+        if !self.write_frequent(&mut written) {
             return serde_json::to_string(&self.to_wire()).expect("entries have text keys");
-        };
-        let mut json = linked.json();
+        }
         // The event is the last member there, and its description would be its last.
-        json.truncate(json.len() - "}}".len());
+        written.truncate(written.len() - "}}".len());
+        let mut json = Json(&mut written);
         if let Event::Retained(retained) = &self.event
             && let Some(description) = retained.identity.kept()
         {
-            json.push_str(",\"description\":");
-            json.push_str(description.text());
+            json.put(r#","description":"#).put(description.text());
         }
-        json.push_str("},\"chain\":\"");
-        json.push_str(self.chain.to_wire().as_str());
-        json.push_str("\"}");
-        json
+        json.put(r#"},"chain":""#).digest(self.chain).put("\"}");
+        String::from_utf8(written).expect("JSON is text")
     }
 
     fn json_without_chain(&self) -> String {
@@ -155,52 +149,24 @@ impl Entry {
         json.replace_range(end.., "}");
         json
     }
-}
 
-/// What entries mostly are, retentions and releases, as their JSON is hashed: written without a copy
-/// of what they hold.
-#[derive(Serialize)]
-struct Linked<'e> {
-    sequence: u64,
-    time: documented::DateTime,
-    server: &'e ServerName,
-    epoch: u64,
-    batch: &'e Batch,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'e Principal>,
-    event: LinkedEvent<'e>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
-enum LinkedEvent<'e> {
-    Retained {
-        session_id: &'e SessionId,
-        product_id: ProductId,
-        product_name: &'e str,
-        product_used_count: u64,
-        product_balance: u64,
-        global_product_used_count: u64,
-        token: Token,
-        reason: &'e Reason,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        lease_seconds: Option<LeaseSeconds>,
-        description_digest: documented::Digest,
-    },
-    Released {
-        token: Token,
-        session_id: &'e SessionId,
-        product_id: ProductId,
-        cause: ReleaseCause,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        note: Option<&'e str>,
-    },
-}
-
-impl<'e> Linked<'e> {
-    fn of(entry: &'e Entry) -> Option<Linked<'e>> {
-        let event = match &entry.event {
-            // Taken apart whole, so that nothing of it is ever left out here.
+    /// Writes the same of what entries mostly are, retentions and releases, without copies of what
+    /// they hold; says whether this is one, and what was written may be read.
+    fn write_frequent(&self, out: &mut Vec<u8>) -> bool {
+        // Everything is taken apart whole, so that nothing is ever left out here.
+        let Entry { sequence, time, stamp, event, chain: _ } = self;
+        let Stamp { server, epoch, batch, principal } = stamp;
+        let mut json = Json(out);
+        let sequence = Sequence::new(*sequence).unwrap_or(Sequence::MAX);
+        json.put(r#"{"sequence":"#).number(sequence.get());
+        json.put(r#","time":""#).time(*time);
+        json.put(r#"","server":"#).text(server.as_str());
+        json.put(r#","epoch":"#).number(count(*epoch).get());
+        json.put(r#","batch":""#).put(batch.as_str()).put("\"");
+        if let Some(principal) = principal {
+            json.put(r#","principal":"#).text(principal.as_str());
+        }
+        match event {
             Event::Retained(retained) => {
                 let Retained {
                     session,
@@ -214,27 +180,28 @@ impl<'e> Linked<'e> {
                     lease_seconds,
                     identity,
                 } = &**retained;
-                LinkedEvent::Retained {
-                    session_id: session,
-                    product_id: *product,
-                    product_name,
-                    product_used_count: count(*used_count).get(),
-                    product_balance: count(*balance).get(),
-                    global_product_used_count: count(*global_used_count).get(),
-                    token: *token,
-                    reason,
-                    lease_seconds: *lease_seconds,
-                    description_digest: identity.digest().to_wire(),
+                json.put(r#","event":{"kind":"retained","sessionId":""#).put(session.as_str());
+                json.put(r#"","productId":"#).number(product.get());
+                json.put(r#","productName":"#).text(product_name);
+                json.put(r#","productUsedCount":"#).number(count(*used_count).get());
+                json.put(r#","productBalance":"#).number(count(*balance).get());
+                json.put(r#","globalProductUsedCount":"#).number(count(*global_used_count).get());
+                json.put(r#","token":"#).number(token.get());
+                json.put(r#","reason":"#).text(reason.as_str());
+                if let Some(lease) = lease_seconds {
+                    json.put(r#","leaseSeconds":"#).number(lease.get());
                 }
+                json.put(r#","descriptionDigest":""#).digest(identity.digest()).put(r#""}}"#);
             }
             Event::Released(Released { token, session, product, cause, note }) => {
-                LinkedEvent::Released {
-                    token: *token,
-                    session_id: session,
-                    product_id: *product,
-                    cause: *cause,
-                    note: note.as_deref(),
+                json.put(r#","event":{"kind":"released","token":"#).number(token.get());
+                json.put(r#","sessionId":""#).put(session.as_str());
+                json.put(r#"","productId":"#).number(product.get());
+                json.put(r#","cause":""#).put(cause.as_str()).put("\"");
+                if let Some(note) = note {
+                    json.put(r#","note":"#).text(note);
                 }
+                json.put("}}");
             }
             Event::Installed(_)
             | Event::Uninstalled { .. }
@@ -243,22 +210,9 @@ impl<'e> Linked<'e> {
             | Event::Described { .. }
             | Event::Moved { .. }
             | Event::Adopted { .. }
-            | Event::ClockCorrected => return None,
-        };
-        let Stamp { server, epoch, batch, principal } = &entry.stamp;
-        Some(Linked {
-            sequence: Sequence::new(entry.sequence).unwrap_or(Sequence::MAX).get(),
-            time: documented::DateTime::from(entry.time),
-            server,
-            epoch: count(*epoch).get(),
-            batch,
-            principal: principal.as_deref(),
-            event,
-        })
-    }
-
-    fn json(&self) -> String {
-        serde_json::to_string(self).expect("entries have text keys")
+            | Event::ClockCorrected => return false,
+        }
+        true
     }
 }
 
@@ -305,7 +259,9 @@ impl Ledger {
 mod tests {
     use std::sync::Arc;
 
-    use license_types::Session;
+    use license_types::{
+        LeaseSeconds, Principal, ProductId, ReleaseCause, Session, SessionId, Token,
+    };
 
     use super::*;
     use crate::{Description, Identity};
@@ -353,13 +309,15 @@ mod tests {
             retained(lease, &kept),
             retained(None, &erased),
             released(None),
-            released(Some("\"gone\"\u{7}")),
+            released(Some("\"gone\"\u{7}é")),
         ];
         for (event, principal) in events.into_iter().zip([None, principal].into_iter().cycle()) {
             let stamp = Stamp { principal, ..Stamp::local() };
             let entry =
                 Ledger::new().seal(event, &stamp, "2026-01-05T10:00:00.12Z".parse().unwrap());
-            assert_eq!(Linked::of(&entry).unwrap().json(), entry.json_without_chain());
+            let mut written = Vec::new();
+            assert!(entry.write_frequent(&mut written));
+            assert_eq!(str::from_utf8(&written).unwrap(), entry.json_without_chain());
             assert_eq!(entry.to_json(), serde_json::to_string(&entry.to_wire()).unwrap());
         }
     }

@@ -45,9 +45,9 @@ pub enum Outcome {
     /// The events end one retention each; see [`Entry::receipt`](crate::Entry::receipt).
     Released,
     /// The license is installed; without events it was so already.
-    Installed(InstallReceipt),
+    Installed(Box<InstallReceipt>),
     /// The license is not installed any more.
-    Uninstalled(UninstallReceipt),
+    Uninstalled(Box<UninstallReceipt>),
 }
 
 /// Decides `command` on `ledger`, in the name of `stamp`, at `now` (or at the time of the last
@@ -166,17 +166,18 @@ fn renew(ledger: &Ledger, command: &Renew, stamp: &Stamp) -> Result<Verdict, Ref
 }
 
 fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict, Refusal> {
-    let released = |Live { record, .. }: &Live| {
-        Event::Released(Released {
+    let mut events = Events::new();
+    let end = |Live { record, .. }: &Live| {
+        events.push(Event::Released(Released {
             token: record.token,
             session: record.session.clone(),
             product: record.product,
             cause: command.cause,
             note: command.note.clone(),
-        })
+        }));
     };
-    let events: Events = match &command.target {
-        Target::Token(token) => ledger.retentions.get(*token).map(released).into_iter().collect(),
+    match &command.target {
+        Target::Token(token) => ledger.retentions.get(*token).into_iter().for_each(end),
         Target::Session { session, product, token } => {
             let holding = match command.cause {
                 // An administrator's, who asks for no principal.
@@ -188,14 +189,15 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
                     ledger.permitted(session, stamp.principal.as_ref())?
                 }
             };
-            let held = holding.into_iter().flat_map(|holding| holding.held());
-            held.filter(|(held, _)| product.is_none_or(|product| *held == product))
-                .filter(|(_, held)| token.is_none_or(|token| *held == token))
-                .filter_map(|(_, token)| ledger.retentions.get(token))
-                .map(released)
-                .collect()
+            let wanted = |Live { record, .. }: &&Live| {
+                product.is_none_or(|product| record.product == product)
+                    && token.is_none_or(|token| record.token == token)
+            };
+            if let Some(holding) = holding {
+                holding.retentions(&ledger.retentions).filter(wanted).for_each(end);
+            }
         }
-    };
+    }
     if events.is_empty() {
         return Err(match command.target.clone() {
             Target::Token(token) => {
@@ -226,14 +228,14 @@ fn install(ledger: &Ledger, command: &Install, now: Timestamp) -> Result<Verdict
         Some(replaced) if replaced.digest() == license.digest() => InstallStatus::Unchanged,
         Some(_) => InstallStatus::Replaced,
     };
-    let outcome = Outcome::Installed(InstallReceipt {
+    let outcome = Outcome::Installed(Box::new(InstallReceipt {
         license_number: license.number().to_owned(),
         status,
         signed: command.signed,
         document_digest: license.digest().to_wire(),
         products: changes(ledger, license, now),
         warnings: warnings(ledger, license, now),
-    });
+    }));
     let events = match status {
         InstallStatus::Unchanged => Events::new(),
         InstallStatus::Installed | InstallStatus::Replaced => {
@@ -251,10 +253,10 @@ fn uninstall(ledger: &Ledger, license: &License) -> Result<Verdict, Refusal> {
     if held > 0 {
         return Err(Refusal::InUse { held });
     }
-    let outcome = Outcome::Uninstalled(UninstallReceipt {
+    let outcome = Outcome::Uninstalled(Box::new(UninstallReceipt {
         license_number: license.number().to_owned(),
         document_digest: license.digest().to_wire(),
-    });
+    }));
     let events = smallvec![Event::Uninstalled { number: license.number().into() }];
     Ok(Verdict { events, outcome })
 }

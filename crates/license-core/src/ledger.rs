@@ -92,7 +92,7 @@ impl Ledger {
     /// The instant that an entry bears which is decided at `now`: to the millisecond, and never
     /// before the entry before, so that setting a clock back gains nothing.
     pub fn instant(&self, now: Timestamp) -> Timestamp {
-        milliseconds(now).max(self.time)
+        if now <= self.time { self.time } else { milliseconds(now) }
     }
 
     /// Makes the entry that comes next, complete with its chain value.

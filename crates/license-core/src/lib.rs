@@ -37,6 +37,7 @@ mod description;
 mod entry;
 mod fault;
 mod figure;
+mod json;
 mod ledger;
 mod license;
 mod read;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use license_types::{
-    Availability, Count, DateTime, LicenseInfo, LicensedProduct, Principal, ProductId, RefusalCode,
+    Availability, DateTime, LicenseInfo, LicensedProduct, Principal, ProductId, RefusalCode,
     Retention, ServerName, Session, SessionId, SessionState, Token,
 };
-use serde::Serialize;
 
 use crate::{
     Ledger, Refusal, Retained,
+    json::Json,
     rights::Allowance,
     session::{Holding, Live},
     wire::count,
@@ -51,45 +51,34 @@ impl Held {
         }
     }
 
-    /// The JSON of [`retention`](Self::retention), mostly without reading the description: long
-    /// reports are written from this.
+    /// The JSON of [`retention`](Self::retention).
     pub fn to_json(&self) -> String {
+        let mut json = Vec::new();
+        self.write_json(&mut json);
+        String::from_utf8(json).expect("JSON is text")
+    }
+
+    /// Writes the JSON of [`retention`](Self::retention) behind what is there, mostly without reading
+    /// the description: long reports are written with this.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         let record = &*self.record;
         let described = record.identity.kept().filter(|it| it.is_current(self.state));
         let Some(description) = described else {
-            return serde_json::to_string(&self.retention()).expect("a record has only text keys");
+            let retention = self.retention();
+            serde_json::to_writer(out, &retention).expect("a record has only text keys");
+            return;
         };
-        let frozen = Frozen {
-            product_id: record.product,
-            product_name: &record.product_name,
-            product_used_count: count(record.used_count),
-            product_balance: count(record.balance),
-            global_product_used_count: count(record.global_used_count),
-            token: record.token,
-            time: DateTime::from(self.time),
-            reason: record.reason.as_str(),
-        };
-        let mut json = serde_json::to_string(&frozen).expect("a record has only text keys");
-        json.pop();
-        json.push_str(",\"session\":");
-        json.push_str(description.text());
-        json.push('}');
-        json
+        let mut json = Json(out);
+        json.put(r#"{"productId":"#).number(record.product.get());
+        json.put(r#","productName":"#).text(&record.product_name);
+        json.put(r#","productUsedCount":"#).number(count(record.used_count).get());
+        json.put(r#","productBalance":"#).number(count(record.balance).get());
+        json.put(r#","globalProductUsedCount":"#).number(count(record.global_used_count).get());
+        json.put(r#","token":"#).number(record.token.get());
+        json.put(r#","time":""#).time(self.time);
+        json.put(r#"","reason":"#).text(record.reason.as_str());
+        json.put(r#","session":"#).put(description.text()).put("}");
     }
-}
-
-/// What a record says before its session, without a copy of it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Frozen<'r> {
-    product_id: ProductId,
-    product_name: &'r str,
-    product_used_count: Count,
-    product_balance: Count,
-    global_product_used_count: Count,
-    token: Token,
-    time: DateTime,
-    reason: &'r str,
 }
 
 impl Ledger {

@@ -108,6 +108,12 @@ impl<'l> Holding<'l> {
         iter::once((record.product, record.token)).chain(self.session.others().iter().copied())
     }
 
+    /// The same, as it lies in the table.
+    pub(crate) fn retentions(self, table: &'l Tokens<Live>) -> impl Iterator<Item = &'l Live> {
+        let others = self.session.others().iter();
+        iter::once(self.first).chain(others.filter_map(|(_, token)| table.get(*token)))
+    }
+
     pub(crate) fn token_of(self, product: ProductId) -> Option<Token> {
         self.held().find(|(held, _)| *held == product).map(|(_, token)| token)
     }

@@ -66,15 +66,16 @@ pub(crate) async fn checked(operation: Option<Operation>, response: Response) ->
 }
 
 /// A line of a stream as it is written.
-pub(crate) fn check_line(schema: &str, line: &str) {
+pub(crate) fn check_line(schema: &str, line: &[u8]) {
     if !cfg!(debug_assertions) {
         return;
     }
     let validator = Validator::new(schema, Profile::Documented).expect("the schema is published");
-    let violations = validator.check(line.as_bytes());
+    let violations = validator.check(line);
     assert!(
         violations.as_ref().is_ok_and(Vec::is_empty),
-        "a line breaks {schema}: {violations:?}: {line}"
+        "a line breaks {schema}: {violations:?}: {}",
+        String::from_utf8_lossy(line)
     );
 }
 

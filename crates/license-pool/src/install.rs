@@ -49,7 +49,7 @@ impl Turns {
             let append = append.map(|append| Append { number: Some(number.clone()), ..append });
             let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
             match verdict.outcome {
-                Outcome::Installed(receipt) => Ok((turn, Ok(receipt))),
+                Outcome::Installed(receipt) => Ok((turn, Ok(*receipt))),
                 Outcome::Uninstalled(_)
                 | Outcome::Granted { .. }
                 | Outcome::Renewed
@@ -79,7 +79,7 @@ impl Turns {
             let append = gathered.into_append(Some(id), ledger);
             let turn = Turn { appends: append.into_iter().collect(), ends: Vec::new() };
             match verdict.outcome {
-                Outcome::Uninstalled(receipt) => Ok((turn, Ok(receipt))),
+                Outcome::Uninstalled(receipt) => Ok((turn, Ok(*receipt))),
                 Outcome::Installed(_)
                 | Outcome::Granted { .. }
                 | Outcome::Renewed

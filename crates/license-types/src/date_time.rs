@@ -43,6 +43,21 @@ impl documented::DateTime {
 /// ```
 impl From<Timestamp> for documented::DateTime {
     fn from(timestamp: Timestamp) -> Self {
+        let text = documented::DateTime::digits(timestamp).to_vec();
+        Self(String::from_utf8(text).expect("digits are ASCII"))
+    }
+}
+
+impl documented::DateTime {
+    /// The ASCII text of an instant, as [`from`](Self::from) writes it, for who writes many.
+    ///
+    /// ```
+    /// use license_types::DateTime;
+    ///
+    /// let text = DateTime::digits(jiff::Timestamp::UNIX_EPOCH);
+    /// assert_eq!(&text, b"1970-01-01T00:00:00.000Z");
+    /// ```
+    pub fn digits(timestamp: Timestamp) -> [u8; 24] {
         // Years before 0 have no RFC 3339 form.
         let timestamp = timestamp.max(Timestamp::constant(YEAR_ZERO, 0));
         let time = Offset::UTC.to_datetime(timestamp);
@@ -55,7 +70,7 @@ impl From<Timestamp> for documented::DateTime {
         write_digits(&mut text[14..16], i32::from(time.minute()));
         write_digits(&mut text[17..19], i32::from(time.second()));
         write_digits(&mut text[20..23], time.subsec_nanosecond() / 1_000_000);
-        Self(String::from_utf8(text.to_vec()).expect("digits are ASCII"))
+        text
     }
 }
 

@@ -101,7 +101,7 @@ impl CoreEngine {
                 let released = self.log[first..].iter().filter_map(Entry::receipt).collect();
                 Outcome::Released(ReleaseReceipt { released })
             }
-            (Decided::Installed(receipt), _) => Outcome::Installed(receipt),
+            (Decided::Installed(receipt), _) => Outcome::Installed(*receipt),
             (Decided::Renewed, _) => unreachable!("only a renewal renews"),
             (Decided::Uninstalled(_), _) => unreachable!("no script uninstalls"),
         }

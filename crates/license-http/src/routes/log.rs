@@ -84,7 +84,7 @@ impl History {
 
 fn line(entry: &Entry) -> String {
     let line = serde_json::to_string(entry).expect("an entry has only text keys");
-    checked::check_line("entry", &line);
+    checked::check_line("entry", line.as_bytes());
     line
 }
 
@@ -164,7 +164,7 @@ impl Follow {
         self.after = last.sequence();
         for line in &lines {
             let (sequence, json) = (line.sequence(), line.json());
-            checked::check_line("entry", json);
+            checked::check_line("entry", json.as_bytes());
             // Writing to a text cannot fail.
             let _ = write!(events, "id: {sequence}\ndata: {json}\n\n");
         }
@@ -187,6 +187,6 @@ impl Follow {
 fn told_reset(after: u64) -> String {
     let reset = LogReset { sequence: Count::new(after).expect("no log is longer") };
     let data = serde_json::to_string(&reset).expect("a reset has only text keys");
-    crate::checked::check_line("log-reset", &data);
+    crate::checked::check_line("log-reset", data.as_bytes());
     format!("id: {after}\nevent: reset\ndata: {data}\n\n")
 }

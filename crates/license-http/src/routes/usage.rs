@@ -78,25 +78,25 @@ impl Usage {
         Ok(self.written(&page).into())
     }
 
-    fn written(&mut self, page: &[Held]) -> String {
-        let mut text = String::with_capacity(page.len() * 400 + 2);
+    fn written(&mut self, page: &[Held]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(page.len() * 400 + 2);
         if !self.is_lines && !self.begun {
-            text.push('[');
+            text.push(b'[');
         }
         for held in page {
             if !self.is_lines && self.begun {
-                text.push(',');
+                text.push(b',');
             }
             self.begun = true;
-            let record = held.to_json();
-            crate::checked::check_line("retention", &record);
-            text.push_str(&record);
+            let begin = text.len();
+            held.write_json(&mut text);
+            crate::checked::check_line("retention", &text[begin..]);
             if self.is_lines {
-                text.push('\n');
+                text.push(b'\n');
             }
         }
         if !self.is_lines && self.ended {
-            text.push(']');
+            text.push(b']');
         }
         text
     }

@@ -77,7 +77,7 @@ pub(super) fn cells(entry: &Entry) -> [Cell<'_>; WIDTH] {
     let columns = columns(&entry.event);
     [
         integer(entry.sequence),
-        owned(license_types::DateTime::from(entry.time).to_string()),
+        ascii(&license_types::DateTime::digits(entry.time)),
         text(stamp.server.as_str()),
         integer(stamp.epoch),
         text(stamp.batch.as_str()),
@@ -91,8 +91,8 @@ pub(super) fn cells(entry: &Entry) -> [Cell<'_>; WIDTH] {
         columns.code.map_or(Cell::Null, text),
         columns.reason.map_or(Cell::Null, text),
         columns.detail.map_or(Cell::Null, owned),
-        columns.description_digest.map_or(Cell::Null, |digest| owned(digest.to_string())),
-        owned(entry.chain.to_string()),
+        columns.description_digest.map_or(Cell::Null, digest),
+        digest(entry.chain),
         columns.description.map_or(Cell::Null, text),
         columns.document.map_or(Cell::Null, text),
     ]
@@ -373,6 +373,14 @@ fn text(text: &str) -> Cell<'_> {
 
 fn owned(text: String) -> Cell<'static> {
     Cell::Text(text.into())
+}
+
+fn digest(digest: Digest) -> Cell<'static> {
+    ascii(&license_types::Digest::digits(digest.bytes()))
+}
+
+fn ascii(text: &[u8]) -> Cell<'static> {
+    owned(String::from_utf8(text.to_vec()).expect("it is ASCII"))
 }
 
 #[cfg(test)]
