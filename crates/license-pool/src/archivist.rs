@@ -181,7 +181,7 @@ impl Archivist {
             Some(snapshot) => (snapshot, last),
             None if !wanted.always && oldest.is_empty() => return Ok(None),
             None => match recover::recover(&mut *self.log, id)? {
-                Ok(Recovered { ledger, snapshot: last }) => (ledger.snapshot(), last),
+                Ok(Recovered { ledger, snapshot: last, .. }) => (ledger.snapshot(), last),
                 Err(_fault) => return Ok(None),
             },
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use license_core::{Head, Ledger, Refusal};
 use license_types::ServerName;
 
@@ -174,17 +175,25 @@ impl Ledgers {
         if stale.is_empty() { Ok(()) } else { Err(stale) }
     }
 
-    /// Reads a ledger from its last snapshot, or from its start.
-    pub(crate) fn reload(&mut self, log: &mut dyn Log, id: LedgerId) -> Result<(), LogError> {
+    /// Reads a ledger from its last snapshot, or from its start; gives when the clock was corrected
+    /// last, as far as what was read tells.
+    pub(crate) fn reload(
+        &mut self,
+        log: &mut dyn Log,
+        id: LedgerId,
+    ) -> Result<Option<Timestamp>, LogError> {
         self.memory.remove(&id);
         match recover(log, id)? {
-            Ok(Recovered { ledger, snapshot }) => {
+            Ok(Recovered { ledger, snapshot, corrected }) => {
                 let (told, ledger) = (ledger.head(), Box::new(ledger));
                 self.loaded(id, Memory::Sound { ledger, snapshot, told });
+                Ok(corrected)
             }
-            Err(fault) => self.faulted(id, fault),
+            Err(fault) => {
+                self.faulted(id, fault);
+                Ok(None)
+            }
         }
-        Ok(())
     }
 
     /// Notes that all that is known of a ledger is in its log.

@@ -4,7 +4,8 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use license_core::{Head, Ledger, Restoration};
+use jiff::Timestamp;
+use license_core::{Event, Head, Ledger, Restoration};
 
 use crate::log::{Archive, LedgerId, Log, LogError, SnapshotMark};
 
@@ -16,6 +17,8 @@ pub(crate) struct Recovered {
     pub(crate) ledger: Ledger,
     /// The last entry that its snapshot knew; 0 where it was read without one.
     pub(crate) snapshot: u64,
+    /// When the clock was corrected last, if it was since that snapshot.
+    pub(crate) corrected: Option<Timestamp>,
 }
 
 /// Why a ledger cannot be used.
@@ -38,6 +41,7 @@ pub(crate) fn recover(
         }
     }
     let snapshot = ledger.head().sequence;
+    let mut corrected = None;
     loop {
         let page = match log.page(id, ledger.head().sequence, PAGE) {
             Ok(page) => page,
@@ -49,8 +53,10 @@ pub(crate) fn recover(
         if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
             return Ok(Err(fault.into()));
         }
+        let corrections = page.iter().filter(|entry| entry.event == Event::ClockCorrected);
+        corrected = corrections.last().map(|entry| entry.time).or(corrected);
         if page.len() < PAGE {
-            return Ok(Ok(Recovered { ledger, snapshot }));
+            return Ok(Ok(Recovered { ledger, snapshot, corrected }));
         }
     }
 }

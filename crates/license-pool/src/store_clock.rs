@@ -16,6 +16,8 @@ const STAND: Duration = Duration::from_secs(600);
 pub(crate) struct StoreClock {
     /// The time last believed, and when that was.
     believed: Option<(Timestamp, Duration)>,
+    /// When it was believed whatever it showed.
+    since: Duration,
     jump: Option<Jump>,
 }
 
@@ -41,7 +43,7 @@ impl StoreClock {
     /// that passed since.
     pub(crate) fn read(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
         let Some((before, at)) = self.believed else {
-            return self.believe(shown, elapsed);
+            return self.believe_anew(shown, elapsed);
         };
         let passed = elapsed.saturating_sub(at);
         let expected = before.saturating_add(passed).unwrap_or(before);
@@ -64,8 +66,29 @@ impl StoreClock {
         self.believed.unwrap_or((Timestamp::MIN, Duration::ZERO))
     }
 
+    /// What the clock shows, where it was corrected at some time. Only a correction since it was
+    /// believed last whatever it showed says anything of it, and none that is still to come.
+    pub(crate) fn read_corrected(
+        &mut self,
+        corrected: Timestamp,
+        shown: Timestamp,
+        elapsed: Duration,
+    ) -> ClockState {
+        let passed = elapsed.saturating_sub(self.since);
+        let since = shown.saturating_sub(passed).unwrap_or(Timestamp::MIN);
+        if (since..=shown).contains(&corrected) {
+            return self.believe_anew(shown, elapsed);
+        }
+        self.read(shown, elapsed)
+    }
+
     /// Believes what the clock shows, whatever it showed before.
-    pub(crate) fn believe(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
+    pub(crate) fn believe_anew(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
+        self.since = elapsed;
+        self.believe(shown, elapsed)
+    }
+
+    fn believe(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
         self.believed = Some((shown, elapsed));
         self.jump = None;
         ClockState { now: shown, skew: None }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use license_core::{Event, Fault, Stamp};
 use license_types::{Batch, ServerName, Token};
 
@@ -60,6 +61,8 @@ pub(crate) struct Turns {
     pub(crate) log: Box<dyn Log>,
     clock: Arc<dyn Clock>,
     store_clock: StoreClock,
+    /// When the clock was corrected last, as a ledger says that was read from its start.
+    corrected: Option<Timestamp>,
     pub(crate) actor: Actor,
     pub(crate) ledgers: Ledgers,
     vouched: Vouched,
@@ -117,7 +120,7 @@ impl Turns {
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         // What the clock shows now is believed; what it shows later, only if it follows from that.
         let mut store_clock = StoreClock::default();
-        tell(&mut store_clock, &*clock, &log.catch_up(&[])?);
+        tell(&mut store_clock, &*clock, &log.catch_up(&[])?, None);
         if actor.share.is_first() {
             archives.begin(&*log, store_clock.believed());
         }
@@ -125,6 +128,7 @@ impl Turns {
             log,
             clock,
             store_clock,
+            corrected: None,
             ledgers: Ledgers::new(actor.server.clone(), loaded_max, bell.clone()),
             actor,
             vouched,
@@ -245,7 +249,8 @@ impl Turns {
             let news = self.log.catch_up(&asked).map_err(Error::store);
             let news = self.note(news)?;
             self.sealed_to.clone_from(&news.sealed_to);
-            let clock = tell(&mut self.store_clock, &*self.clock, &news);
+            let corrected = self.corrected.take();
+            let clock = tell(&mut self.store_clock, &*self.clock, &news, corrected);
             match self.ledgers.absorb(&asked, &news) {
                 Ok(()) => {
                     self.tails.hear(&news.ledgers);
@@ -317,6 +322,7 @@ impl Turns {
             let (mut decided, mut entries) = (Duration::ZERO, 0);
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
+            let corrected = &mut self.corrected;
             let (tails, mut followed) = (&mut self.tails, Vec::new());
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
@@ -325,7 +331,7 @@ impl Turns {
                 }
                 tails.hear(&news.ledgers);
                 // Only now: it may have taken long until it was this turn's turn.
-                let clock = tell(store_clock, machine, &news);
+                let clock = tell(store_clock, machine, &news, corrected.take());
                 let found = &news.found;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock }) {
                     Ok((turn, value)) => {
@@ -420,7 +426,8 @@ impl Turns {
                 self.reread.push(id);
             }
             self.tails.forget(id);
-            self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
+            let corrected = self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
+            self.corrected = self.corrected.max(corrected);
         }
         Ok(())
     }
@@ -521,16 +528,25 @@ fn restless() -> Error {
     Error::store(LogError::Unavailable { action: "hold still", source })
 }
 
-/// What the store's clock tells. Who corrected it is believed.
-fn tell(store_clock: &mut StoreClock, clock: &dyn Clock, news: &News) -> ClockState {
+/// What the store's clock tells. Who corrected it is believed, be it that the news say so or, where
+/// those were too many, a ledger that was read.
+fn tell(
+    store_clock: &mut StoreClock,
+    clock: &dyn Clock,
+    news: &News,
+    corrected: Option<Timestamp>,
+) -> ClockState {
     let stores = news.time.filter(|_| clock.yields());
     let (shown, elapsed) = (stores.unwrap_or_else(|| clock.now()), clock.elapsed());
-    let corrected = |since: &Since| match since {
+    let tells = |since: &Since| match since {
         Since::Entries(entries) => entries.iter().any(|entry| entry.event == Event::ClockCorrected),
         Since::Reload | Since::WentBack => false,
     };
-    if news.ledgers.iter().any(|(_, since)| corrected(since)) {
-        return store_clock.believe(shown, elapsed);
+    match corrected {
+        _ if news.ledgers.iter().any(|(_, since)| tells(since)) => {
+            store_clock.believe_anew(shown, elapsed)
+        }
+        Some(corrected) => store_clock.read_corrected(corrected, shown, elapsed),
+        None => store_clock.read(shown, elapsed),
     }
-    store_clock.read(shown, elapsed)
 }

@@ -115,6 +115,34 @@ fn an_administrator_says_which_clock_is_right() {
 }
 
 #[test]
+fn a_correction_holds_for_who_reads_the_license_later_too() {
+    let cluster = cluster();
+    // West believes a clock that is wrong, and was not asked for the license yet.
+    cluster.clock.set(at("2099-01-01T00:00:00Z"));
+    cluster.start("west");
+    cluster.pass(10);
+    cluster.clock.set(at("2026-01-05T10:01:00Z"));
+    cluster.open("command", Pool::options().local());
+    cluster.ask("command", Pool::correct_clock).unwrap();
+    cluster.pass(60);
+    cluster.ask("west", |pool| pool.grant(leased("one", 90), None)).unwrap();
+    assert_eq!(times(&cluster, 3), ["2026-01-05T10:02"]);
+}
+
+#[test]
+fn an_old_correction_brings_nothing_back() {
+    let cluster = cluster();
+    cluster.ask("east", Pool::correct_clock).unwrap();
+    cluster.clock.advance(SignedDuration::from_hours(24 * 20));
+    cluster.start("west");
+    cluster.pass(60);
+    cluster.clock.set(at("2026-01-10T10:00:00Z"));
+    cluster.grant("west", "one").unwrap();
+    let gone = cluster.grant("west", "two");
+    assert!(matches!(gone, Err(Error::Refused(_))), "it expired with the 20th");
+}
+
+#[test]
 fn what_one_server_corrected_the_others_believe() {
     let cluster = cluster();
     cluster.start("west");

@@ -1,6 +1,8 @@
 //! Servers of one file: the lock of each shows at once who died, and nobody waits for a beat.
 
+use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use license_pool::log::{Log, SqliteLog};
@@ -130,6 +132,30 @@ fn beat_of_east(store: &Store) -> u64 {
     let mut log = SqliteLog::open(&store.path(), false, Duration::from_secs(10)).unwrap();
     let rows = log.beat(&[]).unwrap();
     rows.iter().find(|row| row.name.as_str() == "east").unwrap().beat
+}
+
+#[test]
+fn who_only_looks_who_lives_is_in_nobodys_way() {
+    let store = Store::new();
+    drop(open(&store, named("east")));
+    let folder = store.path().with_file_name("license.db-servers");
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let started = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !started.load(Ordering::Relaxed) {
+                let _ = File::open(&file).map(|file| file.try_lock_shared());
+            }
+        });
+        for _ in 0..100 {
+            let log = SqliteLog::open(&store.path(), true, Duration::from_secs(10)).unwrap();
+            if let Err(error) = named("east").clock(clock()).open_driven(log) {
+                started.store(true, Ordering::Relaxed);
+                panic!("{error:?}");
+            }
+        }
+        started.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -258,7 +258,7 @@ pub trait Log: Send {
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
 
     /// The whole register, where it shows at once who died; nothing is written for that, and nobody is
-    /// waited for. None where only beats tell who lives, or where it cannot be looked at just now.
+    /// waited for. None where only beats tell who lives.
     ///
     /// # Errors
     /// When the log cannot be read.

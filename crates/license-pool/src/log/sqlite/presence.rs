@@ -1,13 +1,19 @@
 //! Which servers live: each holds the lock of a file beside the store for as long as it does, and the
-//! operating system frees that when it dies. No file here is made, looked at or removed but by who
-//! has the turn.
+//! operating system frees that when it dies. No file here is made or removed but by who has the turn.
+//! Anybody may look whether one is locked, and holds a lock himself for that moment.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use license_core::Digest;
 use license_types::ServerName;
+
+/// So often, and with such pauses, a lock is tried that somebody may hold only to look.
+const TRIES: usize = 1_000;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The folder of these files.
 #[derive(Clone)]
@@ -50,7 +56,7 @@ impl Presences {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path).map_err(Denied::Failed)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Denied::Taken { holder: holder(&file) }),
             Err(TryLockError::Error(error)) => return Err(Denied::Failed(error)),
@@ -99,6 +105,20 @@ impl Presence {
     }
 }
 
+/// Takes a lock, unless somebody lives who has it.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if !is_locked(file).map_err(TryLockError::Error)? => {
+                thread::sleep(PAUSE);
+            }
+            locked => return locked,
+        }
+    }
+    Err(TryLockError::WouldBlock)
+}
+
+/// Whether somebody lives who has the lock, and does not only look.
 fn is_locked(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => Ok(false),

@@ -93,11 +93,6 @@ impl Turnstile {
         Ok(Turnstile { places: Places::open(&paths, note)?, line: Arc::new(line) })
     }
 
-    /// A turn, if nobody else has or waits for one.
-    pub(super) fn try_enter(&self) -> io::Result<Option<Pass>> {
-        self.places.try_pass()
-    }
-
     /// Waits for a turn, but no longer than `patience`.
     pub(super) fn enter(&self, patience: Duration) -> Result<Pass, Denied> {
         let others_first = self.places.others_first().map_err(Denied::Failed)?;
