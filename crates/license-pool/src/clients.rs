@@ -28,8 +28,9 @@ impl Pool {
     ///
     /// With a `wait`, it is refused for want of a license only after that: until then it stands in
     /// line with the others of this pool, first come, first served, and nobody who comes later gets
-    /// ahead of it. A session that asks again within 15 seconds keeps its place. Drop the answer to
-    /// give up.
+    /// ahead of it. A session that asks again within 15 seconds keeps its place, and waits on: one
+    /// refusal is recorded, with all the time that it waited, once it has lost its place without a
+    /// license. Drop the answer to give up.
     ///
     /// # Errors
     /// As [`retain`](Self::retain), and [`Error::QueueFull`] when too many wait.

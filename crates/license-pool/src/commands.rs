@@ -10,8 +10,8 @@ use license_types::ProductId;
 use crate::Error;
 use crate::lanes::Share;
 use crate::log::{Found, LedgerId, Turn, Which};
-use crate::queue::Attempt;
-use crate::refusals::Refusals;
+use crate::queue::{Attempt, Outcome, Stage};
+use crate::refusals::{Owed, Refusals};
 use crate::request::{Done, Read, Reply, Write};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Role, Turned, Turns, distinct, place};
@@ -22,7 +22,7 @@ pub(crate) struct Written {
     /// One for each command.
     pub(crate) outcomes: Vec<Result<Done, Error>>,
     /// One for each who waits; none for who goes on waiting.
-    pub(crate) waited: Vec<Option<Result<Done, Error>>>,
+    pub(crate) waited: Vec<Option<Outcome>>,
     /// The ledgers in which sessions of another server are served here now.
     pub(crate) adopted: Vec<LedgerId>,
 }
@@ -178,12 +178,12 @@ impl Batch<'_> {
             let concerns =
                 only.is_none_or(|(license, product)| sought == (leads(license), product));
             // Where one gets none, those behind it get none either.
-            let hopeless = *attempt == Attempt::Open && none_left.contains(&sought);
+            let hopeless = attempt.stage == Stage::Open && none_left.contains(&sought);
             if !concerns || hopeless || self.written.waited[at].is_some() {
                 continue;
             }
-            let outcome = self.step(write, |step, id| attempt.make(step, id, &write.command))?;
-            self.written.waited[at] = outcome.unwrap_or_else(|error| Some(Err(error)));
+            let outcome = self.step(write, |step, id| attempt.make(step, id, write))?;
+            self.written.waited[at] = outcome.unwrap_or_else(|error| Some(Err(error).into()));
             if self.written.waited[at].is_none() {
                 none_left.push(sought);
             }
@@ -198,23 +198,29 @@ impl Attempt {
         self,
         step: &mut Step<'_>,
         id: LedgerId,
-        command: &Command,
-    ) -> Result<Option<Result<Done, Error>>, Fault> {
-        match (step.judge(command), self) {
-            (Ok(_), Attempt::Gone { .. }) => Ok(Some(Err(Error::Closed))),
-            (Ok(verdict), Attempt::First | Attempt::Open | Attempt::Last { .. }) => {
-                step.carry_out(id, verdict).map(|done| Some(Ok(done)))
+        write: &Write,
+    ) -> Result<Option<Outcome>, Fault> {
+        let error = match (step.judge(&write.command), self.stage) {
+            (Ok(_), Stage::Gone) => return Ok(Some(Err(Error::Closed).into())),
+            (Ok(verdict), Stage::First | Stage::Open | Stage::Last) => {
+                return step.carry_out(id, verdict).map(|done| Some(Ok(done).into()));
             }
-            (
-                Err(Error::Refused(Refusal::NoLicenseLeft { .. })),
-                Attempt::First | Attempt::Open,
-            ) => Ok(None),
-            (Err(error), Attempt::First | Attempt::Open) => {
-                Ok(Some(Err(step.refuse(command, error, None))))
-            }
-            (Err(error), Attempt::Last { waited } | Attempt::Gone { waited }) => {
-                Ok(Some(Err(step.refuse(command, error, Some(waited.as_secs())))))
-            }
+            (Err(error), _) => error,
+        };
+        let none_left = matches!(error, Error::Refused(Refusal::NoLicenseLeft { .. }));
+        if none_left && self.stage.goes_on() {
+            return Ok(None);
         }
+        let waits = self.stage != Stage::First || !self.waited.is_zero();
+        let waited = waits.then_some(self.waited.as_secs());
+        let answer = Err(step.refuse(&write.command, error, waited));
+        // Who asks again in time may still get a license.
+        let refused = if none_left { step.gathered.refused() } else { None };
+        let Write { license, principal, .. } = write;
+        let owed = refused.map(|refused| {
+            let (license, principal) = (license.clone(), principal.clone());
+            Owed { license, principal, refused }
+        });
+        Ok(Some(Outcome { answer, owed }))
     }
 }

@@ -62,10 +62,12 @@ impl Writer {
 
     /// Answers everybody who waits that the pool has ended.
     pub(crate) fn dismiss(&mut self) {
-        let outcomes = self.queue.waiters().iter().map(|_| Some(Err(Error::Closed))).collect();
+        let outcomes =
+            self.queue.waiters().iter().map(|_| Some(Err(Error::Closed).into())).collect();
         for (write, outcome) in self.queue.answered(outcomes, Duration::ZERO) {
             self.answer(write, outcome);
         }
+        self.turns.refusals.owe(self.queue.lapsed(Duration::MAX));
         for watch in self.watches.drain(..) {
             drop(watch.reply.send(Err(Error::Closed)));
         }

@@ -1,8 +1,8 @@
 //! Who waits for a license: first come, first served, for each product on this server. A session
-//! waits once, keeps its place for a while when it asks again, and is told of a refusal only when its
-//! wait ends.
+//! waits once, however many requests it makes meanwhile, and keeps its place for a while when it asks
+//! again. That it was refused is recorded once it has lost its place: until then its wait may go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use license_types::{ProductId, RefusalCode, SessionId};
 
 use crate::Error;
 use crate::log::Which;
+use crate::refusals::Owed;
 use crate::request::{Done, Write};
 
-/// No more wait at once for one product, and no more for it in the name of one principal.
+/// No more sessions wait at once for one product, and no more for it in the name of one principal.
 const WAITING_MAX: usize = 1000;
 const OF_PRINCIPAL_MAX: usize = 500;
 
@@ -28,9 +29,23 @@ const PLACE_KEPT: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Vec<Waiter>,
-    /// The places of those who may ask again, and until when they keep them.
-    places: BTreeMap<Seeker, (u64, Duration)>,
+    /// The places of those who may ask again.
+    places: BTreeMap<Seeker, Place>,
+    /// When places are lost, in that order; some of them are no more.
+    lapses: VecDeque<(Duration, Seeker)>,
+    /// What is to be recorded at once of those whose places could not be kept.
+    lapsed: Vec<Owed>,
     last_place: u64,
+}
+
+/// The place of a session that may ask again.
+struct Place {
+    number: u64,
+    /// When its wait began.
+    since: Duration,
+    until: Duration,
+    /// What is to be recorded when it is lost.
+    owed: Option<Owed>,
 }
 
 /// What one session waits for.
@@ -40,64 +55,78 @@ type Seeker = (Which, Arc<SessionId>, ProductId);
 pub(crate) struct Waiter {
     pub(crate) write: Write,
     place: u64,
+    /// When its session began to wait.
     since: Duration,
     until: Duration,
     /// Whether it was never tried.
     fresh: bool,
+    /// What is to be recorded of its session if this request is not answered with a refusal.
+    owed: Option<Owed>,
+}
+
+/// What became of who waited.
+pub(crate) struct Outcome {
+    pub(crate) answer: Result<Done, Error>,
+    /// The refusal that is to be recorded once the place is lost.
+    pub(crate) owed: Option<Owed>,
 }
 
 /// How a waiter is tried in a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// For the first time; it goes on waiting unless there is a license.
+pub(crate) struct Attempt {
+    pub(crate) stage: Stage,
+    /// How long its session waited until now.
+    pub(crate) waited: Duration,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is new; it goes on waiting unless there is a license.
     First,
     /// It goes on waiting unless there is a license.
     Open,
     /// Its wait has ended: it is granted a license now, or refused.
-    Last {
-        /// How long it waited.
-        waited: Duration,
-    },
-    /// It has gone: nothing is granted, and the refusal is recorded.
-    Gone {
-        /// How long it waited.
-        waited: Duration,
-    },
+    Last,
+    /// Its caller has gone: nothing is granted.
+    Gone,
 }
 
 impl Queue {
     /// Adds a request that waits for `patience`, or answers that too many do.
     pub(crate) fn join(&mut self, write: Write, patience: Duration, now: Duration) {
-        if let Some(waiting) = self.full_for(&write) {
-            write.reply.fail(Error::QueueFull { waiting });
-            return;
-        }
-        let kept = seeker(&write).and_then(|seeker| {
-            let waits = self.waiting.iter().find(|waiter| is(&waiter.write, &seeker));
-            let waits = waits.map(|waiter| waiter.place);
-            let mut kept = || self.places.remove(&seeker).filter(|(_, until)| *until > now);
-            waits.or_else(|| kept().map(|(place, _)| place))
-        });
-        let place = kept.unwrap_or_else(|| {
-            self.last_place += 1;
-            self.last_place
-        });
+        let Some(seeker) = seeker(&write) else { return write.reply.fail(Error::Internal(None)) };
+        let beside = self.waiting.iter().find(|waiter| is(&waiter.write, &seeker));
+        let beside = beside.map(|waiter| (waiter.place, waiter.since, None));
+        let mut kept = || self.places.remove(&seeker).map(|it| (it.number, it.since, it.owed));
+        // Who waits already, or may go on to wait, is no more than before.
+        let (place, since, owed) = match beside.or_else(&mut kept) {
+            Some(place) => place,
+            None => {
+                if let Some(waiting) = self.full_for(&write) {
+                    return write.reply.fail(Error::QueueFull { waiting });
+                }
+                self.last_place += 1;
+                (self.last_place, now, None)
+            }
+        };
         let until = now.saturating_add(patience);
         let at = self.waiting.partition_point(|waiter| waiter.place <= place);
-        self.waiting.insert(at, Waiter { write, place, since: now, until, fresh: true });
+        self.waiting.insert(at, Waiter { write, place, since, until, fresh: true, owed });
     }
 
-    /// How many wait for what is asked for, in the name of who asks or of all, where they are too
-    /// many already.
+    /// How many sessions wait for what is asked for, in the name of who asks or of all, where they
+    /// are too many already.
     fn full_for(&self, write: &Write) -> Option<usize> {
         let product = product(write);
-        let alike = self.waiting.iter().map(|waiter| &waiter.write);
-        let (mut all, mut own) = (0, 0);
-        for waiting in
-            alike.filter(|it| it.license == write.license && self::product(it) == product)
-        {
-            all += 1;
-            own += usize::from(waiting.principal == write.principal);
+        let (mut all, mut own, mut last) = (0, 0, None);
+        for Waiter { write: waiting, place, .. } in &self.waiting {
+            let is_alike = waiting.license == write.license && self::product(waiting) == product;
+            // The requests of one session stand one behind the other.
+            if is_alike && last.replace(place) != Some(place) {
+                all += 1;
+                own += usize::from(waiting.principal == write.principal);
+            }
         }
         let is_anybody = write.principal.is_none();
         match all {
@@ -107,12 +136,32 @@ impl Queue {
     }
 
     /// Keeps the place of who may ask again.
-    fn keep(&mut self, seeker: Seeker, place: u64, now: Duration) {
-        if self.places.len() >= PLACES_MAX {
-            self.places.retain(|_, (_, until)| *until > now);
-        }
+    fn keep(&mut self, seeker: Seeker, place: Place) {
         if self.places.len() < PLACES_MAX {
-            self.places.insert(seeker, (place, now + PLACE_KEPT));
+            self.lapses.push_back((place.until, seeker.clone()));
+            self.places.insert(seeker, place);
+        } else {
+            self.lapsed.extend(place.owed);
+        }
+    }
+
+    /// Takes the places away that were kept for long enough; gives what is to be recorded of that.
+    pub(crate) fn lapsed(&mut self, now: Duration) -> Vec<Owed> {
+        while let Some((until, seeker)) = self.lapses.pop_front_if(|(until, _)| *until <= now) {
+            // Who asked again in time has another place by now, or none to lose.
+            if self.places.get(&seeker).is_some_and(|place| place.until == until) {
+                self.lapsed.extend(self.places.remove(&seeker).and_then(|place| place.owed));
+            }
+        }
+        std::mem::take(&mut self.lapsed)
+    }
+
+    /// A session was granted what it had waited for: it was not refused in the end.
+    pub(crate) fn granted(&mut self, write: &Write) {
+        if !self.places.is_empty()
+            && let Some(place) = seeker(write).and_then(|seeker| self.places.get_mut(&seeker))
+        {
+            place.owed = None;
         }
     }
 
@@ -122,12 +171,13 @@ impl Queue {
 
     /// Whether somebody must be tried whatever changed: who is new, whose wait has ended, who has gone.
     pub(crate) fn presses(&self, now: Duration) -> bool {
-        self.waiting.iter().any(|waiter| waiter.attempt(now) != Attempt::Open)
+        self.waiting.iter().any(|waiter| waiter.attempt(now).stage != Stage::Open)
     }
 
-    /// When the next wait ends.
+    /// When the next wait ends, or the next place is lost.
     pub(crate) fn due(&self) -> Option<Duration> {
-        self.waiting.iter().map(|waiter| waiter.until).min()
+        let lapse = self.lapses.front().map(|(until, _)| *until);
+        self.waiting.iter().map(|waiter| waiter.until).chain(lapse).min()
     }
 
     /// All of them, in their order.
@@ -138,35 +188,49 @@ impl Queue {
     /// Takes those out who are answered, by their place in the order.
     pub(crate) fn answered(
         &mut self,
-        outcomes: Vec<Option<Result<Done, Error>>>,
+        outcomes: Vec<Option<Outcome>>,
         now: Duration,
     ) -> Vec<(Write, Result<Done, Error>)> {
         let mut answered = Vec::new();
+        let mut refused = Vec::new();
         let waiting = std::mem::take(&mut self.waiting);
         for (mut waiter, outcome) in waiting.into_iter().zip(outcomes) {
-            match outcome {
-                None => {
-                    waiter.fresh = false;
-                    self.waiting.push(waiter);
-                }
-                Some(outcome) => {
-                    if let (Some(seeker), Err(_)) = (seeker(&waiter.write), &outcome) {
-                        self.keep(seeker, waiter.place, now);
-                    }
-                    answered.push((waiter.write, outcome));
-                }
+            let Some(Outcome { answer, owed }) = outcome else {
+                waiter.fresh = false;
+                self.waiting.push(waiter);
+                continue;
+            };
+            let Waiter { write, place: number, since, owed: before, .. } = waiter;
+            if let (Some(seeker), Err(error)) = (seeker(&write), &answer) {
+                // What the store did not let be said leaves what was said before.
+                let owed = if let Error::Refused(_) = error { owed } else { owed.or(before) };
+                refused.push((seeker, Place { number, since, until: now + PLACE_KEPT, owed }));
+            }
+            answered.push((write, answer));
+        }
+        for (seeker, place) in refused {
+            // Another request of the session may wait on.
+            match self.waiting.iter_mut().find(|waiter| waiter.place == place.number) {
+                Some(waiter) => waiter.owed = place.owed,
+                None => self.keep(seeker, place),
             }
         }
         answered
     }
 }
 
-impl Attempt {
+impl From<Result<Done, Error>> for Outcome {
+    fn from(answer: Result<Done, Error>) -> Outcome {
+        Outcome { answer, owed: None }
+    }
+}
+
+impl Stage {
     /// Whether the wait goes on where there is no license.
     pub(crate) fn goes_on(self) -> bool {
         match self {
-            Attempt::First | Attempt::Open => true,
-            Attempt::Last { .. } | Attempt::Gone { .. } => false,
+            Stage::First | Stage::Open => true,
+            Stage::Last | Stage::Gone => false,
         }
     }
 }
@@ -185,16 +249,16 @@ impl Waiter {
 
     /// How it is to be tried.
     pub(crate) fn attempt(&self, now: Duration) -> Attempt {
-        let waited = now.saturating_sub(self.since);
-        if self.write.reply.is_gone() {
-            Attempt::Gone { waited }
+        let stage = if self.write.reply.is_gone() {
+            Stage::Gone
         } else if self.until <= now {
-            Attempt::Last { waited }
+            Stage::Last
         } else if self.fresh {
-            Attempt::First
+            Stage::First
         } else {
-            Attempt::Open
-        }
+            Stage::Open
+        };
+        Attempt { stage, waited: now.saturating_sub(self.since) }
     }
 }
 

@@ -34,8 +34,18 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Refusals {
     ledgers: BTreeMap<LedgerId, Minute>,
+    /// Refusals of those whose wait has ended, which are not noted yet, and when to do so.
+    owed: Vec<Owed>,
+    owed_at: Duration,
     /// What is undone if the turn is dropped.
     before: BTreeMap<LedgerId, Option<Minute>>,
+}
+
+/// A refusal that is to be noted later than it was answered.
+pub(crate) struct Owed {
+    pub(crate) license: Which,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) refused: Box<Refused>,
 }
 
 /// A refusal to be told, and who asked.
@@ -112,6 +122,11 @@ impl Refusals {
         told
     }
 
+    /// Notes these with the next occasion.
+    pub(crate) fn owe(&mut self, owed: Vec<Owed>) {
+        self.owed.extend(owed);
+    }
+
     /// Ends the minute of a ledger; gives what is still to be told of it.
     pub(crate) fn end(&mut self, id: LedgerId) -> Vec<Told> {
         self.keep(id);
@@ -121,7 +136,13 @@ impl Refusals {
     /// When the next minute is over of which something is to be told.
     pub(crate) fn due(&self) -> Option<Duration> {
         let told = self.ledgers.values().filter(|minute| minute.counts());
-        told.map(|minute| minute.over).min()
+        let owed = (!self.owed.is_empty()).then_some(self.owed_at);
+        told.map(|minute| minute.over).chain(owed).min()
+    }
+
+    /// Takes what is owed, when it is time for that.
+    fn take_owed(&mut self, elapsed: Duration) -> Vec<Owed> {
+        if self.owed_at <= elapsed { mem::take(&mut self.owed) } else { Vec::new() }
     }
 
     /// The ledgers whose minute is over, and a number that leads to each; those of which nothing is
@@ -149,9 +170,10 @@ impl Refusals {
 }
 
 impl Turns {
-    /// Tells what was counted in minutes that are over, or in all of them.
+    /// Tells what was counted in minutes that are over, or in all of them, and who waited in vain.
     pub(crate) fn tell_refusals(&mut self, all: bool) {
         let elapsed = if all { Duration::MAX } else { self.elapsed() };
+        self.tell_owed(elapsed);
         let over = self.refusals.over(elapsed);
         if over.is_empty() {
             return;
@@ -180,6 +202,39 @@ impl Turns {
                 refusals.begin();
                 let later = self.elapsed().saturating_add(RETRY);
                 refusals.postpone(over.into_iter().map(|(id, _)| id), later);
+            }
+        }
+        self.refusals = refusals;
+    }
+
+    /// Tells who waited in vain.
+    fn tell_owed(&mut self, until: Duration) {
+        let owed = self.refusals.take_owed(until);
+        if owed.is_empty() {
+            return;
+        }
+        let licenses = distinct(owed.iter().map(|owed| &owed.license));
+        let elapsed = self.elapsed();
+        let mut refusals = mem::take(&mut self.refusals);
+        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+            refusals.begin();
+            let mut gathering = Gathering::default();
+            for Owed { license, principal, refused } in &owed {
+                let found = &found[place(&licenses, license)];
+                let Ok((id, ledger)) = ledgers.get(license, found) else { continue };
+                let (refused, principal) = (refused.clone(), principal.clone());
+                let told = refusals.note(id, ledger, refused, principal, clock.now, elapsed);
+                let (gathered, _) = gathering.of(id, ledger);
+                Step { ledger, stamp, clock, gathered }.tell(told)?;
+            }
+            Ok((Turn { appends: gathering.into_appends(ledgers), ..Turn::default() }, ()))
+        });
+        match told {
+            Ok(()) => refusals.commit(),
+            Err(_) => {
+                refusals.begin();
+                refusals.owe(owed);
+                refusals.owed_at = self.elapsed().saturating_add(RETRY);
             }
         }
         self.refusals = refusals;

@@ -107,6 +107,7 @@ impl Writer {
     /// Serves what waits, and what is due.
     pub(crate) fn serve(&mut self, batch: Vec<Request>) {
         self.decide_undecided();
+        self.turns.refusals.owe(self.queue.lapsed(self.turns.elapsed()));
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
         self.locate(batch.iter());
         let mut batch: VecDeque<Request> = batch.into();
@@ -225,7 +226,8 @@ impl Writer {
                 Err(error) => error,
             };
             let ends = waiters.iter().map(|(_, attempt)| {
-                (!attempt.goes_on() || !error.is_transient()).then(|| Err(error.clone()))
+                (!attempt.stage.goes_on() || !error.is_transient())
+                    .then(|| Err(error.clone()).into())
             });
             let ends = ends.collect();
             break (error, ends);
@@ -255,6 +257,9 @@ impl Writer {
                 (Ok(done), Err(error)) if repeats(&done) => Err(error.clone()),
                 (outcome, _) => outcome,
             };
+            if outcome.is_ok() {
+                self.queue.granted(&write);
+            }
             self.answer(write, outcome);
         }
         if !written.adopted.is_empty() {

@@ -53,10 +53,93 @@ fn a_wait_that_ends_is_refused_and_recorded_once() {
     assert_eq!(cluster.history("east", 2).len(), 0);
     cluster.pass(1);
     assert!(is_none_left(outcome(two).unwrap()));
-    let page = cluster.ask("east", |pool| pool.page(2, 10)).unwrap();
-    let Event::Refused(refused) = &page[0].event else { panic!("{page:?}") };
-    assert_eq!((page.len(), refused.waited_seconds.map(|waited| waited.get())), (1, Some(30)));
+    cluster.pass(14);
+    assert_eq!(waited(&cluster), [], "it may ask again");
+    cluster.pass(60);
+    assert_eq!(waited(&cluster), [Some(30)]);
     drop(seat);
+}
+
+/// How long those waited who were refused.
+fn waited(cluster: &Cluster) -> Vec<Option<u64>> {
+    let page = cluster.ask("east", |pool| pool.page(0, 100)).unwrap();
+    let waited = page.iter().filter_map(|entry| match &entry.event {
+        Event::Refused(refused) => Some(refused.waited_seconds.map(|waited| waited.get())),
+        _ => None,
+    });
+    waited.collect()
+}
+
+#[test]
+fn a_wait_of_several_requests_is_recorded_once_and_never_if_it_was_granted() {
+    for (granted, by_waiting) in [(false, true), (true, true), (true, false)] {
+        let cluster = Cluster::new(1, &["east"]);
+        let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+        for _ in 0..3 {
+            let two = wait(&cluster, "east", leased("two", 90));
+            cluster.pass(30);
+            assert!(is_none_left(outcome(two).unwrap()));
+            cluster.pass(5);
+        }
+        assert_eq!(waited(&cluster), []);
+        if granted {
+            drop(seat);
+            cluster.step("east");
+            let patience = by_waiting.then_some(Duration::from_secs(30));
+            cluster.ask("east", |pool| pool.grant(leased("two", 90), patience)).unwrap();
+        }
+        cluster.pass(80);
+        let expected: &[_] = if granted { &[] } else { &[Some(100)] };
+        assert_eq!(waited(&cluster), expected);
+    }
+}
+
+#[test]
+fn a_wait_that_ended_is_recorded_before_the_pool_ends() {
+    let cluster = Cluster::new(1, &["east", "west"]);
+    cluster.grant("east", "one").unwrap();
+    let two = wait(&cluster, "west", leased("two", 90));
+    cluster.pass(30);
+    assert!(is_none_left(outcome(two).unwrap()));
+    drop(cluster.pool("west").close());
+    cluster.step("west");
+    assert_eq!(waited(&cluster), [Some(30)]);
+}
+
+#[test]
+fn a_session_waits_once_however_often_it_asks() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let asks: Vec<_> = (0..1200)
+        .map(|_| cluster.pool("east").grant(leased("two", 90), Some(Duration::from_secs(60))))
+        .collect();
+    let three = wait(&cluster, "east", leased("three", 90));
+    cluster.pass(10);
+    release(&cluster, "east", "one");
+    cluster.pass(1);
+    let tokens =
+        asks.into_iter().map(|ask| outcome(ask).unwrap().unwrap().receipt.retention.token.get());
+    assert!(tokens.eq([2; 1200]));
+    assert!(outcome(three).is_err(), "there is place for others behind it");
+}
+
+#[test]
+fn who_keeps_a_place_is_never_one_too_many() {
+    let cluster = Cluster::new(0, &["east"]);
+    let early = wait(&cluster, "east", leased("early", 90));
+    cluster.pass(30);
+    assert!(is_none_left(outcome(early).unwrap()));
+    let ask = |n: usize| {
+        let retain = leased(&format!("s{n}"), 90);
+        cluster.pool("east").grant(retain, Some(Duration::from_secs(30)))
+    };
+    let crowd: Vec<_> = (0..1000).map(ask).collect();
+    cluster.pass(1);
+    let early = wait(&cluster, "east", leased("early", 90));
+    let late = wait(&cluster, "east", leased("late", 90));
+    assert!(outcome(early).is_err(), "it waits");
+    assert!(matches!(outcome(late), Ok(Err(Error::QueueFull { waiting: 1001 }))));
+    drop(crowd);
 }
 
 #[test]
@@ -123,7 +206,7 @@ fn who_gives_up_is_granted_nothing() {
     drop(wait(&cluster, "east", leased("two", 90)));
     cluster.step("east");
     release(&cluster, "east", "one");
-    cluster.pass(1);
+    cluster.pass(16);
     assert!(cluster.holders("east").is_empty());
     let last = cluster.history("east", 2);
     assert_eq!(last.iter().filter(|line| line.ends_with("refused")).count(), 1, "{last:?}");
