@@ -16,6 +16,7 @@ use crate::http::world::World;
 const ALERTS: &str = include_str!("../../crates/license-cli/packaging/alerts.yml");
 const GRAFANA: &str = include_str!("../../crates/license-cli/packaging/grafana.json");
 const UNIT: &str = include_str!("../../crates/license-cli/packaging/license.service");
+const GUIDE: &str = include_str!("../../crates/license-http/src/guide.rs");
 const CONTAINER: &str = include_str!("../../crates/license-cli/packaging/Containerfile");
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
 
@@ -128,6 +129,17 @@ fn the_unit_starts_what_the_program_understands() {
     let store = format!("LICENSE_STORE=sqlite:/var/lib/{folder}/license.db");
     assert!(seen["Service.Environment"].contains(&&*store));
     assert_eq!(seen["Service.KillSignal"], ["SIGTERM"]);
+}
+
+#[test]
+fn the_guide_has_prometheus_scrape_the_job_that_the_rules_know() {
+    let (_, job) = GUIDE.split_once("```yaml\n").unwrap();
+    let (job, _) = job.split_once("/// ```").unwrap();
+    let job: String = job.lines().map(|line| format!("{}\n", &line["/// ".len()..])).collect();
+    let job: Value = serde_saphyr::from_str(&job).unwrap();
+    let name = job["scrape_configs"][0]["job_name"].as_str().unwrap();
+    assert!(ALERTS.contains(&format!("up{{job=\"{name}\"}}")), "{name}");
+    assert!(job["scrape_configs"][0]["authorization"]["credentials_file"].is_string());
 }
 
 #[test]

@@ -56,14 +56,40 @@
 /// pause notice nothing.
 ///
 /// **Packaging.** Beside the command line's crate lie a hardened systemd unit, a Containerfile for a
-/// static binary, alert rules and a Grafana dashboard (`crates/license-cli/packaging`). Manual pages
-/// and completions come from the program itself:
+/// static binary ([how it starts](container)), alert rules and a Grafana dashboard
+/// (`crates/license-cli/packaging`). Manual pages and completions come from the program itself:
 ///
 /// ```sh
 /// license man share/man/man1
 /// license completions bash > license.bash
 /// ```
 pub mod run {}
+
+/// # Run it in a container
+///
+/// The image holds the program and nothing else; the store lies in the volume `/data`. From the
+/// checkout, with podman or docker:
+///
+/// ```sh
+/// podman build -f crates/license-cli/packaging/Containerfile -t license .
+/// license demo --print license > license.json
+/// podman run --rm -i -v license:/data license install - < license.json
+/// podman run --rm -v license:/data license credential create --role admin > admin.credential
+/// ```
+///
+/// A port that is published comes in by another address than loopback, so the server starts only
+/// with the credential of an administrator, and with TLS or `--plain-http`. Where the port is
+/// published to this machine alone, nobody on a network can listen in:
+///
+/// ```sh
+/// podman run -d -p 127.0.0.1:7427:7427 -v license:/data license serve --plain-http
+/// license usage --server http://127.0.0.1:7427 --credential-file admin.credential
+/// ```
+///
+/// For other machines put the certificate and its key into the volume, readable for the user 65532,
+/// and say `serve --tls-certificate /data/server.pem --tls-key /data/server.key --allowed-host NAME`
+/// instead; [how to make them](secure). The first credential is shown once: keep the file.
+pub mod container {}
 
 /// # Monitor it
 ///
@@ -84,6 +110,24 @@ pub mod run {}
 /// reason, what waits, requests by operation. No label names a user, a session or an address, and
 /// neither does the log at its usual level.
 ///
+/// Once the store has a credential, `/metrics` asks for one of a `viewer`; what stands in a file
+/// stands in no list of processes:
+///
+/// ```sh
+/// license credential create --role viewer > viewer.credential
+/// (umask 077; printf 'Authorization: Bearer %s\n' "$(cat viewer.credential)" > viewer.header)
+/// curl -sS --fail-with-body -H @viewer.header http://127.0.0.1:7427/metrics
+/// ```
+///
+/// Prometheus reads the same file; the alert rules know the job by its name:
+///
+/// ```yaml
+/// scrape_configs:
+///   - job_name: license
+///     authorization: { credentials_file: viewer.credential }
+///     static_configs: [{ targets: ["127.0.0.1:7427"] }]
+/// ```
+///
 /// The alert rules warn when the server is down, when more than 95 % of a product is used, when
 /// rights expire within 14 days, when refusals rise and when the store went back in time, as where a
 /// backup was put in its place while servers ran: sessions that the backup does not know lose what
@@ -94,9 +138,9 @@ pub mod run {}
 /// as it goes on (server-sent events), and a client that shows the last `id` it saw misses nothing:
 ///
 /// ```sh
-/// curl -sSN 'http://127.0.0.1:7427/v1/licenses/active/events?after=0' > events.log &
-/// curl -sS --fail-with-body http://127.0.0.1:7427/v1/licenses/active/history
-/// curl -sS --fail-with-body http://127.0.0.1:7427/v1/licenses/active/report
+/// curl -sSN -H @viewer.header 'http://127.0.0.1:7427/v1/licenses/active/events?after=0' > events.log &
+/// curl -sS --fail-with-body -H @viewer.header http://127.0.0.1:7427/v1/licenses/active/history
+/// curl -sS --fail-with-body -H @viewer.header http://127.0.0.1:7427/v1/licenses/active/report
 /// license history --verify
 /// license report --by month
 /// ```
@@ -132,12 +176,14 @@ pub mod monitor {}
 ///
 /// Certificates that change are read again without a restart. Names beside `localhost` by which the
 /// server is called are given as `--allowed-host`, and a proxy that stands before it as
-/// `--trusted-proxy`. Callers show the credential from a file, or from `LICENSE_CREDENTIAL`:
+/// `--trusted-proxy`. Callers show the credential from a file, or from `LICENSE_CREDENTIAL`; never
+/// from an argument, which every user of the machine can read:
 ///
 /// ```sh
 /// license usage --server https://localhost:7427 --ca-file authority.pem --credential-file admin.credential
 /// license run --server https://localhost:7427 --ca-file authority.pem --credential-file job.credential --product 0009 -- echo working
-/// curl -sS --fail-with-body --cacert authority.pem -H "Authorization: Bearer $(cat job.credential)" https://localhost:7427/v1/licenses
+/// (umask 077; printf 'Authorization: Bearer %s\n' "$(cat job.credential)" > job.header)
+/// curl -sS --fail-with-body --cacert authority.pem -H @job.header https://localhost:7427/v1/licenses
 /// license credential revoke "$(cut -d_ -f1,2 job.credential)"
 /// ```
 ///

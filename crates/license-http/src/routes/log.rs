@@ -187,6 +187,6 @@ impl Follow {
 fn told_reset(after: u64) -> String {
     let reset = LogReset { sequence: Count::new(after).expect("no log is longer") };
     let data = serde_json::to_string(&reset).expect("a reset has only text keys");
-    crate::checked::check_line("log-reset", data.as_bytes());
+    checked::check_line("log-reset", data.as_bytes());
     format!("id: {after}\nevent: reset\ndata: {data}\n\n")
 }
