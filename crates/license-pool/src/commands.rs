@@ -86,7 +86,8 @@ impl Turns {
             }
             batch.serve_waiters(None)?;
             let Batch { moment, gathering, written, .. } = batch;
-            for at in early {
+            // Unless that is what the turn is yet to show.
+            for at in early.into_iter().filter(|_| !moment.assumed) {
                 if let Err(error @ Error::Refused(_)) = &written.outcomes[at] {
                     mem::replace(&mut writes[at].reply, Reply::Nobody).fail(error.clone());
                 }

@@ -20,7 +20,7 @@ impl Turns {
         licenses.extend(install.replaces.as_deref().map(|number| Which::Number(number.into())));
         let replaces = install.replaces.is_some();
         let command = Command::Install(install);
-        let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+        let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
             let now = clock.now;
             let mut fresh = Ledger::new();
             let continued = match continued(&licenses, found) {
@@ -63,7 +63,7 @@ impl Turns {
     pub(crate) fn uninstall(&mut self, uninstallation: Uninstallation) {
         let Uninstallation { license, principal, reply } = uninstallation;
         let licenses = [license];
-        let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+        let receipt = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
             let (id, ledger) = match ledgers.get(&licenses[0], &found[0]) {
                 Ok(found) => found,
                 Err(error) => return Ok((Turn::default(), Err(error))),

@@ -153,7 +153,9 @@ impl Ledgers {
                 (Some(Memory::Faulted { until, .. }), _) if *until > self.now => {}
                 (Some(Memory::Sound { ledger, told, .. }), Since::Entries(entries)) => {
                     let faulted = entries.iter().find_map(|entry| ledger.replay(entry).err());
-                    *told = ledger.head();
+                    if !news.assumed {
+                        *told = ledger.head();
+                    }
                     if let Some(fault) = faulted {
                         self.faulted(*id, fault.into());
                     }

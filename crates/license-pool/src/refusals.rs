@@ -182,7 +182,7 @@ impl Turns {
         let asked: Vec<Which> = over.iter().map(|(_, license)| which(license)).collect();
         let licenses = distinct(asked.iter());
         let mut refusals = mem::take(&mut self.refusals);
-        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
             refusals.begin();
             let mut gathering = Gathering::default();
             for (id, license) in &over {
@@ -216,7 +216,7 @@ impl Turns {
         let licenses = distinct(owed.iter().map(|owed| &owed.license));
         let elapsed = self.elapsed();
         let mut refusals = mem::take(&mut self.refusals);
-        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
             refusals.begin();
             let mut gathering = Gathering::default();
             for Owed { license, principal, refused } in &owed {

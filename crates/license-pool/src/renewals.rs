@@ -90,7 +90,7 @@ impl Turns {
         changes: &[Change],
     ) -> Result<Vec<Result<Heard, Error>>, Error> {
         let licenses = distinct(changes.iter().map(|(list, _)| &lists[*list].license));
-        self.turn(&licenses, |Moment { ledgers, found, stamp, clock }| {
+        self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
             let mut gathering = Gathering::default();
             let mut moving: BTreeMap<_, Moving> = BTreeMap::new();
             for (list, index) in changes {

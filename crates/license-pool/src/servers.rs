@@ -60,7 +60,7 @@ impl Pool {
             let licenses = [license];
             let before = writer.turns.doubt_clock();
             let corrected = writer.turns.turn(&licenses, |moment| {
-                let Moment { ledgers, found, stamp, clock } = moment;
+                let Moment { ledgers, found, stamp, clock, .. } = moment;
                 let found = &found[place(&licenses, &licenses[0])];
                 let (id, ledger) = match ledgers.get(&licenses[0], found) {
                     Ok(found) => found,

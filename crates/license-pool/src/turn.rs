@@ -94,6 +94,9 @@ pub(crate) struct Moment<'a> {
     pub(crate) found: &'a [Found],
     pub(crate) stamp: &'a Stamp,
     pub(crate) clock: ClockState,
+    /// Whether it is only assumed that the ledgers are up to date: nothing may be answered before
+    /// the turn is made.
+    pub(crate) assumed: bool,
 }
 
 impl Moment<'_> {
@@ -332,8 +335,8 @@ impl Turns {
                 tails.hear(&news.ledgers);
                 // Only now: it may have taken long until it was this turn's turn.
                 let clock = tell(store_clock, machine, &news, corrected.take());
-                let found = &news.found;
-                match plan(Moment { ledgers, found, stamp: &stamp, clock }) {
+                let News { found, assumed, .. } = &news;
+                match plan(Moment { ledgers, found, stamp: &stamp, clock, assumed: *assumed }) {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
@@ -375,6 +378,9 @@ impl Turns {
                     }
                     planned.unwrap_or(Err(Error::Internal(None))).map(Turned::Made)
                 }
+                // The ledgers in memory are ahead of a log that has gone another way: asked for what
+                // it knows of them, it says that they must be read again.
+                Ok(Err(TurnError::Overtaken)) => continue,
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
                 Ok(Err(TurnError::Unknown(error))) => {
                     self.reread.extend(changed);

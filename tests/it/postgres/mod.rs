@@ -1,6 +1,7 @@
 //! The log on PostgreSQL: what it promises beyond what every log does, shown on servers that the
 //! tests start. The ledger scripts and the promises of every log run on it in `pool`.
 
+mod ahead;
 mod connections;
 mod database;
 mod encryption;

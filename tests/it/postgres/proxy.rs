@@ -1,10 +1,11 @@
 //! Stands between a pool and its server, and cuts the line where it hurts: around a commit.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
 
@@ -19,7 +20,8 @@ pub(crate) enum Cut {
     Before,
     /// It takes place, and nobody is told.
     After,
-    /// The same, but it arrives only when somebody waits for the lock that its transaction holds.
+    /// The same, but it arrives only when somebody waits for the lock that its transaction holds; or
+    /// where it is the whole transaction, when that process of the server has ended for which it is.
     Late,
     /// It stands still, and never arrives once its test goes on.
     Stalled(Arc<Mutex<Stall>>),
@@ -47,18 +49,20 @@ pub(crate) struct Proxy {
     folder: TempDir,
     database: Database,
     next: Arc<Mutex<Option<Cut>>>,
+    ahead: Arc<AtomicU64>,
 }
 
 impl Proxy {
     pub(crate) fn new(database: &Database) -> Proxy {
         let folder = tempfile::tempdir().unwrap();
-        let next = Arc::new(Mutex::new(None));
+        let (next, ahead) = (Arc::new(Mutex::new(None)), Arc::default());
         let listener = UnixListener::bind(socket(folder.path())).unwrap();
         let line = Line {
             server: Arc::downgrade(&database.server),
             socket: socket(database.server.folder()),
             database: database.name.clone(),
             next: next.clone(),
+            ahead: Arc::clone(&ahead),
         };
         // Ends with the process, so it must not keep the server from ending before.
         thread::spawn(move || {
@@ -67,12 +71,17 @@ impl Proxy {
                 thread::spawn(move || line.carry(client));
             }
         });
-        Proxy { folder, database: database.clone(), next }
+        Proxy { folder, database: database.clone(), next, ahead }
     }
 
     /// The database's address, through this.
     pub(crate) fn address(&self) -> String {
         address(&[host(self.folder.path())], &self.database.name)
+    }
+
+    /// How many turns were sent that were decided before it was looked.
+    pub(crate) fn ahead(&self) -> u64 {
+        self.ahead.load(Ordering::SeqCst)
     }
 
     /// Stalls the next commit.
@@ -93,6 +102,16 @@ struct Line {
     socket: PathBuf,
     database: String,
     next: Arc<Mutex<Option<Cut>>>,
+    ahead: Arc<AtomicU64>,
+}
+
+/// What commits.
+#[derive(Clone, Copy, PartialEq)]
+enum Commit {
+    /// The end of a transaction that has locks already.
+    End,
+    /// A whole turn.
+    Ahead,
 }
 
 impl Line {
@@ -106,34 +125,48 @@ impl Line {
             let _ = std::io::copy(&mut answers, &mut hears);
             let _ = hears.shutdown(Shutdown::Both);
         });
-        let mut commits = HashSet::new();
+        let mut commits = HashMap::new();
         // The first message has no kind.
         let mut begun = false;
-        while let Some(message) = message(&mut client, begun) {
+        while let Some(message) = next_message(&mut client, begun) {
             begun = true;
-            let is_commit = match message[0] {
+            let commit = match message[0] {
                 b'P' => {
                     let mut texts = texts(&message);
                     let (name, text) = (texts.next().unwrap(), texts.next().unwrap());
                     if text == b"COMMIT" {
-                        commits.insert(name.to_owned());
+                        commits.insert(name.to_owned(), Commit::End);
+                    } else if text.starts_with(b"-- A whole turn in one statement") {
+                        commits.insert(name.to_owned(), Commit::Ahead);
                     }
-                    false
+                    None
                 }
-                b'B' => commits.contains(texts(&message).nth(1).unwrap()),
-                _ => false,
+                b'B' => commits.get(texts(&message).nth(1).unwrap()).copied(),
+                _ => None,
             };
-            let next = || self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-            match is_commit.then(next).flatten() {
-                None if server.write_all(&message).is_ok() => {}
-                None => break,
-                Some(cut) => return self.cut(cut, &message, client, server),
+            if commit == Some(Commit::Ahead) {
+                self.ahead.fetch_add(1, Ordering::SeqCst);
+            }
+            let next = |_| self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match (commit.and_then(next), commit) {
+                (Some(cut), Some(commit)) => {
+                    return self.cut(cut, commit, &message, client, server);
+                }
+                _ if server.write_all(&message).is_ok() => {}
+                _ => break,
             }
         }
         let _ = server.shutdown(Shutdown::Both);
     }
 
-    fn cut(&self, cut: Cut, commit: &[u8], mut client: UnixStream, mut server: UnixStream) {
+    fn cut(
+        &self,
+        cut: Cut,
+        commit: Commit,
+        message: &[u8],
+        mut client: UnixStream,
+        mut server: UnixStream,
+    ) {
         let late = match cut {
             Cut::Before => {
                 let _ = server.shutdown(Shutdown::Both);
@@ -152,16 +185,21 @@ impl Line {
         };
         let mut rest = Vec::new();
         while rest.last().is_none_or(|message: &Vec<u8>| message[0] != b'S') {
-            rest.push(message(&mut client, true).unwrap());
+            rest.push(next_message(&mut client, true).unwrap());
         }
         let _ = client.shutdown(Shutdown::Both);
+        if late && commit == Commit::Ahead {
+            let _ = std::io::copy(&mut server, &mut std::io::sink());
+            assert!(server.write_all(message).is_err(), "nobody is there to take it");
+            return;
+        }
         if late {
             let waiting = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
             let there = self.server.upgrade().unwrap();
             until("somebody waits", || there.sql(&self.database, waiting) == "1");
         }
-        server.write_all(&[commit, &rest.concat()].concat()).unwrap();
+        server.write_all(&[message, &rest.concat()].concat()).unwrap();
         // The server ends the connection when it has done all of that; it would do less if nobody
         // took its answers.
         let _ = server.shutdown(Shutdown::Write);
@@ -170,7 +208,7 @@ impl Line {
 }
 
 /// The next message of a client, whole.
-fn message(client: &mut UnixStream, has_kind: bool) -> Option<Vec<u8>> {
+fn next_message(client: &mut UnixStream, has_kind: bool) -> Option<Vec<u8>> {
     let mut message = vec![0; if has_kind { 5 } else { 4 }];
     client.read_exact(&mut message).ok()?;
     let length = message.last_chunk().copied().map(u32::from_be_bytes)?;

@@ -79,6 +79,10 @@ pub enum TurnError {
     /// Nothing was appended.
     #[error("the turn was dropped")]
     Dropped(#[source] LogError),
+    /// Nothing was appended: it was decided on what the log was [assumed](crate::log::News::assumed)
+    /// to hold, and somebody else had written. What is known must be brought up to date.
+    #[error("somebody else wrote to the ledgers of the turn")]
+    Overtaken,
     /// Nobody knows whether it was appended: [`Log::landed`](crate::Log::landed) finds out.
     #[error("the turn's commit got no answer")]
     Unknown(#[source] LogError),

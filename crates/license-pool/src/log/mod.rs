@@ -86,6 +86,9 @@ pub struct News {
     /// The store that took the place of this one: nothing is left but to read. A turn fails with
     /// [`LogError::Sealed`] then, so only who catches up is told so.
     pub sealed_to: Option<String>,
+    /// Whether all this is only assumed, by a log that looks when it writes: nothing that is founded
+    /// on it may be told to anybody before the turn has succeeded.
+    pub assumed: bool,
 }
 
 /// What a ledger's log holds beyond what was known of it.
@@ -159,6 +162,10 @@ pub struct LedgerNumbers {
 pub trait Log: Send {
     /// Takes a turn: nobody else appends to the ledgers asked for while `decide` is called, once,
     /// with the news of them, and says what to change. When this returns, all of that is durable.
+    ///
+    /// A log may also call `decide` with what it [assumes](News::assumed), and make what that says
+    /// only if nobody else had appended meanwhile. Otherwise the turn was [overtaken](
+    /// TurnError::Overtaken).
     ///
     /// Changing nothing gives the turn back.
     ///

@@ -7,10 +7,11 @@ use std::thread;
 use tokio::runtime::{self, Handle, Runtime};
 
 use super::PostgresLog;
+use super::ahead::is_nothing;
 use super::connection::{Connection, FORMAT, Purpose};
 use super::error::Trouble;
 use super::url::{PostgresUrl, Target};
-use crate::log::{LogError, News, OpenError, Since};
+use crate::log::{LogError, News, OpenError};
 
 impl PostgresLog {
     /// Does `work` on the connection, or on a new one where that was lost meanwhile: then nothing
@@ -58,15 +59,15 @@ impl PostgresLog {
     }
 
     /// Ends a turn on its connection, and keeps that only if all went well.
-    pub(super) fn end<E>(
+    pub(super) fn end<T, E>(
         &mut self,
         connection: Connection,
-        work: impl AsyncFnOnce(&Connection) -> Result<(), E>,
-    ) -> Result<(), E> {
+        work: impl AsyncFnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         let runtime = self.runtime.as_ref().expect("it lives as long as the log");
         let (done, connection) = runtime.block_on(async {
             match work(&connection).await {
-                Ok(()) => (Ok(()), Some(connection)),
+                Ok(done) => (Ok(done), Some(connection)),
                 Err(error) => {
                     connection.close().await;
                     (Err(error), None)
@@ -87,11 +88,8 @@ impl PostgresLog {
 
     /// Notes whether `news` tells of something that no commit of ours followed yet.
     pub(super) fn note(&mut self, news: &News) {
-        let is_nothing = |since: &Since| match since {
-            Since::Entries(entries) => entries.is_empty(),
-            Since::Reload | Since::WentBack => false,
-        };
         self.unsettled |= !news.ledgers.iter().all(|(_, since)| is_nothing(since));
+        self.calm.note(news);
     }
 }
 

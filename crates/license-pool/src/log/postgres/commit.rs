@@ -3,7 +3,7 @@
 
 use tokio_postgres::types::ToSql;
 
-use super::connection::Connection;
+use super::connection::{Connection, Process};
 use super::error::Trouble;
 use super::figure;
 use super::news::sequence;
@@ -60,6 +60,19 @@ async fn point(connection: &Connection, append: &Append) -> Result<LedgerId, Tro
         connection.ask(&statements.void, &[&ledger]).await?;
     }
     Ok(LedgerId(ledger))
+}
+
+/// Ends what may still carry out a turn that got no answer, so that it is certain to have ended.
+pub(super) async fn end_all(connection: &Connection, doubtful: &[Process]) -> Result<(), Trouble> {
+    for Process { id, started } in doubtful {
+        let rows = connection.ask(&connection.statements.end_connection, &[id, started]).await?;
+        for row in rows {
+            if !row.try_get::<_, bool>("ended")? {
+                return Err(Trouble::Lingers);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Looks for a turn's first entry, once that turn is certain to have ended.

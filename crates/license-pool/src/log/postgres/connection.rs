@@ -62,8 +62,17 @@ pub(super) type Sent<'t> = (&'t Statement, &'t [&'t (dyn ToSql + Sync)]);
 /// What is sent together.
 pub(super) type Trip<'t> = [Sent<'t>];
 
+/// The process of the database's server at the other end of a connection.
+#[derive(Clone)]
+pub(super) struct Process {
+    pub(super) id: i32,
+    /// When it began, by which it is told from another with its number.
+    pub(super) started: String,
+}
+
 pub(super) struct Connection {
     client: Client,
+    pub(super) process: Process,
     pub(super) statements: Statements,
     /// The warnings that came since they were last taken.
     warnings: Arc<Mutex<Vec<DbError>>>,
@@ -102,7 +111,7 @@ impl Connection {
                 (client, drive(connection, Arc::clone(&warnings)))
             }
         };
-        begin_session(&client).await?;
+        let process = begin_session(&client).await?;
         match (judge(&client).await, purpose) {
             (Err(Trouble::Missing), Purpose::UseOrCreate) => initialise(&client).await?,
             (Err(Trouble::Missing), Purpose::Copy) => client.batch_execute(&copy_schema()).await?,
@@ -113,7 +122,7 @@ impl Connection {
             (judged, _) => judged?,
         }
         let statements = Statements::prepare(&client).await?;
-        Ok(Connection { client, statements, warnings, task })
+        Ok(Connection { client, process, statements, warnings, task })
     }
 
     /// Sends all statements at once, so that they take one trip, and gives what each answered. The
@@ -144,16 +153,21 @@ impl Connection {
         Ok(self.trip(&[(statement, values)]).await?.pop().unwrap_or_default())
     }
 
-    /// The same as [`trip`](Self::trip), ended by a commit. PostgreSQL warns when a commit is on
-    /// its own disk, but not on the standby that it waited for: then it is not known to last.
+    /// The same as [`trip`](Self::trip), ended by a commit.
     pub(super) async fn commit(&self, trip: &Trip<'_>) -> Result<(), Trouble> {
         let statements = &self.statements;
         let end: &Trip<'_> = &[(&statements.unlimit, &[]), (&statements.commit, &[])];
+        self.commit_with(&[trip, end].concat()).await.map(drop)
+    }
+
+    /// The same where the last statement commits by itself. PostgreSQL warns when a commit is on its
+    /// own disk, but not on the standby that it waited for: then it is not known to last.
+    pub(super) async fn commit_with(&self, trip: &Trip<'_>) -> Result<Vec<Vec<Row>>, Trouble> {
         self.warnings();
-        self.trip(&[trip, end].concat()).await?;
+        let answers = self.trip(trip).await?;
         match self.warnings().pop() {
             Some(warning) => Err(Trouble::Warned(warning.into())),
-            None => Ok(()),
+            None => Ok(answers),
         }
     }
 
@@ -226,8 +240,9 @@ where
     })
 }
 
-/// Sets what bounds every wait, and refuses a database that may lose what it acknowledged.
-async fn begin_session(client: &Client) -> Result<(), Trouble> {
+/// Sets what bounds every wait, and refuses a database that may lose what it acknowledged. Gives the
+/// process that serves the connection.
+async fn begin_session(client: &Client) -> Result<Process, Trouble> {
     let answer = client.simple_query(SESSION).await?;
     let settings = row(&answer).ok_or(Trouble::Nonsense)?;
     for (setting, good, cure) in [
@@ -240,7 +255,9 @@ async fn begin_session(client: &Client) -> Result<(), Trouble> {
             return Err(Trouble::Unsafe { setting, value: value.to_owned(), cure });
         }
     }
-    Ok(())
+    let id = settings.get("process").and_then(|id| id.parse().ok()).ok_or(Trouble::Nonsense)?;
+    let started = settings.get("started").ok_or(Trouble::Nonsense)?.to_owned();
+    Ok(Process { id, started })
 }
 
 /// Whether the database has a store that this version can use.

@@ -38,6 +38,9 @@ pub(super) enum Trouble {
     /// What each of several servers said.
     #[error("no server can be used: {}", Each(.0))]
     Servers(Vec<(String, Trouble)>),
+    /// A connection that was to be ended.
+    #[error("PostgreSQL did not end a connection that it was told to end")]
+    Lingers,
     /// A row that the statement cannot have given.
     #[error("PostgreSQL gave an answer that makes no sense")]
     Nonsense,
@@ -61,16 +64,26 @@ impl Trouble {
             | Trouble::Unsafe { .. }
             | Trouble::Authorities(_)
             | Trouble::Servers(_)
+            | Trouble::Lingers
             | Trouble::Nonsense => OpenError::Unavailable { store, source: self.into() },
         }
     }
 
     /// Whether PostgreSQL ended the connection with these words.
     pub(super) fn is_fatal(&self) -> bool {
+        matches!(self.severity(), Some(Severity::Fatal | Severity::Panic))
+    }
+
+    /// Whether PostgreSQL said that it did not do what it was asked. After a commit it says such a
+    /// thing no more.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self.severity(), Some(Severity::Error))
+    }
+
+    /// What PostgreSQL called it, if it is what it said.
+    fn severity(&self) -> Option<Severity> {
         match self {
-            Trouble::Database(error) => error.as_db_error().is_some_and(|error| {
-                matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
-            }),
+            Trouble::Database(error) => error.as_db_error()?.parsed_severity(),
             Trouble::Silent(_)
             | Trouble::Warned(_)
             | Trouble::Unsafe { .. }
@@ -81,7 +94,8 @@ impl Trouble {
             | Trouble::Occupied
             | Trouble::Newer(_)
             | Trouble::Servers(_)
-            | Trouble::Nonsense => false,
+            | Trouble::Lingers
+            | Trouble::Nonsense => None,
         }
     }
 }

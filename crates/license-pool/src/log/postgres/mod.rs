@@ -1,6 +1,7 @@
 //! The log in a PostgreSQL database, for servers on several machines.
 
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,9 +11,10 @@ use license_core::{Entry, Figure};
 use license_types::ServerName;
 use tokio::runtime::{self, Runtime};
 
+use self::ahead::Calm;
 use self::asking::{aside, connect};
-use self::commit::{dropped, look_for, write};
-use self::connection::{Connection, Purpose, READ, Trip};
+use self::commit::{dropped, end_all, look_for, write};
+use self::connection::{Connection, Process, Purpose, READ, Trip};
 use self::error::Trouble;
 use self::news::{Question, name};
 use self::row::escaped;
@@ -23,6 +25,7 @@ use crate::log::{
     Server, ServerRow, Silence, Stretch, Turn, TurnError,
 };
 
+mod ahead;
 mod archive;
 mod asking;
 mod commit;
@@ -66,6 +69,10 @@ pub struct PostgresLog {
     /// Whether something was read that no commit of ours followed yet. What somebody else committed
     /// may be visible and still be lost, where his wait for the standby was broken off.
     unsettled: bool,
+    /// Whether turns may be decided before it is looked.
+    calm: Calm,
+    /// Who may still carry out what was written without a lock that would show it.
+    doubtful: Vec<Process>,
     server: Option<Server>,
 }
 
@@ -90,6 +97,8 @@ impl PostgresLog {
             connection: Some(connection),
             seen: None,
             unsettled: true,
+            calm: Calm::new(),
+            doubtful: Vec::new(),
             server: None,
         })
     }
@@ -108,13 +117,14 @@ impl PostgresLog {
             connection: None,
             seen: None,
             unsettled: true,
+            calm: Calm::new(),
+            doubtful: Vec::new(),
             server,
         })
     }
-}
 
-impl Log for PostgresLog {
-    fn turn(
+    /// Takes a turn in two trips: the first takes its locks and looks, the second writes.
+    fn turn_looking(
         &mut self,
         asked: &[Asked],
         decide: &mut dyn FnMut(News) -> Turn,
@@ -140,6 +150,19 @@ impl Log for PostgresLog {
         self.unsettled = false;
         Ok(())
     }
+}
+
+impl Log for PostgresLog {
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Turn,
+    ) -> Result<(), TurnError> {
+        match self.assume(asked) {
+            Some(assumed) => self.turn_ahead(asked, decide(assumed)),
+            None => self.turn_looking(asked, decide),
+        }
+    }
 
     fn line_up(&mut self) {
         // Those who were answered by the last turn ask again just now. To let them run costs a lone
@@ -154,16 +177,24 @@ impl Log for PostgresLog {
         loop {
             // What is left of the old connection may hold what the new one waits for.
             self.connection = None;
-            match self.ask(async |connection: &Connection| look_for(connection, mark).await) {
+            let doubtful = mem::take(&mut self.doubtful);
+            let looked = self.ask(async |connection: &Connection| {
+                end_all(connection, &doubtful).await?;
+                look_for(connection, mark).await
+            });
+            match looked {
                 Ok((connection, landed)) => {
                     self.connection = Some(connection);
                     self.unsettled = false;
                     return Ok(landed);
                 }
-                Err(trouble) if Instant::now() >= until => {
-                    return Err(trouble.into_log("tell whether a commit took place"));
+                Err(trouble) => {
+                    self.doubtful = doubtful;
+                    if Instant::now() >= until {
+                        return Err(trouble.into_log("tell whether a commit took place"));
+                    }
+                    thread::sleep(PAUSE);
                 }
-                Err(_) => thread::sleep(PAUSE),
             }
         }
     }

@@ -23,9 +23,10 @@ pub(super) struct Question<'a> {
     only: bool,
     /// Whether every license is known to lead to a ledger, which it does for good.
     all_known: bool,
-    known: BTreeMap<i64, Head>,
-    ids: Vec<i64>,
-    heads: Vec<i64>,
+    pub(super) known: BTreeMap<i64, Head>,
+    pub(super) ids: Vec<i64>,
+    /// Their last sequences.
+    pub(super) heads: Vec<i64>,
     server: Option<(String, &'a str)>,
 }
 
@@ -154,8 +155,7 @@ impl<'a> Question<'a> {
     /// What the answer says.
     pub(super) fn news(&self, answer: Answer) -> Result<News, LogError> {
         if !answer.own {
-            let (server, _) = self.server();
-            return Err(LogError::Fenced { server: unescaped(server).into_owned() });
+            return Err(self.fenced());
         }
         let is_turn = answer.locked.is_some();
         let news = self.told(answer).map_err(|trouble| trouble.into_log("find a license"))?;
@@ -209,10 +209,22 @@ impl<'a> Question<'a> {
         let time = Timestamp::from_microsecond(store.try_get(1)?);
         let time = time.map_err(|_| Trouble::Nonsense)?;
         let ledgers = ledgers.into_iter().collect();
-        Ok(News { found, ledgers, sealed_to, time: Some(time) })
+        Ok(News { found, ledgers, sealed_to, time: Some(time), assumed: false })
     }
 
-    fn server(&self) -> (&str, &str) {
+    /// Somebody else has the server's name.
+    pub(super) fn fenced(&self) -> LogError {
+        let (server, _) = self.server();
+        LogError::Fenced { server: unescaped(server).into_owned() }
+    }
+
+    /// Where the only license was known to lead, if that is asked for.
+    pub(super) fn only_known(&self) -> Option<i64> {
+        let only = self.asked.iter().find(|asked| asked.license == Which::Only)?;
+        only.known.map(|(ledger, _)| ledger.0)
+    }
+
+    pub(super) fn server(&self) -> (&str, &str) {
         self.server.as_ref().map_or(("", ""), |(name, instance)| (name, instance))
     }
 }

@@ -32,6 +32,7 @@ macro_rules! statements {
 statements! {
     add_figure,
     add_ledger,
+    advance,
     await_store,
     await_turn,
     beat,
@@ -46,6 +47,7 @@ statements! {
     credentials,
     cut_figures,
     end,
+    end_connection,
     erase,
     end_server,
     ends,

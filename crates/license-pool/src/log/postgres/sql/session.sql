@@ -11,7 +11,11 @@ SET tcp_keepalives_idle = '10s';
 SET tcp_keepalives_interval = '5s';
 SET tcp_keepalives_count = 3;
 
--- What decides whether a commit that was answered is there after a crash.
+-- What decides whether a commit that was answered is there after a crash, and who serves this
+-- connection.
 SELECT current_setting('fsync', true) AS fsync,
        current_setting('synchronous_commit', true) AS synchronous_commit,
-       current_setting('server_encoding', true) AS server_encoding;
+       current_setting('server_encoding', true) AS server_encoding,
+       pg_backend_pid() AS process,
+       (SELECT extract(epoch FROM backend_start)::text FROM pg_stat_activity
+        WHERE pid = pg_backend_pid()) AS started;

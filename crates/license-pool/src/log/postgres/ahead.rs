@@ -1,0 +1,235 @@
+//! Turns that are decided before anybody looked, on what the log held when it was last seen, and that
+//! look in the same trip in which they write: where nobody else writes, that is what each of them
+//! would have found, and it waits for the database once instead of twice.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
+
+use super::PostgresLog;
+use super::connection::Connection;
+use super::error::Trouble;
+use super::news::{Question, sequence};
+use super::register::Served;
+use super::row::{self, Column, unescaped};
+use crate::log::{
+    Append, Asked, Found, LedgerId, Log as _, LogError, News, Server, Since, Turn, TurnError,
+};
+
+/// Nobody else may have written for so long before that is expected to stay so.
+const CALM: Duration = Duration::from_millis(250);
+
+/// What is lost to turns that were overtaken may be one part in so many of the time.
+const PARTS: u32 = 100;
+
+/// So long the database's clock is carried on by our own.
+const CARRIED: Duration = Duration::from_secs(1);
+
+/// Whether a turn may be decided before it is looked. One that is overtaken costs the reading of its
+/// ledgers from the store, so the longer that took, the longer nobody else may have written before
+/// it is tried again.
+pub(super) struct Calm {
+    since: Instant,
+    /// When a turn was overtaken whose ledgers are not read again yet.
+    overtaken: Option<Instant>,
+    /// How long it took to be where the last turn that was overtaken had been.
+    cost: Duration,
+    /// What the database's clock showed last, and when that was.
+    clock: Option<(Timestamp, Instant)>,
+}
+
+/// What became of a turn that was written without looking.
+struct Answer {
+    /// Whether everything was as assumed: then it is durable, and otherwise nothing was written.
+    holds: bool,
+    own: bool,
+    sealed_to: Option<String>,
+    time: Timestamp,
+}
+
+impl Calm {
+    pub(super) fn new() -> Calm {
+        Calm { since: Instant::now(), overtaken: None, cost: Duration::ZERO, clock: None }
+    }
+
+    /// Somebody else wrote, or it is not certain what we wrote.
+    pub(super) fn end(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Notes what was seen in the log.
+    pub(super) fn note(&mut self, news: &News) {
+        let all = |held: fn(&Since) -> bool| news.ledgers.iter().all(|(_, since)| held(since));
+        // A ledger of which nothing was known tells nothing of others.
+        if !all(|since| matches!(since, Since::Reload) || is_nothing(since)) {
+            self.end();
+        }
+        if let Some(overtaken) =
+            self.overtaken.filter(|_| all(|it| matches!(it, Since::Entries(_))))
+        {
+            self.cost = overtaken.elapsed();
+            self.overtaken = None;
+        }
+        self.clock = news.time.map(|time| (time, Instant::now()));
+    }
+
+    fn overtaken(&mut self) -> TurnError {
+        self.end();
+        self.overtaken = Some(Instant::now());
+        TurnError::Overtaken
+    }
+
+    /// The time by the database's clock, while that is known and nobody else writes.
+    fn time(&self) -> Option<Timestamp> {
+        let (shown, at) = self.clock?;
+        let passed = at.elapsed();
+        let calm = self.since.elapsed() >= CALM.max(self.cost * PARTS);
+        shown.checked_add(passed).ok().filter(|_| calm && passed <= CARRIED)
+    }
+}
+
+impl PostgresLog {
+    /// What a turn would begin with if nobody else wrote, where that is likely.
+    pub(super) fn assume(&self, asked: &[Asked]) -> Option<News> {
+        let time = self.calm.time()?;
+        if self.server.is_none() || self.connection.is_none() || self.unsettled || asked.is_empty()
+        {
+            return None;
+        }
+        let led = |asked: &Asked| asked.known.map(|(ledger, _)| ledger);
+        let led: Vec<LedgerId> = asked.iter().map(led).collect::<Option<_>>()?;
+        let ledgers: BTreeSet<LedgerId> = led.iter().copied().collect();
+        Some(News {
+            found: led.into_iter().map(Found::Ledger).collect(),
+            ledgers: ledgers.into_iter().map(|id| (id, Since::Entries(Vec::new()))).collect(),
+            time: Some(time),
+            sealed_to: None,
+            assumed: true,
+        })
+    }
+
+    /// Makes a turn that was decided on what was [assumed](Self::assume).
+    pub(super) fn turn_ahead(&mut self, asked: &[Asked], turn: Turn) -> Result<(), TurnError> {
+        if turn.appends.is_empty() && turn.ends.is_empty() {
+            // To look is all that is left to be done.
+            let news = self.catch_up(asked).map_err(TurnError::Dropped)?;
+            return match news.sealed_to {
+                Some(target) => Err(TurnError::Dropped(LogError::Sealed { target })),
+                None if is_as_assumed(asked, &news) => Ok(()),
+                None => Err(self.calm.overtaken()),
+            };
+        }
+        match &self.server {
+            Some(server) if is_plain(asked, &turn, server) => {
+                let server = server.clone();
+                self.advance(asked, &turn, &server)
+            }
+            _ => {
+                let mut turn = Some(turn);
+                self.turn_looking(asked, &mut |news| {
+                    turn.take_if(|_| is_as_assumed(asked, &news)).unwrap_or_default()
+                })?;
+                if turn.is_none() { Ok(()) } else { Err(self.calm.overtaken()) }
+            }
+        }
+    }
+
+    /// Writes a turn if nothing else was written, in one trip.
+    fn advance(&mut self, asked: &[Asked], turn: &Turn, server: &Server) -> Result<(), TurnError> {
+        let question = Question::new(asked, Some(server));
+        let connection = self.connection.take().expect("nothing is assumed without a connection");
+        let process = connection.process.clone();
+        let answer = self.end(connection, async |connection: &Connection| {
+            advance(connection, &question, &turn.appends).await
+        });
+        let Answer { holds, own, sealed_to, time } = answer.map_err(|trouble| {
+            self.calm.end();
+            if trouble.is_refusal() {
+                return TurnError::Dropped(trouble.into_log("write"));
+            }
+            // No lock shows that it is under way: it may not even have arrived.
+            self.doubtful.push(process);
+            TurnError::Unknown(trouble.into_log("commit"))
+        })?;
+        self.calm.clock = Some((time, Instant::now()));
+        match sealed_to {
+            _ if holds => Ok(()),
+            _ if !own => Err(TurnError::Dropped(question.fenced())),
+            Some(target) => Err(TurnError::Dropped(LogError::Sealed { target })),
+            None => Err(self.calm.overtaken()),
+        }
+    }
+}
+
+async fn advance(
+    connection: &Connection,
+    question: &Question<'_>,
+    appends: &[Append],
+) -> Result<Answer, Trouble> {
+    let ledgers: Vec<LedgerId> = appends.iter().filter_map(|append| append.ledger).collect();
+    let (name, instance) = question.server();
+    let only = question.only_known();
+    let mut sequences = question.heads.clone();
+    let known: Vec<String> = question.known.values().map(|head| head.chain.to_string()).collect();
+    let mut chains = known.clone();
+    for append in appends {
+        let at = question.ids.iter().position(|id| append.ledger == Some(LedgerId(*id)));
+        if let (Some(at), Some(last)) = (at, append.entries.last()) {
+            (sequences[at], chains[at]) = (sequence(last.sequence), last.chain.to_string());
+        }
+    }
+    let Served { begun, ceased } = Served::of(&ledgers, appends);
+    let columns = row::columns(&ledgers, appends);
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &name,
+        &instance,
+        &only,
+        &question.ids,
+        &question.heads,
+        &known,
+        &sequences,
+        &chains,
+        &begun.0,
+        &begun.1,
+        &ceased.0,
+        &ceased.1,
+    ];
+    values.extend(columns.iter().map(Column::parameter));
+    let answers = connection.commit_with(&[(&connection.statements.advance, &values)]).await?;
+    let row = answers.first().and_then(|rows| rows.first()).ok_or(Trouble::Nonsense)?;
+    let time = Timestamp::from_microsecond(row.try_get("time")?).map_err(|_| Trouble::Nonsense)?;
+    let sealed_to: Option<&str> = row.try_get("sealed_to")?;
+    let sealed_to = sealed_to.map(|target| unescaped(target).into_owned());
+    Ok(Answer { holds: row.try_get("holds")?, own: row.try_get("own")?, sealed_to, time })
+}
+
+/// Whether a turn does nothing but append to ledgers that are known, in its server's own name: what
+/// else there is, is rare and takes trips of its own.
+fn is_plain(asked: &[Asked], turn: &Turn, server: &Server) -> bool {
+    let is_plain = |append: &Append| {
+        append.ledger.is_some_and(|id| asked.iter().any(|asked| asked.known_of(id).is_some()))
+            && append.number.is_none()
+            && !append.uninstalls
+            && append.figures.is_empty()
+            && append.void_from.is_none()
+            && append.serving.iter().all(|(name, _)| *name == server.name)
+    };
+    turn.ends.is_empty() && turn.appends.iter().all(is_plain)
+}
+
+/// Whether a log holds what was assumed.
+fn is_as_assumed(asked: &[Asked], news: &News) -> bool {
+    let leads =
+        |(asked, found): (&Asked, &Found)| asked.known.map(|(ledger, _)| ledger) == found.ledger();
+    asked.iter().zip(&news.found).all(leads)
+        && news.ledgers.iter().all(|(_, since)| is_nothing(since))
+}
+
+pub(super) fn is_nothing(since: &Since) -> bool {
+    match since {
+        Since::Entries(entries) => entries.is_empty(),
+        Since::Reload | Since::WentBack => false,
+    }
+}

@@ -1,0 +1,237 @@
+//! Turns that are decided before it is looked whether anybody else wrote: what they assumed is never
+//! told to anybody, and never written, unless it was true.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use license_pool::{Clock, Error, Pending, Pool, Session, SystemClock};
+
+use super::proxy::{Cut, Proxy};
+use super::server::{self, Database, until};
+use crate::pool::world::{holders, is_refused, license, options, retain};
+
+/// A server that has the database for itself long enough to decide ahead, and another.
+struct World {
+    database: Database,
+    proxy: Proxy,
+    pool: Pool,
+    other: Pool,
+}
+
+impl World {
+    fn new(allowed: u64) -> Option<World> {
+        let database = server::database()?;
+        let proxy = Proxy::new(&database);
+        let east = options().server("east".parse().unwrap());
+        let pool = east.open(&proxy.address()).unwrap();
+        pool.install(license("A", allowed).as_bytes()).unwrap();
+        let other = database.open();
+        Some(World { database, proxy, pool, other })
+    }
+
+    /// Lets the server find out that nobody else writes.
+    fn calm(&self) {
+        let before = self.proxy.ahead();
+        until("a turn is decided ahead", || {
+            retain(&self.pool, "0009", "calm").unwrap().release().unwrap();
+            self.proxy.ahead() > before
+        });
+    }
+
+    /// Does something until its turn was decided ahead, each time after `before`.
+    fn ahead<T>(&self, before: impl Fn(), act: impl Fn() -> T, undo: impl Fn(T)) {
+        until("it is decided ahead", || {
+            self.calm();
+            before();
+            let ahead = self.proxy.ahead();
+            let done = act();
+            let is_ahead = self.proxy.ahead() > ahead;
+            undo(done);
+            is_ahead
+        });
+    }
+
+    fn is_sound(&self) -> bool {
+        self.database.open().check().unwrap().ledgers.iter().all(|ledger| ledger.sound)
+    }
+}
+
+#[test]
+fn what_another_server_has_taken_is_not_granted_twice() {
+    let Some(world) = World::new(1) else { return };
+    world.ahead(
+        || retain(&world.other, "0009", "theirs").unwrap().keep(),
+        || assert!(is_refused(retain(&world.pool, "0009", "ours"))),
+        |()| {
+            assert_eq!(holders(&world.pool), ["theirs"]);
+            world.other.release("theirs", None).unwrap();
+        },
+    );
+    retain(&world.pool, "0009", "ours").unwrap().keep();
+    assert_eq!(holders(&world.other), ["ours"]);
+    assert!(world.is_sound());
+}
+
+#[test]
+fn what_another_server_has_given_back_is_not_refused() {
+    let Some(world) = World::new(1) else { return };
+    world.ahead(
+        || {
+            retain(&world.pool, "0009", "one").unwrap().keep();
+            world.other.release("one", None).unwrap();
+        },
+        || retain(&world.pool, "0009", "two").expect("a license is left").release().unwrap(),
+        drop,
+    );
+    assert!(world.is_sound());
+}
+
+#[test]
+fn what_needs_no_entry_is_answered_only_once_it_was_looked() {
+    let Some(world) = World::new(1) else { return };
+    let held = || retain(&world.pool, "0009", "one").unwrap();
+    world.calm();
+    let first = held();
+    let token = first.token();
+    first.keep();
+    assert_eq!(held().token(), token, "it is held already");
+    world.other.release("one", None).unwrap();
+    let again = held();
+    assert!(again.token() > token, "it was held no more");
+    again.release().unwrap();
+    assert!(world.is_sound());
+}
+
+#[test]
+fn of_two_ledgers_in_a_turn_both_are_decided_again_where_one_was_written() {
+    let Some(world) = World::new(1) else { return };
+    world.calm();
+    world.pool.install(license("B", 1).as_bytes()).unwrap();
+    let ours = ["A", "B"].map(|number| world.pool.license(number));
+    let theirs = world.other.license("B");
+    until("a turn of both is decided ahead", || {
+        retain(&theirs, "0009", "theirs").unwrap().keep();
+        theirs.release("theirs", None).unwrap();
+        until("turns are decided ahead", || {
+            let ahead = world.proxy.ahead();
+            for pool in &ours {
+                retain(pool, "0009", "calm").unwrap().release().unwrap();
+            }
+            world.proxy.ahead() >= ahead + 4
+        });
+        retain(&theirs, "0009", "theirs").unwrap().keep();
+        let ahead = world.proxy.ahead();
+        // Asked in one breath, so that both are mostly decided in one turn.
+        let asked = ours.each_ref().map(|pool| {
+            pool.retain_async("0009", "ours", Session::rest("ann", "ours", "127.0.0.1"))
+        });
+        let [granted, refused] = asked.map(Pending::wait);
+        assert!(is_refused(refused));
+        granted.unwrap().release().unwrap();
+        theirs.release("theirs", None).unwrap();
+        world.proxy.ahead() > ahead
+    });
+    assert!(world.is_sound());
+}
+
+#[test]
+fn a_license_that_is_the_only_one_no_more_is_not_taken_for_it() {
+    let Some(world) = World::new(1) else { return };
+    world.ahead(
+        || drop(world.other.install(license("B", 1).as_bytes()).unwrap()),
+        || {
+            let error = retain(&world.pool, "0009", "one").unwrap_err();
+            assert!(matches!(error, Error::AmbiguousLicense { .. }), "{error:?}");
+        },
+        |()| drop(world.other.license("B").uninstall().unwrap()),
+    );
+    assert!(world.is_sound());
+}
+
+#[test]
+fn a_server_whose_name_was_taken_writes_nothing() {
+    let Some(world) = World::new(1) else { return };
+    world.calm();
+    let count = || world.database.sql("SELECT count(*) FROM license.entry");
+    let (ahead, before) = (world.proxy.ahead(), count());
+    let east = options().server("east".parse().unwrap()).open(&world.database.address()).unwrap();
+    let error = retain(&world.pool, "0009", "one").unwrap_err();
+    assert!(matches!(error, Error::Fenced(_)), "{error:?}");
+    assert_eq!(count(), before);
+    println!("it was told so {}", if world.proxy.ahead() > ahead { "ahead" } else { "by a look" });
+    retain(&east, "0009", "two").unwrap().keep();
+    assert!(world.is_sound());
+}
+
+#[test]
+fn a_store_that_another_took_the_place_of_is_not_written() {
+    let Some(world) = World::new(1) else { return };
+    let seal =
+        |to: &str| drop(world.database.sql(&format!("UPDATE license.store SET sealed_to = {to}")));
+    world.ahead(
+        || seal("'elsewhere'"),
+        || {
+            let count = || world.database.sql("SELECT count(*) FROM license.entry");
+            let before = count();
+            let error = retain(&world.pool, "0009", "one").unwrap_err();
+            assert!(matches!(error, Error::Sealed { .. }), "{error:?}");
+            assert_eq!(count(), before);
+        },
+        |()| seal("NULL"),
+    );
+}
+
+#[test]
+fn a_turn_without_an_answer_takes_place_once_or_never() {
+    for cut in [Cut::Before, Cut::After, Cut::Late] {
+        let Some(world) = World::new(1) else { return };
+        world.ahead(
+            || world.proxy.cut(cut.clone()),
+            || {
+                // That it did not take place may be said to the first who asks, and is true then.
+                let seat = retain(&world.pool, "0009", "one").or_else(|error| {
+                    assert!(error.is_transient(), "{error:?}");
+                    retain(&world.pool, "0009", "one")
+                });
+                let (seat, held) = (seat.unwrap(), holders(&world.other));
+                assert_eq!(held, ["one"]);
+                assert_eq!(world.database.sql("SELECT count(*) FROM license.held"), "1");
+                seat
+            },
+            |seat| drop(seat.release().unwrap()),
+        );
+        let consecutive = "SELECT count(*) = max(token) FROM license.entry WHERE kind = 'retained'";
+        assert_eq!(world.database.sql(consecutive), "t");
+        assert!(world.is_sound());
+    }
+}
+
+#[test]
+fn entries_that_are_decided_ahead_bear_the_time_of_the_database() {
+    struct Wrong;
+    impl Clock for Wrong {
+        fn now(&self) -> Timestamp {
+            "2001-01-01T00:00:00Z".parse().unwrap()
+        }
+        fn elapsed(&self) -> Duration {
+            SystemClock.elapsed()
+        }
+        fn yields(&self) -> bool {
+            SystemClock.yields()
+        }
+    }
+    let Some(world) = World::new(1) else { return };
+    let wrong = Pool::options().clock(Arc::new(Wrong)).server("west".parse().unwrap());
+    let world = World { pool: wrong.open(&world.proxy.address()).unwrap(), ..world };
+    world.database.sql(
+        "ALTER TABLE license.entry ADD written timestamptz;
+         ALTER TABLE license.entry ALTER written SET DEFAULT clock_timestamp()",
+    );
+    for _ in 0..5 {
+        world.calm();
+    }
+    let apart = "SELECT max(abs(extract(epoch FROM written - time::timestamptz))) < 60
+        FROM license.entry";
+    assert_eq!(world.database.sql(apart), "t");
+}
