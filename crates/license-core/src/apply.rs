@@ -2,10 +2,7 @@
 //! touched, in O(1) for what it concerns, so that a fault leaves the ledger as it was. The checks do
 //! not trust `decide`: they are its pair, and hold for entries that were read back as well.
 
-use std::{
-    collections::{BTreeMap, hash_map},
-    sync::Arc,
-};
+use std::{collections::hash_map, sync::Arc};
 
 use jiff::Timestamp;
 use license_types::{ProductId, ServerName, SessionId, Token};
@@ -15,6 +12,7 @@ use crate::{
     figure::{Running, midnight},
     ledger::Product,
     rights::Allowance,
+    served::Served,
     session::{Holder, Left, Live, Session},
 };
 
@@ -122,7 +120,7 @@ impl Ledger {
             let (used, used_by, running) = match before.remove(&grant.product) {
                 Some(product) => (product.used, product.used_by, Some(product.running)),
                 None => {
-                    (0, BTreeMap::new(), self.day.gone.remove(&grant.product).map(|gone| gone.1))
+                    (0, Served::default(), self.day.gone.remove(&grant.product).map(|gone| gone.1))
                 }
             };
             let mut running = running.unwrap_or_else(|| Running::begin(at, used, None));
@@ -186,11 +184,9 @@ impl Ledger {
             return Err(Breach::Oversold { product: id, used, allowed });
         }
         let used = product.used + 1;
-        let mut served_here = product.used_by.get_mut(server);
-        let used_here = served_here.as_ref().map_or(0, |count| **count) + 1;
         let property = if retained.product_name != product.name {
             Some("productName")
-        } else if retained.used_count != used_here {
+        } else if retained.used_count != product.used_by.by(server) + 1 {
             Some("productUsedCount")
         } else if retained.balance != allowance.balance(used) {
             Some("productBalance")
@@ -228,10 +224,7 @@ impl Ledger {
         product.running.retain(at, used);
         product.used = used;
         self.day.granted(at, id, &retained.session);
-        match &mut served_here {
-            Some(count) => **count = used_here,
-            None => drop(product.used_by.insert(server.clone(), used_here)),
-        }
+        product.used_by.add(server, 1);
         if let Some(principal) = principal {
             *self.seats.entry(principal.clone()).or_default() += 1;
         }
@@ -249,16 +242,13 @@ impl Ledger {
         }
         let Some(session) = self.retentions.session_of(live) else { return Err(not_held) };
         let Some(product) = self.products.get_mut(&released.product) else { return Err(not_held) };
-        let Some(used_here) = product.used_by.get_mut(&session.server) else {
+        if product.used_by.by(&session.server) == 0 {
             return Err(Breach::Recount { what: "the counts of its server" });
-        };
+        }
         // After this point the entry must apply.
         product.running.pass(at, product.used);
         product.used = product.used.saturating_sub(1);
-        *used_here = used_here.saturating_sub(1);
-        if *used_here == 0 {
-            product.used_by.remove(&session.server);
-        }
+        product.used_by.take(&session.server, 1);
         if product.used == 0 && product.rights.is_none() {
             if let Some(gone) = self.products.remove(&released.product) {
                 self.day.gone.insert(released.product, (gone.name, gone.running));
@@ -305,7 +295,7 @@ impl Ledger {
 
     fn adopted(&mut self, from: &Arc<ServerName>, to: &Arc<ServerName>) -> Result<(), Breach> {
         for product in self.products.values_mut() {
-            let served = product.used_by.get(from).copied().unwrap_or(0);
+            let served = product.used_by.by(from);
             product.hand_over(from, to, served);
         }
         let is_served = |live: &&Live| match &live.holder {
@@ -334,12 +324,7 @@ impl Product {
         if moved == 0 || from == to {
             return;
         }
-        let left = self.used_by.get(from).copied().unwrap_or(0).saturating_sub(moved);
-        if left == 0 {
-            self.used_by.remove(from);
-        } else {
-            self.used_by.insert(from.clone(), left);
-        }
-        *self.used_by.entry(to.clone()).or_default() += moved;
+        self.used_by.take(from, moved);
+        self.used_by.add(to, moved);
     }
 }

@@ -142,7 +142,7 @@ fn retain(
         session: command.session.clone(),
         product: command.product,
         product_name: product.name.clone(),
-        used_count: product.used_by.get(&stamp.server).copied().unwrap_or(0) + 1,
+        used_count: product.used_by.by(&stamp.server) + 1,
         balance: allowance.balance(product.used + 1),
         global_used_count: product.used + 1,
         token,

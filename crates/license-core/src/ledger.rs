@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use license_types::{Principal, ProductId, ServerName, Token};
+use license_types::{Principal, ProductId, Token};
 
 use crate::{
     Digest, Entry, Event, License, Stamp,
     day::Day,
     figure::Running,
     rights::{Allowance, Right},
+    served::Served,
     session::{Holding, Live, Sessions},
     tokens::Tokens,
 };
@@ -52,7 +53,7 @@ pub(crate) struct Product {
     pub(crate) rights: Option<Arc<[Right]>>,
     pub(crate) used: u64,
     /// The same count for each server that serves any; its sum is `used`.
-    pub(crate) used_by: BTreeMap<Arc<ServerName>, u64>,
+    pub(crate) used_by: Served,
     pub(crate) running: Running,
 }
 

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, ptr, sync::Arc};
 
-use license_types::{Principal, ProductId, ServerName, SessionId, Token};
+use license_types::{Principal, ProductId, SessionId, Token};
 
-use crate::{Breach, Fault, Ledger, session::Live};
+use crate::{Breach, Fault, Ledger, served::Served, session::Live};
 
 impl Ledger {
     /// Recounts in full what [`apply`](Self::apply) keeps up entry by entry.
@@ -13,7 +13,7 @@ impl Ledger {
     /// [`Breach::Recount`], with the sequence of the last entry, when a count is off.
     pub fn recount(&self) -> Result<(), Fault> {
         let breach = |what| Err(Fault::new(self.head.sequence, Breach::Recount { what }));
-        let mut used_by: BTreeMap<ProductId, BTreeMap<Arc<ServerName>, u64>> = BTreeMap::new();
+        let mut used_by: BTreeMap<ProductId, Served> = BTreeMap::new();
         let mut seats: BTreeMap<Arc<Principal>, u64> = BTreeMap::new();
         let mut held: BTreeMap<&Arc<SessionId>, Vec<(ProductId, Token)>> = BTreeMap::new();
         for live @ Live { record, principal, .. } in self.retentions.values() {
@@ -24,8 +24,7 @@ impl Ledger {
             if !of_id.is_some_and(|of_id| ptr::eq(of_id, session)) {
                 return breach("the sessions");
             }
-            let servers = used_by.entry(record.product).or_default();
-            *servers.entry(session.server.clone()).or_default() += 1;
+            used_by.entry(record.product).or_default().add(&session.server, 1);
             if let Some(principal) = principal {
                 *seats.entry(principal.clone()).or_default() += 1;
             }
@@ -42,7 +41,7 @@ impl Ledger {
         }
         for (id, product) in &self.products {
             let counted = used_by.remove(id).unwrap_or_default();
-            if product.used != counted.values().sum::<u64>() || product.used_by != counted {
+            if product.used != counted.total() || product.used_by != counted {
                 return breach("the counts of a product");
             }
         }

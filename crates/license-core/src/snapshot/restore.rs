@@ -102,7 +102,7 @@ impl Restoration {
         };
         let counted = |(id, used): &(ProductId, u64)| {
             ledger.products.get(id).is_some_and(|product| {
-                product.used == *used && product.used == product.used_by.values().sum::<u64>()
+                product.used == *used && product.used == product.used_by.total()
             })
         };
         if !self.used.iter().all(counted) {
@@ -216,10 +216,7 @@ impl Restoration {
         };
         let product = ledger.products.get_mut(&product_id)?;
         product.used += 1;
-        match product.used_by.get_mut(&server) {
-            Some(used) => *used += 1,
-            None => drop(product.used_by.insert(server, 1)),
-        }
+        product.used_by.add(&server, 1);
         let principal = principal(retention.principal)?;
         if let Some(principal) = &principal {
             *ledger.seats.entry(principal.clone()).or_default() += 1;
