@@ -2,6 +2,7 @@
 //! already, so they only differ in how they wait.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -47,6 +48,26 @@ impl<T: Send + 'static> Pending<T> {
             Pin::new(&mut answer).poll(context).map(flatten)
         };
         (sender, waits, Pending { poll: Box::new(poll), shared })
+    }
+
+    /// The answer that a future comes to, which begins at once.
+    pub(crate) fn of(
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+        shared: Arc<Shared>,
+    ) -> Pending<T> {
+        let mut future = Box::pin(future);
+        let mut begun = Some(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        let poll = move |context: &mut Context<'_>| match begun.take() {
+            Some(Poll::Ready(answer)) => Poll::Ready(answer),
+            Some(Poll::Pending) | None => future.as_mut().poll(context),
+        };
+        Pending { poll: Box::new(poll), shared }
+    }
+
+    /// The same for a future that stands behind another answer: whether that one is awaited, or
+    /// waited for, is not to be told by this one.
+    pub(crate) async fn within(mut self) -> Result<T, Error> {
+        poll_fn(move |context| (self.poll)(context)).await
     }
 
     /// The same answer in another shape, made where it is received.

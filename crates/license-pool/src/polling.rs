@@ -1,13 +1,15 @@
 //! Notices what other processes did though nobody asks: for those who wait for a license, for those
 //! who watch a log, and for a serving server.
 
+use std::mem;
 use std::time::Duration;
+
+use license_core::{Head, Refusal};
 
 use crate::Error;
 use crate::log::{Found, LedgerId, Which};
-use crate::request::Watch;
-use crate::tail::Followed;
-use crate::turn::{Role, Turns, distinct, place};
+use crate::request::{Awaits, Watch};
+use crate::turn::{Role, distinct, place};
 use crate::upkeep::RETRY;
 use crate::writer::Writer;
 
@@ -17,32 +19,33 @@ const POLL: Duration = Duration::from_millis(100);
 impl Writer {
     /// When to look again; never where nobody waits for anything.
     pub(crate) fn poll_due(&self) -> Duration {
-        let waits = !self.watches.is_empty() || !self.queue.is_empty();
-        let due = if waits || self.watches_store() { self.poll_at } else { Duration::MAX };
-        let pressed = waits && self.turns.stirred;
+        let polls = self.waits() || !self.turns.tails.is_empty() || self.watches_store();
+        let due = if polls { self.poll_at } else { Duration::MAX };
+        let pressed = self.waits() && self.turns.stirred;
         let due = if pressed { Duration::ZERO } else { due };
         due.min(self.queue.due().unwrap_or(Duration::MAX))
     }
 
     /// Looks whether the store has changed, and tells who waits for that.
     pub(crate) fn poll(&mut self) {
-        if self.watches.is_empty() && self.queue.is_empty() {
-            self.turns.stirred = false;
-            if !self.watches_store() {
-                return;
-            }
+        self.turns.tails.tell();
+        let mut stirred = mem::take(&mut self.turns.stirred) && self.waits();
+        if !self.waits() && self.turns.tails.is_empty() && !self.watches_store() {
+            return;
         }
         let elapsed = self.turns.elapsed();
-        let mut asks = self.tell_from_memory();
-        if !asks && elapsed < self.poll_at {
+        if !stirred && elapsed < self.poll_at {
             return;
+        }
+        if self.poll_at <= elapsed {
+            self.turns.tails.end_unasked();
         }
         self.poll_at = elapsed + POLL;
         if !self.queue.is_empty() || self.turns.actor.role == Role::Serving {
             // Who died tells nobody that its seats are free.
             self.look();
         }
-        asks |= self.tell_from_memory();
+        stirred |= mem::take(&mut self.turns.stirred) && self.waits();
         let changed = self.turns.log.changed().unwrap_or_else(|_| {
             // It may have taken long to find out that the store is away; others wait meanwhile.
             self.poll_at = self.turns.elapsed() + RETRY;
@@ -51,13 +54,19 @@ impl Writer {
         if changed == Some(true) && self.turns.actor.role == Role::Serving {
             let _ = self.adopt_local();
         }
-        if asks || changed != Some(false) {
-            let known = self.tell_watches();
-            if changed != Some(false) {
-                self.turns.tails.keep_only(&known);
-            }
+        if changed != Some(false) {
+            self.follow();
+        }
+        if stirred || changed != Some(false) {
+            self.tell_watches();
             self.try_waiters();
         }
+        self.turns.tails.tell();
+    }
+
+    /// Whether anybody waits for something that only a look at the store shows.
+    fn waits(&self) -> bool {
+        !self.watches.is_empty() || !self.queue.is_empty()
     }
 
     /// Answers everybody who waits that the pool has ended.
@@ -69,7 +78,7 @@ impl Writer {
         }
         self.turns.refusals.owe(self.queue.lapsed(Duration::MAX));
         for watch in self.watches.drain(..) {
-            drop(watch.reply.send(Err(Error::Closed)));
+            watch.awaits.fail(Error::Closed);
         }
     }
 
@@ -79,72 +88,69 @@ impl Writer {
         self.turns.actor.role == Role::Serving && self.turns.tells_changes
     }
 
-    /// Answers those whose log this pool made go on, without the store; says whether there are others
-    /// for whom it must be looked.
-    fn tell_from_memory(&mut self) -> bool {
-        if !std::mem::take(&mut self.turns.stirred) {
-            return false;
-        }
-        self.watches.retain(|watch| !watch.reply.is_closed());
-        let mut others = !self.queue.is_empty();
-        for watch in std::mem::take(&mut self.watches) {
-            match self.turns.followed(&watch) {
-                Some(followed) if followed.head.sequence > watch.after => {
-                    drop(watch.reply.send(Ok(followed)));
-                }
-                followed => {
-                    others |= followed.is_none();
-                    self.watches.push(watch);
-                }
+    /// Reads what others appended to the logs that are followed.
+    fn follow(&mut self) {
+        let followed: Vec<LedgerId> = self.turns.tails.ids().collect();
+        let mut licenses = Vec::with_capacity(followed.len());
+        for id in followed {
+            if let Some(license) = self.turns.license(id) {
+                // Whoever asked for it may have used another name, and it is not to be read anew.
+                self.turns.ledgers.lead(license.clone(), id);
+                licenses.push(license);
             }
         }
-        others
+        let licenses = distinct(licenses.iter());
+        let caught_up = match licenses.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.turns.catch_up(&licenses).map(|(found, _)| found),
+        };
+        // Whoever follows another must ask what became of it.
+        let known: Vec<LedgerId> = caught_up.iter().flatten().filter_map(Found::ledger).collect();
+        self.turns.tails.keep_only(|id| known.contains(&id));
     }
 
-    /// Answers those whose log has gone on, once it is up to date; gives the ledgers that are.
-    fn tell_watches(&mut self) -> Vec<LedgerId> {
-        self.watches.retain(|watch| !watch.reply.is_closed());
-        let licenses = distinct(self.watches.iter().map(|watch| &watch.license));
-        if licenses.is_empty() {
-            return Vec::new();
+    /// Answers those whose log has gone on.
+    fn tell_watches(&mut self) {
+        self.watches.retain(|watch| !watch.awaits.is_gone());
+        if self.watches.is_empty() {
+            return;
         }
-        let caught_up = self.turns.catch_up(&licenses).map(|(found, _)| found);
-        for watch in std::mem::take(&mut self.watches) {
-            let followed = match &caught_up {
-                Ok(found) => {
-                    let found = &found[place(&licenses, &watch.license)];
-                    self.follow(&watch, found)
-                }
+        let licenses = distinct(self.watches.iter().map(|watch| &watch.license));
+        let caught_up = self.turns.catch_up(&licenses);
+        for Watch { license, awaits } in mem::take(&mut self.watches) {
+            let head = match &caught_up {
+                Ok((found, _)) => self.head(&license, &found[place(&licenses, &license)]),
                 Err(error) => Err(error.clone()),
             };
-            match followed {
-                Ok(followed) if followed.head.sequence > watch.after => {
-                    drop(watch.reply.send(Ok(followed)));
+            match (head, awaits) {
+                (Ok(Some((_, head))), Awaits::Head { after, reply }) if head.sequence > after => {
+                    drop(reply.send(Ok(head)));
                 }
-                Ok(_) => self.watches.push(watch),
-                Err(error) if error.is_transient() => self.watches.push(watch),
-                Err(error) => drop(watch.reply.send(Err(error))),
+                (Ok(Some((id, head))), Awaits::Tail(reply)) => {
+                    drop(reply.send(Ok(self.turns.tails.of(id, head))));
+                }
+                (Ok(None), awaits @ Awaits::Head { after: 1.., .. }) => {
+                    // It was uninstalled.
+                    awaits.fail(Error::Refused(Refusal::UnknownLicense { number: None }));
+                }
+                (Ok(_), awaits) => self.watches.push(Watch { license, awaits }),
+                (Err(error), awaits) if error.is_transient() => {
+                    self.watches.push(Watch { license, awaits });
+                }
+                (Err(error), awaits) => awaits.fail(error),
             }
         }
-        caught_up.iter().flatten().filter_map(Found::ledger).collect()
     }
 
-    /// What follows in a log that is up to date, and is kept in memory from now on if it is told
-    /// from there.
-    fn follow(&mut self, watch: &Watch, found: &Found) -> Result<Followed, Error> {
-        let (id, head) = match (found, &watch.license) {
-            // Where nothing is installed yet, something may be.
-            (Found::Unknown, Which::Only) if watch.after == 0 => return Ok(Followed::default()),
+    /// Where the log of a license ends; nothing where none is installed yet, and none was named.
+    fn head(&mut self, license: &Which, found: &Found) -> Result<Option<(LedgerId, Head)>, Error> {
+        match (found, license) {
+            (Found::Unknown, Which::Only) => Ok(None),
             (found, license) => {
                 let (id, ledger) = self.turns.ledgers.get(license, found)?;
-                (id, ledger.head())
+                Ok(Some((id, ledger.head())))
             }
-        };
-        if watch.limit > 0 {
-            self.turns.tails.begin(id, head);
         }
-        let followed = self.turns.tails.after(id, watch.after, watch.limit);
-        Ok(followed.unwrap_or(Followed { head, lines: Vec::new() }))
     }
 
     /// Takes a turn for those who wait, where one of them would get a license.
@@ -172,14 +178,5 @@ impl Writer {
         if hopes {
             self.write(Vec::new());
         }
-    }
-}
-
-impl Turns {
-    /// What follows the sequence beyond which a log is watched, where that is known without the store.
-    fn followed(&mut self, watch: &Watch) -> Option<Followed> {
-        let id = self.ledgers.lead_of(&watch.license)?;
-        self.ledgers.sound(id)?;
-        self.tails.after(id, watch.after, watch.limit)
     }
 }

@@ -409,13 +409,8 @@ impl Pool {
 
     /// The answer to what needs not be sent.
     pub(crate) fn refuse<T: Send + 'static>(&self, error: Error) -> Pending<T> {
-        self.answer(Err(error))
-    }
-
-    /// An answer that is there already.
-    pub(crate) fn answer<T: Send + 'static>(&self, answer: Result<T, Error>) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
-        drop(sender.send(answer));
+        drop(sender.send(Err(error)));
         pending
     }
 }

@@ -12,8 +12,8 @@ use license_types::{
 };
 
 use crate::log::{Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Selection, Stretch, Which};
-use crate::request::{Request, Watch};
-use crate::tail::Followed;
+use crate::request::{Awaits, Request, Watch};
+use crate::tail::{Next, Tail};
 use crate::{ChainCheck, Error, History, HistoryPage, Line, Pending, Pool, chain, check, ledgers};
 
 impl Pool {
@@ -108,7 +108,10 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn watch(&self, after: u64) -> Pending<Head> {
-        self.followed(after, 0).then(|followed| Ok(followed?.head))
+        let (reply, pending) = Pending::new(self.shared.clone());
+        let (license, awaits) = (self.license.clone(), Awaits::Head { after, reply });
+        self.shared.send(Request::Watch(Watch { license, awaits }));
+        pending
     }
 
     /// Up to `limit` entries after the sequence `after`, once there are any: at once, or when somebody
@@ -129,20 +132,33 @@ impl Pool {
     /// ```
     pub fn follow(&self, after: u64, limit: usize) -> Pending<Vec<Arc<Line>>> {
         let pool = self.clone();
-        self.followed(after, limit).followed_by(move |Followed { lines, .. }| {
-            if !lines.is_empty() {
-                return pool.answer(Ok(lines));
+        let next = async move {
+            loop {
+                let tail = match pool.shared.tail(&pool.license) {
+                    Some(tail) => tail,
+                    None => pool.tail().await?,
+                };
+                match tail.after(after, limit).await {
+                    Next::Lines(lines) => return Ok(lines),
+                    Next::InLog => break,
+                    Next::Ended => pool.shared.forget_tail(&pool.license, &tail),
+                }
             }
-            let page = pool.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, limit));
-            page.then(|page| Ok(page?.into_iter().map(Line::new).collect()))
-        })
+            let read = move |log: &mut dyn Log, ledger| log.page(ledger, after, limit);
+            let page = pool.read_log(Vec::new(), read).within().await?;
+            Ok(page.into_iter().map(Line::new).collect())
+        };
+        Pending::of(next, self.shared.clone())
     }
 
-    fn followed(&self, after: u64, limit: usize) -> Pending<Followed> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        let license = self.license.clone();
-        self.shared.send(Request::Watch(Watch { license, after, limit, reply: sender }));
-        pending
+    /// The end of the log, which the writer keeps up to date from now on.
+    async fn tail(&self) -> Result<Arc<Tail>, Error> {
+        let (reply, pending) = Pending::new(self.shared.clone());
+        let (license, awaits) = (self.license.clone(), Awaits::Tail(reply));
+        self.shared.send(Request::Watch(Watch { license, awaits }));
+        let tail: Arc<Tail> = pending.within().await?;
+        self.shared.keep_tail(&self.license, &tail);
+        Ok(tail)
     }
 
     /// Up to `limit` of what is held, in the order of the tokens: after the token `after`, served by

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Command, Held, Install, Ledger, Release, Target};
+use license_core::{Command, Head, Held, Install, Ledger, Release, Target};
 use license_types::{
     DateTime, InstallReceipt, Lease, Principal, Released, RetainReceipt, Seconds, SessionId,
     SessionState, Token, UninstallReceipt,
@@ -14,7 +14,7 @@ use crate::Error;
 use crate::archivist::Archivist;
 use crate::log::OpenError;
 use crate::log::{LedgerId, Log, Which};
-use crate::tail::Followed;
+use crate::tail::Tail;
 use crate::writer::Writer;
 
 /// One thing to do for a caller.
@@ -85,11 +85,33 @@ pub(crate) type Aside = dyn FnOnce(&mut Writer) + Send;
 /// Who waits until the log of a license goes on.
 pub(crate) struct Watch {
     pub(crate) license: Which,
-    /// The sequence beyond which it is to go.
-    pub(crate) after: u64,
-    /// How many entries of what follows to tell, where they are in memory.
-    pub(crate) limit: usize,
-    pub(crate) reply: oneshot::Sender<Result<Followed, Error>>,
+    pub(crate) awaits: Awaits,
+}
+
+/// What is to be told of a log.
+pub(crate) enum Awaits {
+    /// Where it ends, once that is beyond a sequence.
+    Head { after: u64, reply: oneshot::Sender<Result<Head, Error>> },
+    /// Its end itself, to be followed.
+    Tail(oneshot::Sender<Result<Arc<Tail>, Error>>),
+}
+
+impl Awaits {
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Awaits::Head { reply, .. } => reply.is_closed(),
+            Awaits::Tail(reply) => reply.is_closed(),
+        }
+    }
+
+    /// Answers that there will be nothing to tell.
+    pub(crate) fn fail(self, error: Error) {
+        match self {
+            Awaits::Head { reply, .. } => drop(reply.send(Err(error))),
+            Awaits::Tail(reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 /// Takes the ledger and the time, or why there is none.

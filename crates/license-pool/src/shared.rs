@@ -1,13 +1,16 @@
 //! What every handle of a pool shares: the way to the writer thread, and its end.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use crate::alarms::Bell;
 use crate::lanes::Lanes;
+use crate::log::Which;
 use crate::request::Request;
+use crate::tail::Tail;
 
 pub(crate) struct Shared {
     lanes: Arc<Lanes>,
@@ -16,6 +19,8 @@ pub(crate) struct Shared {
     awaited: AtomicBool,
     /// The first of its writers, which ends the others; none where somebody else drives the pool.
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// The ends of logs that somebody follows, or followed a moment ago.
+    tails: Mutex<BTreeMap<Which, Weak<Tail>>>,
 }
 
 impl Shared {
@@ -24,13 +29,43 @@ impl Shared {
         bell: Arc<Bell>,
         writer: Option<JoinHandle<()>>,
     ) -> Shared {
-        Shared { lanes, bell, awaited: AtomicBool::new(false), writer: Mutex::new(writer) }
+        Shared {
+            lanes,
+            bell,
+            awaited: AtomicBool::new(false),
+            writer: Mutex::new(writer),
+            tails: Mutex::default(),
+        }
     }
 
     /// Hands a request to its writer. Never blocks; after the pool was closed the request is
     /// dropped, which its caller sees.
     pub(crate) fn send(&self, request: Request) {
         self.lanes.send(request);
+    }
+
+    /// The end of a log, where it is followed.
+    pub(crate) fn tail(&self, license: &Which) -> Option<Arc<Tail>> {
+        self.tails().get(license)?.upgrade()
+    }
+
+    /// Notes the end of a log, and forgets those that went.
+    pub(crate) fn keep_tail(&self, license: &Which, tail: &Arc<Tail>) {
+        let mut tails = self.tails();
+        tails.retain(|_, tail| tail.strong_count() > 0);
+        tails.insert(license.clone(), Arc::downgrade(tail));
+    }
+
+    /// Forgets a tail that has ended, unless there is another by now.
+    pub(crate) fn forget_tail(&self, license: &Which, ended: &Arc<Tail>) {
+        let mut tails = self.tails();
+        if tails.get(license).is_some_and(|tail| Weak::as_ptr(tail) == Arc::as_ptr(ended)) {
+            tails.remove(license);
+        }
+    }
+
+    fn tails(&self) -> MutexGuard<'_, BTreeMap<Which, Weak<Tail>>> {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that some caller waits as a future.

@@ -1,8 +1,11 @@
 //! The newest entries of the logs that somebody follows, kept in memory: what a turn just appended
-//! is told to all who follow without reading it back, and rendered once for all of them.
+//! is told to all who follow without reading it back or asking the writer, and rendered once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use license_core::{self as core, Head};
 use license_types::Entry;
@@ -11,9 +14,6 @@ use crate::log::{Append, LedgerId, Since};
 
 /// So many entries are kept of each log; who is further behind reads the log itself.
 const LINES_MAX: usize = 1024;
-
-/// So many logs are followed from memory at once.
-const TAILS_MAX: usize = 256;
 
 /// One entry of a log that is followed; see [`Pool::follow`](crate::Pool::follow).
 #[derive(Debug)]
@@ -43,55 +43,157 @@ impl Line {
     }
 }
 
-/// The ends of the logs that are followed. All that stands here is durable.
-#[derive(Default)]
-pub(crate) struct Tails(BTreeMap<LedgerId, Tail>);
+/// The end of one log, which a writer shares with all who follow. All that stands here is durable.
+pub(crate) struct Tail(Mutex<State>);
 
-/// The end of one log, as far as it is known here.
-struct Tail {
+struct State {
     end: Head,
     /// The entries up to there, without gaps; there may be none.
     lines: VecDeque<Arc<Line>>,
-    /// How many came since anybody asked for them.
-    unasked: usize,
+    /// Whether no more comes: whoever goes on asks the writer for another.
+    ended: bool,
+    waiting: BTreeMap<u64, Waker>,
+    last_ticket: u64,
+    /// Whether there are lines of which those who wait were not told.
+    untold: bool,
+    /// Whether anybody asked since it was last looked.
+    asked: bool,
 }
 
 /// What follows a sequence in a log.
-#[derive(Default)]
-pub(crate) struct Followed {
-    /// Where the log ends.
-    pub(crate) head: Head,
-    /// The first entries of what follows, where they are known here.
-    pub(crate) lines: Vec<Arc<Line>>,
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// These entries.
+    Lines(Vec<Arc<Line>>),
+    /// Entries that are not in memory any more: the log itself has them.
+    InLog,
+    /// The tail has ended.
+    Ended,
 }
 
+impl Tail {
+    /// The end of a log that ends with `end`.
+    pub(crate) fn new(end: Head) -> Tail {
+        Tail(Mutex::new(State {
+            end,
+            lines: VecDeque::new(),
+            ended: false,
+            waiting: BTreeMap::new(),
+            last_ticket: 0,
+            untold: false,
+            asked: true,
+        }))
+    }
+
+    /// Up to `limit` entries after the sequence `after`, once there are any.
+    pub(crate) fn after(&self, after: u64, limit: usize) -> After<'_> {
+        After { tail: self, after, limit, ticket: None }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who wait, where there is anything to tell.
+    fn tell(&self) {
+        let mut state = self.state();
+        if mem::take(&mut state.untold) {
+            let waiting = mem::take(&mut state.waiting);
+            drop(state);
+            waiting.into_values().for_each(Waker::wake);
+        }
+    }
+}
+
+impl State {
+    fn after(&self, after: u64, limit: usize) -> Option<Next> {
+        if self.ended {
+            return Some(Next::Ended);
+        }
+        let count = self.end.sequence.checked_sub(after).filter(|count| *count > 0)?;
+        let skipped = usize::try_from(count).ok().and_then(|it| self.lines.len().checked_sub(it));
+        Some(match skipped {
+            Some(skipped) => {
+                Next::Lines(self.lines.iter().skip(skipped).take(limit).cloned().collect())
+            }
+            None => Next::InLog,
+        })
+    }
+
+    fn extend(&mut self, lines: Vec<Arc<Line>>) {
+        let Some((first, last)) = lines.first().zip(lines.last()) else { return };
+        // Where something in between was never told here, only the log has all of it.
+        self.ended |= first.sequence() != self.end.sequence + 1;
+        self.untold = true;
+        self.end = Head { sequence: last.sequence(), chain: last.entry.chain };
+        self.lines.extend(lines);
+        let surplus = self.lines.len().saturating_sub(LINES_MAX);
+        self.lines.drain(..surplus);
+    }
+}
+
+/// Waits for what follows in a log.
+pub(crate) struct After<'t> {
+    tail: &'t Tail,
+    after: u64,
+    limit: usize,
+    /// The place among those who wait.
+    ticket: Option<u64>,
+}
+
+impl Future for After<'_> {
+    type Output = Next;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Next> {
+        let mut state = self.tail.state();
+        state.asked = true;
+        if let Some(next) = state.after(self.after, self.limit) {
+            return Poll::Ready(next);
+        }
+        let ticket = self.ticket.unwrap_or(state.last_ticket + 1);
+        state.last_ticket = state.last_ticket.max(ticket);
+        state.waiting.insert(ticket, context.waker().clone());
+        drop(state);
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+}
+
+impl Drop for After<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.tail.state().waiting.remove(&ticket);
+        }
+    }
+}
+
+/// The ends of the logs that are followed, as the writer has them.
+#[derive(Default)]
+pub(crate) struct Tails(BTreeMap<LedgerId, Arc<Tail>>);
+
+/// Entries of one log that are to be told.
+pub(crate) type News = (LedgerId, Vec<Arc<Line>>);
+
 impl Tails {
-    /// Keeps from now on what is appended to a log that ends with `end`.
-    pub(crate) fn begin(&mut self, id: LedgerId, end: Head) {
-        if self.0.len() >= TAILS_MAX && !self.0.contains_key(&id) {
-            // Whoever follows another reads on from its log.
-            self.0.clear();
+    /// The end of a log that ends with `end`; from now on what is appended to it is kept.
+    pub(crate) fn of(&mut self, id: LedgerId, end: Head) -> Arc<Tail> {
+        if self.0.get(&id).is_some_and(|tail| tail.state().end != end) {
+            self.end(id);
         }
-        let begun = || Tail { end, lines: VecDeque::new(), unasked: 0 };
-        let tail = self.0.entry(id).or_insert_with(begun);
-        if tail.end != end {
-            *tail = begun();
-        }
+        self.0.entry(id).or_insert_with(|| Arc::new(Tail::new(end))).clone()
     }
 
-    /// What follows the sequence `after`, up to `limit` entries of it; nothing where only the log
-    /// itself tells.
-    pub(crate) fn after(&mut self, id: LedgerId, after: u64, limit: usize) -> Option<Followed> {
-        let tail = self.0.get_mut(&id)?;
-        let count = usize::try_from(tail.end.sequence.checked_sub(after)?).ok()?;
-        let skipped = tail.lines.len().checked_sub(count)?;
-        tail.unasked = 0;
-        let lines = tail.lines.iter().skip(skipped).take(limit).cloned().collect();
-        Some(Followed { head: tail.end, lines })
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// What is to be kept of a turn once that is durable.
-    pub(crate) fn followed(&self, appends: &[Append]) -> Vec<(LedgerId, Vec<Arc<Line>>)> {
+    /// The logs that are followed.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = LedgerId> {
+        self.0.keys().copied()
+    }
+
+    /// What is to be told of a turn once that is durable.
+    pub(crate) fn news(&self, appends: &[Append]) -> Vec<News> {
         let followed = appends.iter().filter_map(|append| {
             let id = append.ledger.filter(|id| self.0.contains_key(id))?;
             Some((id, append.entries.iter().cloned().map(Line::new).collect()))
@@ -99,14 +201,11 @@ impl Tails {
         followed.collect()
     }
 
-    /// Keeps what was appended.
-    pub(crate) fn extend(&mut self, appended: Vec<(LedgerId, Vec<Arc<Line>>)>) {
-        for (id, lines) in appended {
-            let Some(tail) = self.0.get_mut(&id) else { continue };
-            tail.unasked += lines.len();
-            // Nobody follows it any more, or something in between was never told here.
-            if tail.unasked > LINES_MAX || !tail.extend(lines) {
-                self.0.remove(&id);
+    /// Keeps what was appended; nobody is woken for it yet.
+    pub(crate) fn extend(&mut self, news: Vec<News>) {
+        for (id, lines) in news {
+            if let Some(tail) = self.0.get(&id) {
+                tail.state().extend(lines);
             }
         }
     }
@@ -120,40 +219,59 @@ impl Tails {
                     self.extend(vec![(*id, lines)]);
                 }
                 Since::Entries(_) => {}
-                Since::Reload | Since::WentBack => self.forget(*id),
+                Since::Reload | Since::WentBack => self.end(*id),
             }
         }
     }
 
-    /// Forgets a log that may be another than it was.
-    pub(crate) fn forget(&mut self, id: LedgerId) {
-        self.0.remove(&id);
+    /// Wakes those who follow a log that went on.
+    pub(crate) fn tell(&mut self) {
+        self.0.retain(|_, tail| {
+            tail.tell();
+            !tail.state().ended
+        });
     }
 
-    /// Forgets all logs but these: somebody else may have appended to the others.
-    pub(crate) fn keep_only(&mut self, ids: &[LedgerId]) {
-        self.0.retain(|id, _| ids.contains(id));
+    /// Ends the tail of a log that may be another than it was.
+    pub(crate) fn end(&mut self, id: LedgerId) {
+        if let Some(tail) = self.0.remove(&id) {
+            let mut state = tail.state();
+            (state.ended, state.untold) = (true, true);
+            drop(state);
+            tail.tell();
+        }
+    }
+
+    /// Ends all tails but those of these logs.
+    pub(crate) fn keep_only(&mut self, wanted: impl Fn(LedgerId) -> bool) {
+        let others: Vec<LedgerId> = self.ids().filter(|id| !wanted(*id)).collect();
+        others.into_iter().for_each(|id| self.end(id));
+    }
+
+    /// Ends the tails that nobody has asked for since this was last called.
+    pub(crate) fn end_unasked(&mut self) {
+        let unasked = |tail: &Tail| {
+            let mut state = tail.state();
+            !mem::take(&mut state.asked) && state.waiting.is_empty()
+        };
+        let gone: Vec<LedgerId> =
+            self.0.iter().filter(|(_, tail)| unasked(tail)).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.end(id));
     }
 }
 
-impl Tail {
-    /// Says whether the lines follow.
-    fn extend(&mut self, lines: Vec<Arc<Line>>) -> bool {
-        let Some((first, last)) = lines.first().zip(lines.last()) else { return true };
-        if first.sequence() != self.end.sequence + 1 {
-            return false;
-        }
-        self.end = Head { sequence: last.sequence(), chain: last.entry.chain };
-        self.lines.extend(lines);
-        let surplus = self.lines.len().saturating_sub(LINES_MAX);
-        self.lines.drain(..surplus);
-        true
+/// Those who follow are not left waiting when the writer ends.
+impl Drop for Tails {
+    fn drop(&mut self) {
+        self.keep_only(|_| false);
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use std::pin::pin;
 
     use license_core::{Event, Ledger, Stamp};
 
@@ -172,54 +290,73 @@ mod tests {
         Since::Entries(entries.collect())
     }
 
-    fn after(tails: &mut Tails, after: u64, limit: usize) -> Option<Vec<u64>> {
-        let followed = tails.after(ID, after, limit)?;
-        Some(followed.lines.iter().map(|line| line.sequence()).collect())
+    /// What is told at once.
+    fn after(tail: &Tail, after: u64, limit: usize) -> Poll<Next> {
+        pin!(tail.after(after, limit)).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn sequences(next: Poll<Next>) -> Vec<u64> {
+        match next {
+            Poll::Ready(Next::Lines(lines)) => lines.iter().map(|line| line.sequence()).collect(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn only_what_is_followed_is_kept() {
+    fn what_is_appended_is_told_to_who_follows() {
         let (mut tails, mut ledger) = (Tails::default(), Ledger::new());
-        tails.hear(&[(ID, append(&mut ledger, 2))]);
-        assert_eq!(after(&mut tails, 2, 9), None);
-        tails.begin(ID, ledger.head());
-        assert_eq!(after(&mut tails, 2, 9), Some(vec![]));
+        append(&mut ledger, 2);
+        let tail = tails.of(ID, ledger.head());
+        assert!(after(&tail, 2, 9).is_pending());
         tails.hear(&[(ID, append(&mut ledger, 3))]);
-        assert_eq!(after(&mut tails, 2, 9), Some(vec![3, 4, 5]));
-        assert_eq!(after(&mut tails, 3, 1), Some(vec![4]));
-        assert_eq!(after(&mut tails, 5, 9), Some(vec![]));
-        assert_eq!(after(&mut tails, 1, 9), None, "entry 2 is not known here");
-        assert_eq!(after(&mut tails, 6, 9), None, "nobody is that far");
-        tails.keep_only(&[]);
-        assert_eq!(after(&mut tails, 5, 9), None);
+        assert_eq!(sequences(after(&tail, 2, 9)), [3, 4, 5]);
+        assert_eq!(sequences(after(&tail, 3, 1)), [4]);
+        assert!(after(&tail, 5, 9).is_pending());
+        assert!(after(&tail, 6, 9).is_pending(), "nobody is that far");
+        assert!(matches!(after(&tail, 1, 9), Poll::Ready(Next::InLog)));
+        assert!(Arc::ptr_eq(&tail, &tails.of(ID, ledger.head())));
     }
 
     #[test]
-    fn nothing_is_told_across_a_gap_or_of_another_history() {
+    fn a_tail_ends_at_a_gap_and_with_its_history_and_its_writer() {
         let (mut tails, mut ledger) = (Tails::default(), Ledger::new());
-        tails.begin(ID, ledger.head());
+        let ends = |tail: &Tail| matches!(after(tail, 9, 9), Poll::Ready(Next::Ended));
+        let tail = tails.of(ID, ledger.head());
         append(&mut ledger, 1);
         tails.hear(&[(ID, append(&mut ledger, 1))]);
-        assert_eq!(after(&mut tails, 2, 9), None);
-        tails.begin(ID, ledger.head());
-        tails.hear(&[(ID, append(&mut ledger, 1))]);
-        tails.begin(ID, ledger.head());
-        assert_eq!(after(&mut tails, 2, 9), Some(vec![3]), "what is known stays known");
+        assert!(ends(&tail));
+        tails.tell();
+        let tail = tails.of(ID, ledger.head());
         tails.hear(&[(ID, Since::Reload)]);
-        assert_eq!(after(&mut tails, 2, 9), None);
+        assert!(ends(&tail));
+        let tail = tails.of(ID, ledger.head());
+        append(&mut ledger, 1);
+        let another = tails.of(ID, ledger.head());
+        assert!(ends(&tail) && !ends(&another));
+        drop(tails);
+        assert!(ends(&another));
     }
 
     #[test]
-    fn the_oldest_go_and_so_does_what_nobody_asks_for() {
+    fn who_is_too_far_behind_reads_the_log() {
         let (mut tails, mut ledger) = (Tails::default(), Ledger::new());
-        tails.begin(ID, ledger.head());
-        for end in [1024, 2048] {
-            tails.hear(&[(ID, append(&mut ledger, LINES_MAX))]);
-            assert_eq!(after(&mut tails, end, 9), Some(vec![]));
-        }
-        assert_eq!(after(&mut tails, 1023, 1), None);
-        assert_eq!(after(&mut tails, 1024, 1), Some(vec![1025]));
+        let tail = tails.of(ID, ledger.head());
         tails.hear(&[(ID, append(&mut ledger, LINES_MAX + 1))]);
-        assert_eq!(after(&mut tails, ledger.head().sequence, 1), None);
+        assert!(matches!(after(&tail, 0, 9), Poll::Ready(Next::InLog)));
+        assert_eq!(sequences(after(&tail, 1, 1)), [2]);
+    }
+
+    #[test]
+    fn a_tail_for_which_nobody_asks_goes_and_one_with_a_follower_stays() {
+        let (mut tails, ledger) = (Tails::default(), Ledger::new());
+        let tail = tails.of(ID, ledger.head());
+        let mut waits = Box::pin(tail.after(0, 9));
+        assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        tails.end_unasked();
+        tails.end_unasked();
+        assert!(!tails.is_empty());
+        drop(waits);
+        tails.end_unasked();
+        assert!(tails.is_empty());
     }
 }

@@ -326,7 +326,7 @@ impl Turns {
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
             let corrected = &mut self.corrected;
-            let (tails, mut followed) = (&mut self.tails, Vec::new());
+            let (tails, mut told) = (&mut self.tails, Vec::new());
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
@@ -340,7 +340,7 @@ impl Turns {
                     Ok((turn, value)) => {
                         mark = turn.appends.first().and_then(Mark::of);
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
-                        followed = tails.followed(&turn.appends);
+                        told = tails.news(&turn.appends);
                         planned = Some(Ok(value));
                         entries = turn.appends.iter().map(|append| append.entries.len()).sum();
                         decided = machine.elapsed();
@@ -362,7 +362,7 @@ impl Turns {
                 }
                 Ok(Ok(())) => {
                     self.stirred |= mark.is_some();
-                    self.tails.extend(followed);
+                    self.tails.extend(told);
                     if mark.is_some() {
                         let time = self.clock.elapsed().saturating_sub(decided);
                         let mut commits =
@@ -431,7 +431,7 @@ impl Turns {
             if self.ledgers.is_known(id) {
                 self.reread.push(id);
             }
-            self.tails.forget(id);
+            self.tails.end(id);
             let corrected = self.ledgers.reload(&mut *self.log, id).map_err(Error::store)?;
             self.corrected = self.corrected.max(corrected);
         }
