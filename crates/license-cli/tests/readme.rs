@@ -83,6 +83,7 @@ fn what_the_readme_shows_of_the_client_runs() {
     assert!(here.windows(shown.len()).any(|lines| lines == shown), "{shown:#?}");
 }
 
+#[expect(clippy::print_stdout, reason = "the README shows it so")]
 fn example(url: &str) -> Result<(), license_client::Error> {
     use license_client::{Client, Session};
 

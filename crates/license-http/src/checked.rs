@@ -87,3 +87,22 @@ fn fault(operation: Option<Operation>, told: &str) -> Response {
     let name = operation.map_or("elsewhere", Operation::name);
     Failure::internal(format!("{name}: {told}")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_answered_elsewhere_is_judged_too() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let status = |response| runtime.block_on(checked(None, response)).status().as_u16();
+        let problem = |code| Failure::new(code, "there is nothing").into_response();
+        assert_eq!(status(problem(ProblemCode::NotFound)), 404);
+        assert_eq!(status(problem(ProblemCode::NotRetained)), 500);
+        let mut text = Response::new(Body::from("nothing"));
+        *text.status_mut() = axum::http::StatusCode::NOT_FOUND;
+        assert_eq!(status(text), 500);
+    }
+}

@@ -124,7 +124,7 @@ async fn replaced(pool: Pool) {
         seen = alarms;
     }
     // Whoever closed the pool ends the server, too.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// What all connections share.

@@ -53,8 +53,8 @@ pub(crate) fn recover(
         if let Some(fault) = page.iter().find_map(|entry| ledger.replay(entry).err()) {
             return Ok(Err(fault.into()));
         }
-        let corrections = page.iter().filter(|entry| entry.event == Event::ClockCorrected);
-        corrected = corrections.last().map(|entry| entry.time).or(corrected);
+        let mut corrections = page.iter().filter(|entry| entry.event == Event::ClockCorrected);
+        corrected = corrections.next_back().map(|entry| entry.time).or(corrected);
         if page.len() < PAGE {
             return Ok(Ok(Recovered { ledger, snapshot, corrected }));
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use license_http::Options;
 use license_pool::log::{Asked, Log as _, LogError, Mark, MemoryLog, News, Turn, TurnError};
@@ -244,9 +244,10 @@ fn who_follows_a_log_that_is_put_back_to_an_earlier_state_is_told_so() {
     world.retain("0009", "job-7").expect(201);
     let mut events = world.ask("GET", &format!("{ACTIVE}/events?after=2")).follow();
     assert_eq!(events.next(), ": following\n\n");
+    let until = Instant::now() + Duration::from_secs(60);
     let mut next = || loop {
         match events.next() {
-            heard if heard == ": quiet\n\n" => {}
+            heard if heard == ": quiet\n\n" => assert!(Instant::now() < until, "it stays quiet"),
             heard => return heard,
         }
     };

@@ -273,7 +273,8 @@ fn figures_of_days_beyond_a_clock_that_was_set_back_are_void() {
         let more = figure("2026-01-07T15:00:00Z", 1);
         let mut entry = every_kind().remove(1);
         entry.sequence = 2;
-        let append = append(Some(LedgerId(1)), None, &[more.clone()], Some("2026-01-08T00:00:00Z"));
+        let told = std::slice::from_ref(&more);
+        let append = append(Some(LedgerId(1)), None, told, Some("2026-01-08T00:00:00Z"));
         turn(log, vec![Append { entries: vec![entry], ..append }], Vec::new()).unwrap();
         let always = Timestamp::MIN..Timestamp::MAX;
         let after = [before[0].clone(), figure("2026-01-06T00:00:00Z", 2), before[2].clone(), more];
