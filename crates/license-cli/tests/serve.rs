@@ -5,13 +5,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use license_pool::log::{Log, SqliteLog, Turn};
+use jiff::{SignedDuration, Timestamp};
+use license_pool::log::{LedgerId, Log, SqliteLog, Turn};
+use license_pool::{Event, ManualClock, Pool, Session};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -570,4 +574,47 @@ fn the_lines_of_the_reference_system_are_written_for_whom_asks() {
     let (sequence, time) = lines[1].split_once(' ').unwrap();
     assert_eq!(sequence, "2");
     assert_eq!(time.find(" [").unwrap(), "2026-01-05T10:00:00.000".len());
+}
+
+#[test]
+fn a_server_keeps_history_and_identities_as_long_as_it_is_told() {
+    let world = World::new();
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    let clock = Arc::new(ManualClock::new(Timestamp::now() - days(60)));
+    let options = Pool::options().local().clock(clock.clone()).snapshots(u64::MAX);
+    let pool = options.open(&format!("sqlite:{}", world.path("license.db").display())).unwrap();
+    pool.install(LICENSE.as_bytes()).unwrap();
+    let hold_and_release = |sessions: Range<u32>| {
+        let retain = |session: u32| {
+            let session = format!("job-{session}");
+            pool.retain_async("0007", &*session, Session::rest("ann", &*session, "127.0.0.1"))
+        };
+        let seats: Vec<_> = sessions.map(retain).collect();
+        let seats = seats.into_iter().map(|seat| seat.wait().unwrap().release_async());
+        seats.collect::<Vec<_>>().into_iter().for_each(|released| drop(released.wait().unwrap()));
+    };
+    // More than what a snapshot is due after.
+    hold_and_release(0..10_000);
+    clock.advance(days(55));
+    hold_and_release(10_000..10_010);
+    pool.close().wait().unwrap();
+    let mut server = world.serve("--history 30d --identities 2d");
+    world.run(&format!("retain --product 0009 --session now --server {}", server.url));
+    let mut log = SqliteLog::open(&world.path("license.db"), false, PATIENCE).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let described = loop {
+        let left = log.page(LedgerId(1), 0, 100).unwrap();
+        let described = left.iter().filter_map(|entry| match entry.to_wire().event {
+            Event::Retained(it) => it.description.is_some().then_some(it.session_id),
+            _ => None,
+        });
+        let described: Vec<_> = described.map(|session| session.to_string()).collect();
+        if left[0].sequence > 20_000 && described.len() < 11 {
+            break described;
+        }
+        assert!(Instant::now() < until, "{:?}, {described:?}", left[0]);
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(described, ["now"]);
+    assert_eq!(server.end(Signal::TERM), Some(0));
 }

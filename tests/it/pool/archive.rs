@@ -11,11 +11,14 @@ use rusqlite::Connection;
 
 use super::cluster::Cluster;
 use super::world::{Store, is_refused, license};
+use crate::postgres::server::{self, Database};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 struct World {
     store: Store,
+    /// Where it is no file.
+    database: Option<Database>,
     clock: Arc<ManualClock>,
 }
 
@@ -23,9 +26,19 @@ impl World {
     /// A store in which each of so many days something was retained, released and refused, and
     /// `kept` is held since the first day.
     fn after(days: u32) -> World {
+        World::new(None, days)
+    }
+
+    /// The same in a file, and in a database where there is one.
+    fn on_every_store(days: u32) -> Vec<World> {
+        let databases = [Some(None), server::database().map(Some)].into_iter().flatten();
+        databases.map(|database| World::new(database, days)).collect()
+    }
+
+    fn new(database: Option<Database>, days: u32) -> World {
         let clock = Arc::new(ManualClock::new("2025-01-05T10:00:00Z".parse().unwrap()));
-        let world = World { store: Store::new(), clock };
-        let pool = world.options().local().open(&world.store.url()).unwrap();
+        let world = World { store: Store::new(), database, clock };
+        let pool = world.open_with(Options::local);
         pool.install(license("A", 2).as_bytes()).unwrap();
         let kept = retain(&pool, "0009", "kept").unwrap();
         for day in 0..days {
@@ -46,7 +59,12 @@ impl World {
     }
 
     fn open(&self) -> Pool {
-        self.options().open(&self.store.url()).unwrap()
+        self.open_with(|options| options)
+    }
+
+    fn open_with(&self, options: impl FnOnce(Options) -> Options) -> Pool {
+        let url = self.database.as_ref().map_or_else(|| self.store.url(), Database::address);
+        options(self.options()).open(&url).unwrap()
     }
 
     fn sql(&self, sql: &str) -> i64 {
@@ -158,11 +176,16 @@ fn of_a_damaged_snapshot_the_one_before_tells() {
 
 #[test]
 fn old_entries_go_and_no_report_changes() {
-    let world = World::after(60);
+    for world in World::on_every_store(60) {
+        old_entries_go(&world);
+    }
+}
+
+fn old_entries_go(world: &World) {
     let before = told(&world.open());
     let whole = history(&world.open());
-    let pool = world.options().history(10 * DAY).open(&world.store.url()).unwrap();
-    let lagging = Pool::options().clock(world.clock.clone()).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.history(10 * DAY));
+    let lagging = world.open();
     lagging.usage(None).unwrap();
     pool.archive().unwrap();
     let left = history(&pool);
@@ -180,9 +203,15 @@ fn old_entries_go_and_no_report_changes() {
     assert_eq!(seat.token().get(), 62);
     assert!(is_refused(retain(&pool, "0009", "more")));
     drop(seat);
-    // What is left is checked link by link, and what is missing is noticed.
-    drop((pool, lagging));
-    let middle = left[3].sequence.get();
+}
+
+#[test]
+fn what_is_left_is_checked_link_by_link_and_what_is_missing_is_noticed() {
+    let world = World::after(60);
+    let pool = world.open_with(|options| options.history(10 * DAY));
+    pool.archive().unwrap();
+    let middle = history(&pool)[3].sequence.get();
+    drop(pool);
     world.change(&format!("DELETE FROM entry WHERE sequence = {middle}"));
     assert!(!world.open().check().unwrap().ledgers[0].sound);
     world.change("DELETE FROM snapshot");
@@ -192,10 +221,15 @@ fn old_entries_go_and_no_report_changes() {
 
 #[test]
 fn identities_are_erased_but_not_of_those_who_hold_something() {
-    let world = World::after(30);
+    for world in World::on_every_store(30) {
+        identities_are_erased(&world);
+    }
+}
+
+fn identities_are_erased(world: &World) {
     let before = told(&world.open());
     let whole = history(&world.open());
-    let pool = world.options().identities(10 * DAY).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.identities(10 * DAY));
     pool.archive().unwrap();
     let horizon: Timestamp = "2025-01-25T10:00:00Z".parse().unwrap();
     let mut erased = 0;
@@ -210,9 +244,17 @@ fn identities_are_erased_but_not_of_those_who_hold_something() {
     assert!(pool.verify_chain(&mut |_| {}).unwrap().fault.is_none());
     drop(pool);
     assert_eq!(told(&world.open()), before);
+}
+
+#[test]
+fn nothing_of_an_identity_that_was_erased_is_left_in_the_file() {
+    let world = World::after(30);
+    let before = told(&world.open());
+    let pool = world.open_with(|options| options.identities(10 * DAY));
+    pool.archive().unwrap();
+    drop(pool);
     world.change("DELETE FROM snapshot");
     assert_eq!(told(&world.open()), before);
-    // Nothing of them is left in the file.
     Connection::open(world.store.path())
         .unwrap()
         .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -228,7 +270,7 @@ fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
     let world = World::after(30);
     let open = |time: &str| {
         world.clock.set(time.parse().unwrap());
-        world.options().local().open(&world.store.url()).unwrap()
+        world.open_with(Options::local)
     };
     let pool = open("2099-01-01T00:00:00Z");
     // More than are deleted in a turn.
@@ -245,7 +287,7 @@ fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
     }
     drop(pool);
     let (before, whole) = (told(&world.open()), history(&world.open()));
-    let pool = world.options().identities(20 * DAY).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.identities(20 * DAY));
     pool.archive().unwrap();
     let described = |entry: &Entry| described(entry).1;
     let [horizon, wrong]: [Timestamp; 2] =
@@ -256,7 +298,7 @@ fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
         assert_eq!(described(now), described(then) && (held || recent), "{now:?}");
     }
     drop(pool);
-    let pool = world.options().history(10 * DAY).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.history(10 * DAY));
     pool.archive().unwrap();
     let left = history(&pool);
     let horizon: Timestamp = "2025-03-07T10:00:00Z".parse().unwrap();
@@ -269,13 +311,13 @@ fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
 fn what_only_a_wrong_clock_wrote_is_not_old() {
     let world = World::after(30);
     world.clock.set("2099-01-01T00:00:00Z".parse().unwrap());
-    let pool = world.options().local().open(&world.store.url()).unwrap();
+    let pool = world.open_with(Options::local);
     for session in 0..3 {
         retain(&pool, "0009", &format!("wrong-{session}")).unwrap().release().unwrap();
     }
     drop(pool);
     world.clock.set("2025-02-05T10:00:00Z".parse().unwrap());
-    let pool = world.options().history(DAY).identities(DAY).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.history(DAY).identities(DAY));
     pool.archive().unwrap();
     let left = history(&pool);
     assert_eq!(left.iter().filter(|entry| described(entry).1).count(), 3, "{left:?}");
@@ -333,7 +375,7 @@ fn described(entry: &Entry) -> (Option<&str>, bool) {
 #[test]
 fn a_ledger_that_has_grown_is_archived_beside_the_turns() {
     let world = World::after(0);
-    let pool = world.options().snapshots(50).open(&world.store.url()).unwrap();
+    let pool = world.open_with(|options| options.snapshots(50));
     for session in 0..120 {
         let session = format!("s-{session}");
         drop(pool.retain("0009", &session, Session::rest("ann", &session, "127.0.0.1")).unwrap());
