@@ -1,5 +1,7 @@
 //! The simulation finds nothing wrong with the engine, and finds every fault that is planted.
 
+use std::process::Command;
+
 use license_tests::simulation::{Planted, run};
 
 #[test]
@@ -47,4 +49,31 @@ fn every_planted_fault_is_caught() {
         let shown = expected.iter().any(|expected| what.contains(expected));
         assert!(shown, "{} shows as: {what}", planted.name());
     }
+}
+
+/// What the program says of a run that fails.
+fn failed(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_simulate")).args(words).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+#[test]
+fn the_command_that_a_failing_seed_names_shows_the_same_failure_again() {
+    let line = |said: &str, begin: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(begin));
+        line.unwrap_or_else(|| panic!("no `{begin}` in {said}")).to_owned()
+    };
+    let said = failed(&["--planted", "release-twice", "--seeds", "50"]);
+    let (failure, again) = (line(&said, "FAILED: "), line(&said, "Again: cargo xtask simulate "));
+    assert!(failure.contains("is released, and is not held"), "{failure}");
+    let words: Vec<&str> = again.split(' ').collect();
+    let same = failed(&words);
+    assert_eq!(line(&same, "FAILED: "), failure);
+    assert_eq!(line(&same, "Again: cargo xtask simulate "), again);
+    // The story of that seed ends the same.
+    let seed = words[words.iter().position(|word| *word == "--from").unwrap() + 1];
+    let told = failed(&["--planted", "release-twice", "--tell", seed]);
+    assert_eq!(line(&told, "FAILED: "), failure);
 }

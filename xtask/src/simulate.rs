@@ -23,14 +23,42 @@ pub struct Arguments {
 
 /// Runs the seeds; exits with 1 when one fails, and tells how to see it again.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { seeds, from, planted, tell } = arguments;
     let status = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--release", "-p", "license-tests", "--bin", "simulate", "--"])
-        .args(["--seeds", &seeds.to_string(), "--from", &from.to_string()])
-        .args(planted.iter().flat_map(|fault| ["--planted", fault]))
-        .args(tell.iter().flat_map(|seed| ["--tell".to_owned(), seed.to_string()]))
+        .args(words(arguments))
         .status()
         .context("cargo cannot be started")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// The same arguments, as the program takes them.
+fn words(arguments: &Arguments) -> Vec<String> {
+    let Arguments { seeds, from, planted, tell } = arguments;
+    let mut words = vec!["--seeds".to_owned(), seeds.to_string()];
+    words.extend(["--from".to_owned(), from.to_string()]);
+    words.extend(planted.iter().flat_map(|fault| ["--planted".to_owned(), fault.clone()]));
+    words.extend(tell.iter().flat_map(|seed| ["--tell".to_owned(), seed.to_string()]));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn what_a_failing_seed_names_is_passed_on() {
+        let again = "simulate --from 7 --seeds 1 --planted release-twice";
+        let Line { arguments } = Line::try_parse_from(again.split(' ')).unwrap();
+        let passed = ["--seeds", "1", "--from", "7", "--planted", "release-twice"];
+        assert_eq!(words(&arguments), passed);
+    }
 }

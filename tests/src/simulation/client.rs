@@ -72,6 +72,8 @@ pub(super) struct Client {
     pub(super) seat: Option<Seat>,
     pub(super) session: SessionId,
     pub(super) product: ProductId,
+    /// The lease that it asks for, in seconds.
+    pub(super) lease: u64,
     /// The ledger that it asks, by its place.
     pub(super) ledger: usize,
     /// The server that it prefers, or the process that it runs in.

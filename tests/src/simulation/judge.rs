@@ -55,7 +55,7 @@ impl World {
                 return Err(format!("{server} was declared dead, and has shown that it lives"));
             }
         }
-        self.granted = grants;
+        self.granted.extend(grants);
         self.note_beats();
         self.judge_past()
     }
@@ -86,8 +86,7 @@ impl World {
 
     /// Whether a server did not show that it lives for its lease and grace, or has gone before.
     fn may_be_dead(&self, server: &ServerName) -> bool {
-        let borne = 2 * self.scenario.lease_seconds * 1_000;
-        let silent = |beat: &Beat| self.time.now().saturating_sub(beat.since) >= borne;
+        let silent = |beat: &Beat| self.time.now().saturating_sub(beat.since) >= beat.borne;
         // In a store that went back beats repeat, and to who watches it a server seems to stand still.
         if self.tally.restored > 0 {
             return true;
@@ -103,9 +102,10 @@ impl World {
         for row in &rows {
             let shown = (row.epoch, row.beat, row.instance.clone());
             let beat = self.beats.entry(row.name.clone());
-            let beat = beat.or_insert_with(|| Beat { shown: shown.clone(), since: now });
+            let borne = 1_000 * (row.lease_seconds + row.grace_seconds);
+            let beat = beat.or_insert_with(|| Beat { shown: shown.clone(), borne, since: now });
             if beat.shown != shown {
-                *beat = Beat { shown, since: now };
+                *beat = Beat { shown, borne, since: now };
             }
         }
         self.beats.retain(|name, _| rows.iter().any(|row| row.name == *name));
@@ -125,7 +125,7 @@ impl World {
     /// Nobody says that the store went back in time where it did not.
     fn judge_alarms(&self) -> Result<(), String> {
         let running = self.servers.iter().filter_map(|server| server.running.as_ref());
-        match running.map(|(pool, _)| pool.alarms().went_back).sum() {
+        match running.map(|pool| pool.alarms().went_back).sum() {
             0 => Ok(()),
             _ if self.tally.restored > 0 => Ok(()),
             alarms => Err(format!("the store went back in time, it is said: {alarms}")),

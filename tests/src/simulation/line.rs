@@ -20,6 +20,9 @@ const NOTICED: u64 = 1_000;
 /// When each session came that asks for a license here.
 #[derive(Default)]
 pub(super) struct Line {
+    /// Whether the process waited for the store in the middle of a step: then nobody else knows who
+    /// came before that and who kept its place.
+    pub(super) is_vague: bool,
     came: u64,
     /// Who asked since the process was driven last, and whether it waits.
     fresh: Vec<(Seeker, bool)>,
@@ -111,7 +114,7 @@ impl World {
                     && grant.product == waiter.product
                     && it.line.claim(&(ledger, grant.session.clone())) > Some(place)
             };
-            if let Some(grant) = self.granted.iter().find(overtakes) {
+            if let Some(grant) = self.granted.iter().filter(|_| !it.line.is_vague).find(overtakes) {
                 return Err(format!(
                     "server-{server}: {} got a license ahead of {}, which waits longer",
                     grant.session, session

@@ -1,10 +1,13 @@
 //! A server's way to the store: it fails, loses answers, and lies where a fault is planted.
 
 use std::mem;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fastrand::Rng;
 use license_core::{Entry, Event};
+use license_pool::Driver;
 use license_pool::log::{
     Append, Asked, Found, LedgerId, Log, LogError, Mark, MemoryLog, News, Since, Turn, TurnError,
 };
@@ -30,6 +33,25 @@ pub(super) struct Trouble {
     pub(super) planted: Option<Planted>,
     /// Whether the process was started again: then a planted fault forgets a token.
     pub(super) restarted: bool,
+    /// Where the step that runs is to wait for the store.
+    pub(super) stall: Option<Stall>,
+}
+
+/// A wait for the store in the middle of a step, while the world goes on.
+#[derive(Debug)]
+pub(super) struct Stall {
+    /// So many times the store is reached at once before, or answers.
+    pub(super) before: u64,
+    pub(super) tell: Sender<Told>,
+    /// Tells when it is over, or that the process is no more.
+    pub(super) over: Receiver<()>,
+}
+
+/// What becomes of a step that may wait for the store.
+pub(super) enum Told {
+    Waits,
+    /// It is done; the process is driven again then.
+    Done(Box<Driver>, Option<Duration>),
 }
 
 impl Trouble {
@@ -51,6 +73,24 @@ impl Link {
         Outside(Link { plain: store.clone(), store, trouble })
     }
 
+    /// The store takes its time, where it is to.
+    fn pass(&self) {
+        let mut trouble = self.trouble();
+        let crashed = trouble.crashed;
+        match trouble.stall.take() {
+            Some(Stall { before: 0, tell, over }) if !crashed => {
+                drop(trouble);
+                if tell.send(Told::Waits).is_ok() {
+                    let _ = over.recv();
+                }
+            }
+            Some(stall) => {
+                trouble.stall = Some(Stall { before: stall.before.saturating_sub(1), ..stall });
+            }
+            None => {}
+        }
+    }
+
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +102,7 @@ impl Around for Link {
     }
 
     fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        self.pass();
         let mut trouble = self.trouble();
         let fails = trouble.fails;
         if trouble.crashed || trouble.away || trouble.happens(fails) {
@@ -72,6 +113,7 @@ impl Around for Link {
     }
 
     fn written(&mut self, action: &'static str) -> Result<(), LogError> {
+        self.pass();
         let mut trouble = self.trouble();
         let Trouble { unanswered, crashes, .. } = *trouble;
         trouble.crashed = trouble.happens(crashes);
@@ -114,6 +156,7 @@ impl Around for Link {
             if fate.made() { turn } else { Turn::default() }
         };
         self.store.turn(asked, &mut lied)?;
+        self.pass();
         match fate {
             Fate::Committed => Ok(()),
             Fate::Dropped | Fate::Crashed { .. } => Err(TurnError::Dropped(unavailable("write"))),
@@ -137,7 +180,9 @@ impl Around for Link {
         {
             return Ok(remembered(asked));
         }
-        self.store.catch_up(asked)
+        let news = self.store.catch_up(asked);
+        self.pass();
+        news
     }
 }
 

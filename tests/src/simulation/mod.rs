@@ -4,8 +4,9 @@
 //! Time, clocks, the network, the store's failures, crashes and the wishes of the clients are drawn
 //! from the seed; the engine itself is the real one, driven without its thread. Clients hold by a
 //! lease, by a seat of a library that they run in, or by what a single command retained; some wait in
-//! line. Licenses are replaced while they are held, snapshots are written, and the old entries that
-//! they know are deleted. What is checked:
+//! line. Leases and graces differ between servers, the store takes its time in the middle of what a
+//! server does, and clocks are said to be right. Licenses are replaced while they are held, snapshots are
+//! written, and the old entries that they know are deleted. What is checked:
 //!
 //! - the log: consecutive entries and tokens, no time that steps back, nothing sold twice, nothing
 //!   released twice, counters that add up (the module `truth`);
@@ -117,6 +118,10 @@ pub struct Tally {
     pub restored: u64,
     /// Clients that were granted a license after they had waited in line.
     pub waited: u64,
+    /// Steps that waited for the store.
+    pub stalls: u64,
+    /// Clocks that were said to be right.
+    pub corrected: u64,
     /// Licenses that replaced one.
     pub replaced: u64,
     /// Snapshots that were there in the end.
@@ -136,6 +141,8 @@ impl AddAssign for Tally {
         self.unknown += other.unknown;
         self.restored += other.restored;
         self.waited += other.waited;
+        self.stalls += other.stalls;
+        self.corrected += other.corrected;
         self.replaced += other.replaced;
         self.snapshots += other.snapshots;
         self.deleted += other.deleted;
@@ -147,13 +154,13 @@ impl fmt::Display for Tally {
         let Tally {
             steps, replies, entries, grants, crashes, adoptions, unknown, restored, ..
         } = self;
-        let Tally { waited, replaced, snapshots, deleted, .. } = self;
+        let Tally { waited, stalls, corrected, replaced, snapshots, deleted, .. } = self;
         write!(
             f,
             "{steps} steps, {replies} replies, {entries} entries, {grants} grants ({waited} after a \
              wait), {crashes} crashes, {adoptions} adoptions, {unknown} commits without an answer, \
-             {restored} restored backups, {replaced} replaced licenses, {snapshots} snapshots, \
-             {deleted} entries deleted"
+             {restored} restored backups, {stalls} waits for the store, {corrected} corrected clocks, \
+             {replaced} replaced licenses, {snapshots} snapshots, {deleted} entries deleted"
         )
     }
 }

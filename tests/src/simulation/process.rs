@@ -1,17 +1,21 @@
 //! The processes that share the store: started, driven, killed, and what each owes its callers.
 
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use license_pool::log::LedgerId;
 use license_pool::{Clock as _, Driver, Error, Options, Pending, Pool};
 use license_types::ServerName;
 
 use super::client::{Doing, Kind};
 use super::clock::MachineClock;
 use super::line::Line;
-use super::link::{Link, Trouble};
+use super::link::{Link, Stall, Told, Trouble};
 use super::replies::{Answer, Question};
-use super::scenario::Clocks;
+use super::scenario::{Clocks, Term};
 use super::world::{Event, World};
 
 /// What a process is.
@@ -33,7 +37,9 @@ pub(super) struct Process {
     pub(super) trouble: Arc<Mutex<Trouble>>,
     /// How often it was started.
     pub(super) process: u64,
-    pub(super) running: Option<(Pool, Driver)>,
+    pub(super) running: Option<Pool>,
+    /// What drives it.
+    pub(super) work: Option<Work>,
     pub(super) frozen_until: u64,
     /// When it is driven next.
     pub(super) due: Option<u64>,
@@ -42,6 +48,27 @@ pub(super) struct Process {
     pub(super) owed: Vec<Owed>,
     /// Who waits in line there.
     pub(super) line: Line,
+}
+
+/// What drives a process.
+pub(super) enum Work {
+    Ready(Box<Driver>),
+    /// It waits for the store, in the middle of a step.
+    Waits(Waiting),
+}
+
+/// A step that has begun, on a thread of its own: it or the world runs, never both.
+pub(super) struct Waiting {
+    told: Receiver<Told>,
+    over: Sender<()>,
+    /// Where the ledgers ended when it began.
+    before: BTreeMap<LedgerId, u64>,
+}
+
+/// A step that is done.
+struct Done {
+    before: BTreeMap<LedgerId, u64>,
+    next: Option<Duration>,
 }
 
 /// An answer that a process owes.
@@ -73,9 +100,10 @@ impl World {
     /// How a process of this kind opens the store.
     fn options(&self, server: usize) -> Options {
         let it = &self.servers[server];
-        let lease = Duration::from_secs(self.scenario.lease_seconds);
+        let Term { lease, grace } = self.scenario.terms[server.min(self.scenario.terms.len() - 1)];
+        let (lease, grace) = (Duration::from_secs(lease), Duration::from_secs(grace));
         let keep = self.scenario.keep;
-        let options = Pool::options().lease(lease).grace(lease).clock(it.clock.clone());
+        let options = Pool::options().lease(lease).grace(grace).clock(it.clock.clone());
         let options = options.snapshots(keep.snapshots).history(keep.history);
         let options = match keep.identities {
             Some(identities) => options.identities(identities),
@@ -106,7 +134,8 @@ impl World {
         match options.open_driven(Link::log(store, it.trouble.clone())) {
             Ok((pool, driver)) => {
                 it.name = pool.server().clone();
-                it.running = Some((pool, driver));
+                it.running = Some(pool);
+                it.work = Some(Work::Ready(Box::new(driver)));
                 it.process += 1;
                 it.due = None;
                 let process = it.process;
@@ -122,10 +151,13 @@ impl World {
 
     pub(super) fn kill(&mut self, server: usize) {
         self.tell(|| format!("server-{server} dies"));
+        if self.servers[server].running.is_none() {
+            return;
+        }
+        self.end(server);
         let it = &mut self.servers[server];
-        let Some((pool, driver)) = it.running.take() else { return };
-        drop(driver);
-        drop(pool);
+        it.running = None;
+        self.granted.retain(|grant| grant.server != it.name);
         it.owed.clear();
         it.line = Line::default();
         it.process += 1;
@@ -171,10 +203,7 @@ impl World {
             self.plan_step(server, delay);
             return Ok(());
         }
-        it.line.see(now);
-        let before = self.truth.ends();
-        let (_, driver) = it.running.as_mut().expect("it was there above");
-        let next = driver.step();
+        let Some(Done { before, next }) = self.drive(server)? else { return Ok(()) };
         self.tally.steps += 1;
         self.judge_log()?;
         let mut crashed = false;
@@ -186,6 +215,7 @@ impl World {
         self.judge_replies(server, &before)?;
         self.judge_line(server)?;
         let it = &self.servers[server];
+        self.granted.retain(|grant| grant.server != it.name);
         if it.part == Part::Console && it.owed.is_empty() {
             self.end_command(server)?;
         } else if it.running.is_some()
@@ -198,9 +228,72 @@ impl World {
         Ok(())
     }
 
+    /// Drives a process, which may have waited; nothing where it waits for the store from now on.
+    fn drive(&mut self, server: usize) -> Result<Option<Done>, String> {
+        let (now, stalls) = (self.time.now(), self.happens(self.scenario.stalls));
+        let it = &mut self.servers[server];
+        let waiting = match it.work.take() {
+            None => return Ok(None),
+            Some(Work::Waits(waiting)) => {
+                let _ = waiting.over.send(());
+                waiting
+            }
+            Some(Work::Ready(mut driver)) => {
+                it.line.see(now);
+                let before = self.truth.ends();
+                if !stalls {
+                    let next = driver.step();
+                    it.work = Some(Work::Ready(driver));
+                    return Ok(Some(Done { before, next }));
+                }
+                let (tell, told) = channel();
+                let (over, is_over) = channel();
+                let stall = Stall { before: self.rng.u64(0..6), tell: tell.clone(), over: is_over };
+                self.trouble(server, |trouble| trouble.stall = Some(stall));
+                thread::spawn(move || {
+                    let next = driver.step();
+                    drop(tell.send(Told::Done(driver, next)));
+                });
+                Waiting { told, over, before }
+            }
+        };
+        match waiting.told.recv() {
+            Ok(Told::Done(driver, next)) => {
+                self.trouble(server, |trouble| trouble.stall = None);
+                self.servers[server].work = Some(Work::Ready(driver));
+                Ok(Some(Done { before: waiting.before, next }))
+            }
+            Ok(Told::Waits) => {
+                let longest = if self.rng.u8(0..4) == 0 { 120_000 } else { 3_000 };
+                let delay = self.rng.u64(1..longest);
+                self.tell(|| format!("server-{server} waits {delay} ms for the store"));
+                let it = &mut self.servers[server];
+                it.work = Some(Work::Waits(waiting));
+                it.frozen_until = now + delay;
+                it.line.is_vague = true;
+                self.tally.stalls += 1;
+                self.plan_step(server, delay);
+                self.judge_log()?;
+                Ok(None)
+            }
+            Err(_) => Err(format!("server-{server} panicked")),
+        }
+    }
+
+    /// Nothing that a process does from now on has any effect.
+    fn end(&mut self, server: usize) {
+        if let Some(Work::Waits(Waiting { told, over, .. })) = self.servers[server].work.take() {
+            self.trouble(server, |trouble| trouble.crashed = true);
+            drop(over);
+            // It comes to its end before the world goes on, so that the same seed tells the same.
+            drop(told.recv());
+        }
+    }
+
     /// A single command has its answer: its process ends in good order.
     fn end_command(&mut self, server: usize) -> Result<(), String> {
-        if let Some((pool, driver)) = &mut self.servers[server].running {
+        let Process { running, work, .. } = &mut self.servers[server];
+        if let (Some(pool), Some(Work::Ready(driver))) = (running, work) {
             drop(pool.close());
             while driver.step().is_some() {}
             self.judge_log()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use license_pool::log::LedgerId;
-use license_pool::{Error, Granted, Held, InstallReceipt, Refusal, Seat};
+use license_pool::{ClockState, Error, Granted, Held, InstallReceipt, Refusal, Seat};
 use license_types::{ReleaseReceipt, Released, RenewReceipt, Retention, SessionId};
 
 use super::client::{Kind, Wish};
@@ -49,6 +49,7 @@ pub(super) enum Answer {
     /// What somebody got who asked for what is another's.
     Stolen(Result<ReleaseReceipt, Error>),
     Installed(Result<InstallReceipt, Error>),
+    Corrected(Result<ClockState, Error>),
 }
 
 /// What a client is told, and whether its server has to end.
@@ -76,7 +77,7 @@ impl World {
             let step = Window { after: if alone { begin } else { window.to }, to: window.to };
             self.tally.replies += 1;
             self.answered(server, &question, &answer);
-            let judged = self.judge_reply(&question, window, step, begin, answer);
+            let judged = self.judge_reply(server, &question, window, step, begin, answer);
             let told =
                 |what| format!("server-{server} answered {:?} wrongly: {what}", question.wish);
             let (reply, ends) = judged.map_err(told)?;
@@ -97,6 +98,7 @@ impl World {
 
     fn judge_reply(
         &mut self,
+        server: usize,
         question: &Question,
         window: Window,
         step: Window,
@@ -115,6 +117,10 @@ impl World {
                 self.tally.replaced += 1;
                 Ok((None, false))
             }
+            Answer::Corrected(Ok(_)) => {
+                self.tally.corrected += 1;
+                Ok((None, false))
+            }
             // Who looks at it holds nothing, or another holds it.
             Answer::Stolen(Err(Error::Refused(
                 Refusal::NotPermitted { .. } | Refusal::NotRetained { .. },
@@ -123,10 +129,10 @@ impl World {
             Answer::Granted(Err(error)) => match question.wish {
                 Wish::Retain { wait: 1.. } => {
                     let last = Window { after: begin.max(window.after), ..window };
-                    self.refused(question, last, step, &error)
+                    self.refused(server, question, last, step, &error)
                 }
                 Wish::Retain { .. } | Wish::Renew | Wish::Release { .. } => {
-                    self.refused(question, window, step, &error)
+                    self.refused(server, question, window, step, &error)
                 }
             },
             Answer::Seated(Err(error))
@@ -135,7 +141,8 @@ impl World {
             | Answer::SeatReleased(Err(error))
             | Answer::Held(Err(error))
             | Answer::Stolen(Err(error))
-            | Answer::Installed(Err(error)) => self.refused(question, window, step, &error),
+            | Answer::Installed(Err(error))
+            | Answer::Corrected(Err(error)) => self.refused(server, question, window, step, &error),
         }
     }
 
@@ -248,7 +255,14 @@ impl World {
         }
     }
 
-    fn refused(&self, question: &Question, window: Window, step: Window, error: &Error) -> Judged {
+    fn refused(
+        &self,
+        server: usize,
+        question: &Question,
+        window: Window,
+        step: Window,
+        error: &Error,
+    ) -> Judged {
         let history = self.history(question)?;
         let client = question.client.map(|client| &self.clients[client]);
         match (error, client) {
@@ -291,9 +305,10 @@ impl World {
                 }
             }
             (Error::StoreUnavailable(_), Some(client)) => {
+                let here = &self.servers[server].name;
                 let done = match question.wish {
-                    Wish::Retain { .. } => history.retained_in(&client.session, step),
-                    Wish::Release { token } => history.released_in(token, step),
+                    Wish::Retain { .. } => history.retained_in(&client.session, step, here),
+                    Wish::Release { token } => history.released_in(token, step, here),
                     Wish::Renew => false,
                 };
                 if done {

@@ -24,6 +24,15 @@ pub(super) enum Clocks {
     Back,
 }
 
+const SERVERS_MAX: usize = 3;
+const LIBRARIES_MAX: usize = 1;
+
+/// And a console.
+const PROCESSES_MAX: usize = SERVERS_MAX + LIBRARIES_MAX + 1;
+
+/// Leases that are asked for, in seconds.
+const LEASES: [u64; 5] = [15, 30, 17, 22, 60];
+
 /// The circumstances of one run; probabilities are in a thousand.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -36,7 +45,10 @@ pub(super) struct Scenario {
     pub(super) ledgers: usize,
     pub(super) clients: usize,
     pub(super) offers: Vec<Offer>,
-    pub(super) lease_seconds: u64,
+    /// Lease and grace of each process, in seconds.
+    pub(super) terms: Vec<Term>,
+    /// The leases that clients ask for, in seconds.
+    pub(super) leases: Vec<u64>,
     /// How long the trouble lasts, in milliseconds.
     pub(super) trouble: u64,
     pub(super) clocks: Clocks,
@@ -46,6 +58,10 @@ pub(super) struct Scenario {
     pub(super) latency: u64,
     /// A turn fails before its commit.
     pub(super) fails: u64,
+    /// The store takes its time in the middle of a step.
+    pub(super) stalls: u64,
+    /// Somebody says that the clock of a server is right, every ten seconds.
+    pub(super) corrects: u64,
     /// A commit gets no answer.
     pub(super) unanswered: u64,
     /// A server crashes within a turn.
@@ -62,6 +78,13 @@ pub(super) struct Scenario {
     pub(super) replaces: u64,
     /// What is kept of the past.
     pub(super) keep: Keep,
+}
+
+/// How long a process is believed to live though it is silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    pub(super) lease: u64,
+    pub(super) grace: u64,
 }
 
 /// What every server keeps of the past.
@@ -94,8 +117,8 @@ impl Scenario {
         let sometimes = |rng: &mut Rng, upto: u64| if rng.bool() { rng.u64(0..=upto) } else { 0 };
         Scenario {
             begin,
-            servers: rng.usize(1..=3),
-            libraries: rng.usize(0..=1),
+            servers: rng.usize(1..=SERVERS_MAX),
+            libraries: rng.usize(0..=LIBRARIES_MAX),
             ledgers: rng.usize(1..=2),
             clients: rng.usize(3..=10),
             offers: vec![
@@ -110,7 +133,16 @@ impl Scenario {
                 history: Duration::from_secs(rng.u64(160..300)),
                 identities: rng.bool().then(|| Duration::from_secs(rng.u64(20..200))),
             },
-            lease_seconds: if rng.bool() { 15 } else { 30 },
+            terms: {
+                let differ = rng.bool();
+                let lease = LEASES[rng.usize(0..2)];
+                let mut term = |_| match differ {
+                    true => Term { lease: rng.choice(LEASES).unwrap_or(15), grace: rng.u64(1..60) },
+                    false => Term { lease, grace: lease },
+                };
+                (0..PROCESSES_MAX).map(&mut term).collect()
+            },
+            leases: if rng.bool() { LEASES.to_vec() } else { vec![15, 30] },
             trouble: rng.u64(60_000..400_000),
             clocks,
             loss: sometimes(rng, 150),
@@ -121,10 +153,25 @@ impl Scenario {
                 _ => sometimes(rng, 100),
             },
             crashes: sometimes(rng, 30),
+            stalls: sometimes(rng, 30),
+            corrects: match clocks {
+                // Nobody takes that clock for right.
+                Clocks::Back => 0,
+                _ => sometimes(rng, 200),
+            },
             chaos: sometimes(rng, 700),
             deaths: sometimes(rng, 300),
             restores: rng.u8(0..5) == 0,
         }
+    }
+
+    /// So long after a process fell silent what it served is free at the latest, in milliseconds: others
+    /// notice it, and leases begin afresh there.
+    pub(super) fn free_after(&self) -> u64 {
+        let borne = self.terms.iter().map(|term| term.lease + term.grace).max();
+        let looks = self.terms.iter().map(|term| term.lease.div_ceil(3)).max();
+        let lease = self.leases.iter().copied().max();
+        1_000 * [borne, looks, lease, Some(2)].into_iter().flatten().sum::<u64>()
     }
 
     /// Other offers, for a license that replaces the first.

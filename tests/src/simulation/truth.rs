@@ -216,24 +216,39 @@ impl History {
         (1..).zip(&self.lives).find(|(_, life)| holds(life)).map(|(token, _)| token)
     }
 
-    /// Whether the session retained something in the window.
-    pub(super) fn retained_in(&self, session: &SessionId, window: Window) -> bool {
-        self.lives.iter().any(|life| life.session == *session && window.holds(life.began))
+    /// Whether the session retained something in the window at that server.
+    pub(super) fn retained_in(
+        &self,
+        session: &SessionId,
+        window: Window,
+        server: &ServerName,
+    ) -> bool {
+        let retained = |life: &Life| life.session == *session && window.holds(life.began);
+        self.lives.iter().any(|life| retained(life) && self.is_by(life.began, server))
     }
 
-    /// Whether a token was given back in the window.
-    pub(super) fn released_in(&self, token: u64, window: Window) -> bool {
+    /// Whether a token was given back in the window at that server.
+    pub(super) fn released_in(&self, token: u64, window: Window, server: &ServerName) -> bool {
         let given_back = |life: &Life| life.cause == Some(ReleaseCause::Released);
-        self.life(token)
-            .filter(|life| given_back(life))
-            .is_some_and(|life| life.ended.is_some_and(|ended| window.holds(ended)))
+        let ended = self.life(token).filter(|life| given_back(life)).and_then(|life| life.ended);
+        ended.is_some_and(|ended| window.holds(ended) && self.is_by(ended, server))
+    }
+
+    /// Whether a server wrote an entry.
+    fn is_by(&self, sequence: u64, server: &ServerName) -> bool {
+        let place = usize::try_from(sequence).ok().and_then(|sequence| sequence.checked_sub(1));
+        let entry = place.and_then(|place| self.entries.get(place));
+        entry.is_some_and(|entry| *entry.stamp.server == *server)
     }
 
     fn follow(&mut self, id: LedgerId, entry: &Entry, told: &mut News) -> Result<(), String> {
         if entry.sequence != self.end() + 1 {
             return Err(format!("its sequence should be {}", self.end() + 1));
         }
-        if let Some(last) = self.entries.last().filter(|last| last.time > entry.time) {
+        let may_not_step_back = entry.event != Event::ClockCorrected;
+        if let Some(last) =
+            self.entries.last().filter(|it| may_not_step_back && it.time > entry.time)
+        {
             return Err(format!("its time {} lies before {}", entry.time, last.time));
         }
         let server = &entry.stamp.server;

@@ -11,7 +11,7 @@ use license_types::{LeaseSeconds, Principal, Session, SessionId, Token};
 use super::client::{Client, Doing, Holding, Kind, Request, Wish};
 use super::process::Owed;
 use super::replies::{Answer, Question, Reply};
-use super::scenario;
+use super::scenario::{self, Clocks};
 use super::world::{Event, PATIENCE, World};
 
 impl World {
@@ -106,10 +106,10 @@ impl World {
         if kind == Kind::Command {
             self.start(server);
         }
-        let Some((pool, _)) = &self.servers[server].running else { return };
+        let Some(pool) = &self.servers[server].running else { return };
         let client = &mut self.clients[place];
-        let Client { session, product, ledger, principal, seat, .. } = client;
-        let (session, product, ledger) = (session.clone(), *product, *ledger);
+        let Client { session, product, lease, ledger, principal, seat, .. } = client;
+        let (session, product, lease, ledger) = (session.clone(), *product, *lease, *ledger);
         let pool = pool.license(scenario::number(ledger));
         let pool = match principal {
             Some(principal) => pool.acting_for(principal.clone()),
@@ -127,7 +127,7 @@ impl World {
                 if kind == Kind::Seat {
                     Owed::new(question, pool.retain_with(retain), Answer::Seated)
                 } else {
-                    retain.lease_seconds = LeaseSeconds::new(self.scenario.lease_seconds).ok();
+                    retain.lease_seconds = LeaseSeconds::new(lease).ok();
                     self.servers[server].line.arrive(ledger, &question.session, wait > 0);
                     let wait = Some(Duration::from_millis(wait));
                     Owed::new(question, pool.grant(retain, wait), |it| {
@@ -198,10 +198,25 @@ impl World {
         });
     }
 
+    /// Perhaps somebody says that the clock of a server is right.
+    pub(super) fn correct(&mut self) {
+        self.plan(10_000, Event::Correct);
+        let wrong = self.servers.iter().any(|server| server.clock.is_ahead());
+        if !self.happens(self.scenario.corrects)
+            || (self.scenario.clocks == Clocks::FarFuture && wrong)
+        {
+            return;
+        }
+        let (server, ledger) = (self.any_server(), self.rng.usize(0..self.scenario.ledgers));
+        self.put(server, ledger, |pool, question| {
+            Owed::new(question, pool.correct_clock(), Answer::Corrected)
+        });
+    }
+
     /// Puts a question that no client waits for.
     fn put(&mut self, server: usize, ledger: usize, ask: impl FnOnce(Pool, Question) -> Owed) {
         let after = self.end_of(ledger);
-        if let Some((pool, _)) = &self.servers[server].running {
+        if let Some(pool) = &self.servers[server].running {
             let pool = pool.license(scenario::number(ledger));
             let (wish, asked) = (Wish::Renew, self.time.now());
             let session = SessionId::new("nobody").expect("a session id");

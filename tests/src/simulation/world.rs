@@ -34,6 +34,8 @@ pub(super) enum Event {
     Steal,
     /// A license is replaced, perhaps.
     Replace,
+    /// Somebody says that the clock of a server is right, perhaps.
+    Correct,
     /// A process is driven.
     Step { server: usize, process: u64 },
     /// A process is started.
@@ -51,6 +53,8 @@ pub(super) enum Event {
 /// What the register showed of a server, and since when.
 pub(super) struct Beat {
     pub(super) shown: (u64, u64, String),
+    /// So long its silence is borne, in milliseconds.
+    pub(super) borne: u64,
     pub(super) since: u64,
 }
 
@@ -66,7 +70,7 @@ pub(super) struct World {
     pub(super) store: MemoryLog,
     pub(super) backup: Option<Backup>,
     pub(super) truth: Truth,
-    /// What was granted in the step that runs.
+    /// What was granted in the steps that run.
     pub(super) granted: Vec<Grant>,
     /// The servers, the libraries, and the console.
     pub(super) servers: Vec<Process>,
@@ -101,6 +105,7 @@ impl World {
                 unknown: 0,
                 planted,
                 restarted: false,
+                stall: None,
             };
             Process {
                 part,
@@ -109,6 +114,7 @@ impl World {
                 trouble: Arc::new(Mutex::new(trouble)),
                 process: 0,
                 running: None,
+                work: None,
                 frozen_until: 0,
                 due: None,
                 is_gone: false,
@@ -130,6 +136,7 @@ impl World {
                 seat: None,
                 session: SessionId::new(format!("client-{place}")).expect("a session id"),
                 product: scenario.offers[rng.usize(0..scenario.offers.len())].product,
+                lease: scenario.leases[rng.usize(0..scenario.leases.len())],
                 ledger: rng.usize(0..scenario.ledgers),
                 server: match kind {
                     Kind::Lease => rng.usize(0..servers),
@@ -184,10 +191,10 @@ impl World {
         self.plan(2_000, Event::Ask { server: 0 });
         self.plan(3_000, Event::Steal);
         self.plan(4_000, Event::Replace);
+        self.plan(5_000, Event::Correct);
         self.until(self.scenario.trouble)?;
         self.calm_down();
-        // Two leases and a grace after the last server fell silent, and what it takes to notice.
-        let free = 1_000 * (3 * self.scenario.lease_seconds + 2) + 2 * PATIENCE;
+        let free = self.scenario.free_after() + 2 * PATIENCE;
         self.until(self.scenario.trouble + free)?;
         self.last_judgement()
     }
@@ -216,6 +223,7 @@ impl World {
             Event::Ask { server } => self.ask(server),
             Event::Steal => self.steal(),
             Event::Replace => self.replace(),
+            Event::Correct => self.correct(),
             Event::Step { server, process } => return self.step(server, process),
             Event::Start { server } => self.start(server),
             Event::Reply { client, number, reply } => self.hear(client, number, &reply),
