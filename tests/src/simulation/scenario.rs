@@ -155,9 +155,9 @@ impl Scenario {
             crashes: sometimes(rng, 30),
             stalls: sometimes(rng, 30),
             corrects: match clocks {
-                // Nobody takes that clock for right.
-                Clocks::Back => 0,
-                _ => sometimes(rng, 200),
+                // Nobody takes such a clock for right.
+                Clocks::FarFuture | Clocks::Back => 0,
+                Clocks::True | Clocks::Wander | Clocks::Jump => sometimes(rng, 200),
             },
             chaos: sometimes(rng, 700),
             deaths: sometimes(rng, 300),

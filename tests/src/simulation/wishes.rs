@@ -11,7 +11,7 @@ use license_types::{LeaseSeconds, Principal, Session, SessionId, Token};
 use super::client::{Client, Doing, Holding, Kind, Request, Wish};
 use super::process::Owed;
 use super::replies::{Answer, Question, Reply};
-use super::scenario::{self, Clocks};
+use super::scenario;
 use super::world::{Event, PATIENCE, World};
 
 impl World {
@@ -201,10 +201,7 @@ impl World {
     /// Perhaps somebody says that the clock of a server is right.
     pub(super) fn correct(&mut self) {
         self.plan(10_000, Event::Correct);
-        let wrong = self.servers.iter().any(|server| server.clock.is_ahead());
-        if !self.happens(self.scenario.corrects)
-            || (self.scenario.clocks == Clocks::FarFuture && wrong)
-        {
+        if !self.happens(self.scenario.corrects) {
             return;
         }
         let (server, ledger) = (self.any_server(), self.rng.usize(0..self.scenario.ledgers));
