@@ -49,7 +49,8 @@ impl Pool {
     }
 
     /// Believes what the store's clock shows from now on, whatever it showed before, and says so in
-    /// the history of the license: an administrator put it right. Only this lets time step back.
+    /// the history of the license: an administrator put it right. Only this lets time step back, and
+    /// takes back the figures of days that are still to come.
     ///
     /// # Errors
     /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the license is not installed; or what the store said.

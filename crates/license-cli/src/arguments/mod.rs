@@ -265,7 +265,7 @@ pub(crate) enum StoreCommand {
     /// Entries never bear an earlier time than the one before, and a clock that jumps ahead is not
     /// believed at once. Where a clock was wrong for long, first set it right; then this appends an
     /// entry to every license, the only one that may step back in time, and all who share the store
-    /// believe the clock again.
+    /// believe the clock again. Figures of days that are still to come are taken back.
     CorrectClock,
 }
 
