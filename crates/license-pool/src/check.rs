@@ -15,12 +15,23 @@ pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
     let ledgers = pool.with_log(|log| log.ledgers().map_err(Error::store)).wait()?;
     let ledgers: Result<Vec<LedgerCheck>, Error> =
-        ledgers.into_iter().map(|ledger| check_ledger(pool, ledger)).collect();
+        ledgers.iter().map(|ledger| check_ledger(pool, ledger)).collect();
     let store = pool.store().to_owned();
     Ok(StoreCheck { store, format: count(format), faults, ledgers: ledgers? })
 }
 
-fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Error> {
+fn check_ledger(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Error> {
+    loop {
+        let first = first(pool, numbers.ledger)?;
+        let checked = check_entries(pool, numbers)?;
+        // While they were read, somebody may have deleted what is old.
+        if checked.sound || self::first(pool, numbers.ledger)? == first {
+            return Ok(checked);
+        }
+    }
+}
+
+fn check_entries(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Error> {
     let (mut ledger, begun) = begin(pool, numbers.ledger)?;
     let fault = begun.map(Ok).or_else(|| replay(pool, numbers.ledger, &mut ledger).transpose());
     let fault = fault.transpose()?;
@@ -33,7 +44,7 @@ fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Erro
         wrong.then(|| "its entries tell otherwise whether its license is installed".to_owned())
     });
     Ok(LedgerCheck {
-        license_numbers: numbers.numbers,
+        license_numbers: numbers.numbers.clone(),
         entries: count(ledger.head().sequence),
         held: count(u64::try_from(ledger.live().count()).unwrap_or(u64::MAX)),
         sound: fault.is_none(),
@@ -41,14 +52,19 @@ fn check_ledger(pool: &Pool, numbers: LedgerNumbers) -> Result<LedgerCheck, Erro
     })
 }
 
-/// The ledger before the entries that can be applied, and what is wrong with those before: none are
-/// left to apply where the first ones were deleted, up to the oldest snapshot.
-fn begin(pool: &Pool, id: LedgerId) -> Result<(Ledger, Option<String>), Error> {
-    let first = match page(pool, id, 0, 1)? {
+/// The sequence of the first entry that there is.
+fn first(pool: &Pool, id: LedgerId) -> Result<u64, Error> {
+    Ok(match page(pool, id, 0, 1)? {
         Ok(page) => page.first().map_or(1, |entry| entry.sequence),
         // Whoever applies it says what is wrong with it.
         Err(_) => 1,
-    };
+    })
+}
+
+/// The ledger before the entries that can be applied, and what is wrong with those before: none are
+/// left to apply where the first ones were deleted, up to the oldest snapshot.
+fn begin(pool: &Pool, id: LedgerId) -> Result<(Ledger, Option<String>), Error> {
+    let first = first(pool, id)?;
     if first == 1 {
         return Ok((Ledger::new(), None));
     }

@@ -33,9 +33,24 @@ pub(crate) fn recover(
     log: &mut dyn Log,
     id: LedgerId,
 ) -> Result<Result<Recovered, Fault>, LogError> {
+    loop {
+        let marks = marks(log, id)?;
+        let recovered = read(log, id, &marks)?;
+        // While it was read, somebody may have written another snapshot and deleted what that knows.
+        if recovered.is_ok() || self::marks(log, id)? == marks {
+            return Ok(recovered);
+        }
+    }
+}
+
+fn read(
+    log: &mut dyn Log,
+    id: LedgerId,
+    marks: &[SnapshotMark],
+) -> Result<Result<Recovered, Fault>, LogError> {
     let mut ledger = Ledger::new();
-    for mark in marks(log, id)? {
-        if let Some(restored) = believed(log, id, &mark)? {
+    for mark in marks {
+        if let Some(restored) = believed(log, id, mark)? {
             ledger = restored;
             break;
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_pool::log::{LedgerId, Log as _};
+use license_pool::log::{LedgerId, Log as _, LogError, MemoryLog};
 use license_pool::{Clock as _, Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
+use license_tests::around::{Around, Outside};
 use rusqlite::Connection;
 
 use super::cluster::Cluster;
-use super::world::{Store, is_refused, license};
+use super::world::{Store, clock, is_refused, license};
 use crate::postgres::server::{self, Database};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -359,6 +360,52 @@ fn a_server_deletes_what_becomes_old_however_little_is_written() {
     assert!(first().sequence > 10);
     cluster.start_with("east", Options::serving);
     cluster.grant("east", "again").unwrap();
+}
+
+/// A log of which old entries are deleted when it is read for the so many-th time from now.
+struct Shortened {
+    log: MemoryLog,
+    clock: Arc<ManualClock>,
+    reads: u32,
+}
+
+impl Around for Shortened {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        self.reads = self.reads.wrapping_sub(u32::from(action == "page"));
+        if self.reads == 0 {
+            let options = Pool::options().clock(self.clock.clone()).history(Duration::ZERO);
+            options.open_log(self.log.clone()).unwrap().archive().unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_deleted_while_it_is_read_is_no_fault() {
+    let clock = clock();
+    let log = MemoryLog::default();
+    let pool = Pool::options().clock(clock.clone()).open_log(log.clone()).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    // More than are read at once.
+    for session in 0..600 {
+        retain(&pool, "0009", &format!("s-{session}")).unwrap().release().unwrap();
+    }
+    pool.close().wait().unwrap();
+    clock.advance(SignedDuration::from_hours(1));
+    for reads in 1..6 {
+        let shortened = || {
+            let log = log.backup();
+            let shortened = Shortened { log, clock: clock.clone(), reads };
+            Pool::options().clock(clock.clone()).open_log(Outside(shortened)).unwrap()
+        };
+        assert_eq!(shortened().usage(None).unwrap(), []);
+        let check = shortened().check().unwrap();
+        assert!(check.ledgers[0].sound, "{check:?}");
+    }
 }
 
 /// The session of an entry, and whether it is described.
