@@ -146,7 +146,7 @@ pub(crate) fn seats(
             None => pool,
         };
         let granted = pool.grant(request(wanted), Some(wait)).wait();
-        let token = granted.map_err(|error| failure(&error))?.receipt.retention.token;
+        let token = granted.map_err(|error| failure(&error))?.held.record.token;
         Ok(Box::new(PoolSeat { pool, token }))
     })
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_core::{Command, Retain};
-use license_types::{RenewReceipt, RetainReceipt, SessionId, SessionState};
+use license_core::{Command, Held, Retain};
+use license_types::{Lease, RenewReceipt, RetainReceipt, SessionId, SessionState};
 
 use crate::pool::too_long;
 use crate::request::{Kept, Renewal, Reply, Request, Write};
@@ -14,10 +14,42 @@ use crate::{Error, Pending, Pool};
 /// A license that a client holds by its lease; see [`Pool::grant`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Granted {
-    /// The record and the lease.
-    pub receipt: RetainReceipt,
+    /// The retention.
+    pub held: Held,
+    /// How long it outlives its last renewal, where it needs any.
+    pub lease: Option<Lease>,
     /// Whether it was retained just now, and not held by the session before.
     pub new: bool,
+}
+
+impl Granted {
+    /// The record and the lease.
+    pub fn receipt(&self) -> RetainReceipt {
+        RetainReceipt { retention: self.held.retention(), lease: self.lease.clone() }
+    }
+
+    /// The JSON of [`receipt`](Self::receipt), mostly without reading the description.
+    ///
+    /// ```
+    /// use license_pool::{Pool, Retain, SAMPLE_LICENSE, Session};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.install(SAMPLE_LICENSE.as_bytes())?;
+    /// let ann = Session::rest("ann", "job-7", "127.0.0.1");
+    /// let retain = Retain::new("0009".parse()?, "job-7".parse()?, ann);
+    /// let granted = pool.grant(retain, None).wait()?;
+    /// assert_eq!(granted.to_json(), serde_json::to_vec(&granted.receipt())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(512);
+        json.extend_from_slice(br#"{"retention":"#);
+        self.held.write_json(&mut json);
+        json.extend_from_slice(br#","lease":"#);
+        serde_json::to_writer(&mut json, &self.lease).expect("a lease has only text keys");
+        json.push(b'}');
+        json
+    }
 }
 
 impl Pool {
@@ -44,7 +76,7 @@ impl Pool {
     /// let mut retain = Retain::new("0009".parse()?, "job-7".parse()?, ann);
     /// retain.lease_seconds = Some(LeaseSeconds::new(90)?);
     /// let granted = pool.grant(retain, None).wait()?;
-    /// let lease = granted.receipt.lease.expect("it asked for one");
+    /// let lease = granted.lease.expect("it asked for one");
     /// assert_eq!((granted.new, lease.renew_after_seconds.get()), (true, 30));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -64,7 +96,8 @@ impl Pool {
         }));
         pending.then(|granted| {
             let granted = granted?;
-            Ok(Granted { receipt: granted.kept.receipt(), new: granted.new })
+            let lease = granted.kept.lease();
+            Ok(Granted { held: granted.kept.held, lease, new: granted.new })
         })
     }
 

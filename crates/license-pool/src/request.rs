@@ -215,13 +215,16 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn receipt(&self) -> RetainReceipt {
-        let lease = self.held.record.lease_seconds.zip(self.until).map(|(lease, until)| Lease {
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.held.record.lease_seconds.zip(self.until).map(|(lease, until)| Lease {
             lease_seconds: lease,
             renew_after_seconds: Seconds::new(lease.get() / 3).unwrap_or(Seconds::MIN),
             expires_at: DateTime::from(until),
-        });
-        RetainReceipt { retention: self.held.retention(), lease }
+        })
+    }
+
+    pub(crate) fn receipt(&self) -> RetainReceipt {
+        RetainReceipt { retention: self.held.retention(), lease: self.lease() }
     }
 }
 

@@ -53,7 +53,7 @@ fn an_adoption_begins_leases_afresh_however_short_they_are_beside_the_servers_ow
         let west = std::time::Duration::from_secs(of_west);
         cluster.start_with("west", |options| options.serving().lease(west));
         let grant = |pool: &Pool| pool.grant(leased("one", lease), None);
-        let token = cluster.ask("east", grant).unwrap().receipt.retention.token;
+        let token = cluster.ask("east", grant).unwrap().held.record.token;
         cluster.stop("east");
         let adopted = || cluster.history("west", 2);
         while adopted().is_empty() {
@@ -71,7 +71,7 @@ fn an_adoption_begins_leases_afresh_however_short_they_are_beside_the_servers_ow
 #[test]
 fn a_client_of_a_dead_server_that_renews_elsewhere_keeps_its_token() {
     let cluster = Cluster::new(9, &["east", "west"]);
-    let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    let token = cluster.grant("east", "one").unwrap().held.record.token;
     cluster.stop("east");
     cluster.pass(60);
     for _ in 0..10 {
@@ -86,7 +86,7 @@ fn a_client_of_a_dead_server_that_renews_elsewhere_keeps_its_token() {
 #[test]
 fn a_client_that_comes_after_the_adoption_is_heard() {
     let cluster = Cluster::new(9, &["east", "west"]);
-    let token = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    let token = cluster.grant("east", "one").unwrap().held.record.token;
     cluster.stop("east");
     cluster.pass(215);
     assert_eq!(cluster.history("west", 2), ["west: adopted east 1"]);

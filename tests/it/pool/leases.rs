@@ -9,7 +9,7 @@ use super::cluster::{Cluster, leased};
 fn a_session_that_is_not_heard_is_released_at_its_lease_and_not_before() {
     let cluster = Cluster::new(9, &["east"]);
     let granted = cluster.grant("east", "one").unwrap();
-    let lease = granted.receipt.lease.unwrap();
+    let lease = granted.lease.unwrap();
     assert_eq!((lease.lease_seconds.get(), lease.renew_after_seconds.get()), (90, 30));
     assert_eq!(lease.expires_at.as_str(), "2026-01-05T10:01:30.000Z");
     cluster.pass(89);
@@ -46,7 +46,7 @@ fn asking_again_renews_with_the_lease_that_was_fixed_first() {
     cluster.ask("east", |pool| pool.grant(leased("one", 30), None)).unwrap();
     cluster.pass(29);
     let again = cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
-    assert_eq!((again.new, again.receipt.lease.unwrap().lease_seconds.get()), (false, 30));
+    assert_eq!((again.new, again.lease.unwrap().lease_seconds.get()), (false, 30));
     cluster.pass(29);
     assert_eq!(cluster.holders("east"), ["one"]);
     cluster.pass(1);
@@ -138,7 +138,7 @@ fn a_server_that_was_frozen_gives_everybody_the_time_to_be_heard() {
 fn a_client_that_renews_through_another_server_moves_there_and_keeps_its_token() {
     let cluster = Cluster::new(9, &["east", "west"]);
     let sessions = ["one", "two", "three"];
-    let tokens = sessions.map(|s| cluster.grant("east", s).unwrap().receipt.retention.token);
+    let tokens = sessions.map(|s| cluster.grant("east", s).unwrap().held.record.token);
     cluster.pass(60);
     let list = sessions.iter().map(|session| (session.parse().unwrap(), None)).collect();
     let renewed = cluster.ask("west", |pool| pool.renew_all(list)).unwrap();
@@ -182,9 +182,9 @@ fn what_was_released_meanwhile_is_not_released_again() {
 #[test]
 fn a_release_that_comes_late_does_not_end_a_newer_retention() {
     let cluster = Cluster::new(9, &["east"]);
-    let old = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    let old = cluster.grant("east", "one").unwrap().held.record.token;
     cluster.ask("east", |pool| pool.release_async("one", None)).unwrap();
-    let new = cluster.grant("east", "one").unwrap().receipt.retention.token;
+    let new = cluster.grant("east", "one").unwrap().held.record.token;
     let release = |token| {
         let session = std::sync::Arc::new("one".parse().unwrap());
         let target = Target::Session { session, product: None, token: Some(token) };

@@ -69,7 +69,7 @@ fn the_seat_of_a_process_that_died_is_free_for_whoever_asks_next() {
         let store = died(Pool::options());
         let mut next = open(&store, options);
         let granted = ask(&mut next, |pool| pool.grant(leased("two", 90), None)).unwrap();
-        assert_eq!(granted.receipt.retention.token.get(), 2);
+        assert_eq!(granted.held.record.token.get(), 2);
         let page = ask(&mut next, |pool| pool.page(2, 10)).unwrap();
         let Event::Released(released) = &page[0].event else { panic!("{page:?}") };
         assert_eq!(released.cause, ReleaseCause::ServerLost);

@@ -38,7 +38,7 @@ fn who_waits_gets_the_license_when_it_is_released_here_or_elsewhere() {
         cluster.clock.advance(jiff::SignedDuration::from_millis(100));
         cluster.step("east");
         let granted = outcome(two).unwrap().unwrap();
-        assert_eq!((granted.new, granted.receipt.retention.token.get()), (true, 2));
+        assert_eq!((granted.new, granted.held.record.token.get()), (true, 2));
         assert!(cluster.history("east", 2).iter().all(|line| !line.contains("refused")));
     }
 }
@@ -117,8 +117,7 @@ fn a_session_waits_once_however_often_it_asks() {
     cluster.pass(10);
     release(&cluster, "east", "one");
     cluster.pass(1);
-    let tokens =
-        asks.into_iter().map(|ask| outcome(ask).unwrap().unwrap().receipt.retention.token.get());
+    let tokens = asks.into_iter().map(|ask| outcome(ask).unwrap().unwrap().held.record.token.get());
     assert!(tokens.eq([2; 1200]));
     assert!(outcome(three).is_err(), "there is place for others behind it");
 }

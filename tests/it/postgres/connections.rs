@@ -169,7 +169,7 @@ fn what_is_asked_in_one_breath_with_an_installation_follows_it() {
     let installed = pool.install_with(license("A", 2).as_bytes(), Default::default());
     let granted = pool.grant(leased("one"), None);
     installed.wait().unwrap();
-    assert_eq!(granted.wait().unwrap().receipt.retention.token.get(), 1);
+    assert_eq!(granted.wait().unwrap().held.record.token.get(), 1);
     // Were its lease judged by another than who hears it, it would end.
     for _ in 0..9 {
         clock.advance(jiff::SignedDuration::from_secs(60));

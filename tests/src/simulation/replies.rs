@@ -179,9 +179,9 @@ impl World {
 
     fn granted(&self, question: &Question, window: Window, granted: &Granted) -> Judged {
         let client = &self.clients[question.client.expect("a client asked")];
-        let Granted { receipt, new } = granted;
+        let (receipt, new) = (granted.receipt(), granted.new);
         let token = self.own(question, window, &receipt.retention)?;
-        self.is_wanted(question, window, &receipt.retention, *new)?;
+        self.is_wanted(question, window, &receipt.retention, new)?;
         let lease = receipt.lease.as_ref().map(|lease| lease.lease_seconds.get());
         if lease.is_some() != (client.kind == Kind::Lease) {
             return Err(format!("its lease is {lease:?}"));

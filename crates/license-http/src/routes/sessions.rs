@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use license_pool::{Error, Granted, Pool, Refusal, Release, Retain, Target};
+use license_pool::{Error, Pool, Refusal, Release, Retain, Target};
 use license_types::{
     Problem, ProblemCode, ProductId, ReleaseCause, RenewListReceipt, RenewListRequest,
     RenewReceipt, RenewRequest, RenewResult, RenewedLease, RetainReceipt, RetainRequest, SessionId,
 };
 
-use crate::answer::{json, ok};
+use crate::answer::{JSON, body, ok};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::limits;
@@ -46,8 +46,9 @@ pub(super) async fn retain(call: &Call) -> Answer {
             }
         }
     };
-    let Granted { receipt, new } = granted.inspect_err(|error| count(call, error))?;
-    Ok(json(if new { StatusCode::CREATED } else { StatusCode::OK }, &receipt))
+    let granted = granted.inspect_err(|error| count(call, error))?;
+    let status = if granted.new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(body(status, JSON, granted.to_json()))
 }
 
 /// Counts a license that was refused. To ask in the name of another's session is no want of one.
