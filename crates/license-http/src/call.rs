@@ -26,17 +26,21 @@ pub(crate) struct Call {
 impl Call {
     /// The pool, speaking of the license of the path.
     pub(crate) fn pool(&self) -> Pool {
-        match &self.parameters.license {
-            Some(number) => self.state.pool.license(number.as_str()),
-            None => self.state.pool.clone(),
-        }
+        self.of_license(self.state.pool.clone())
     }
 
     /// The same, acting for the caller.
     pub(crate) fn own_pool(&self) -> Pool {
         match &self.caller.principal {
-            Some(principal) => self.pool().acting_for((**principal).clone()),
+            Some(principal) => self.of_license(self.state.pool.acting_for((**principal).clone())),
             None => self.pool(),
+        }
+    }
+
+    fn of_license(&self, pool: Pool) -> Pool {
+        match &self.parameters.license {
+            Some(number) => pool.license(number.as_str()),
+            None => pool,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::commits::Commits;
 use crate::lanes::{Lanes, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
-use crate::shared::Shared;
+use crate::shared::{Opened, Shared};
 use crate::turn::{Actor, Role, Turns};
 use crate::writer::Writer;
 use crate::{AcceptUnsigned, Clock, Driver, Pool, StoreUrl, SystemClock, Verifier};
@@ -231,8 +231,8 @@ impl Options {
         let verifier = self.verifier.clone();
         let Started { first, lanes, bell, server, .. } =
             self.drivers("log:", Box::new(log), 1, false)?;
-        let shared = Arc::new(Shared::new(lanes, bell, None));
-        Ok((Pool::new(shared, "log:".to_owned(), verifier, server), first))
+        let opened = Opened { store: "log:".to_owned(), verifier, server };
+        Ok((Pool::new(Shared::new(opened, lanes, bell, None)), first))
     }
 
     fn start(self, store: String, log: Box<dyn Log>, connections: u8) -> Result<Pool, OpenError> {
@@ -245,9 +245,10 @@ impl Options {
         };
         // The first one ends the others, and is there to do it.
         let first = spawn(first)?;
-        let shared = Arc::new(Shared::new(lanes, bell, Some(first)));
+        let opened = Opened { store, verifier, server };
+        let shared = Shared::new(opened, lanes, bell, Some(first));
         others.into_iter().try_for_each(|driver| spawn(driver).map(drop))?;
-        Ok(Pool::new(shared, store, verifier, server))
+        Ok(Pool::new(shared))
     }
 
     fn drivers(

@@ -15,7 +15,7 @@ use crate::request::{
     Done, Granted, Installation, Read, Received, Reply, Request, Uninstallation, Write,
 };
 use crate::shared::Shared;
-use crate::{Error, KeptCredential, Options, Pending, Seat, Verifier};
+use crate::{Error, KeptCredential, Options, Pending, Seat};
 
 /// No session is described by more bytes.
 const DESCRIPTION_MAX: usize = 64 << 10;
@@ -46,9 +46,6 @@ const DESCRIPTION_MAX: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Pool {
     pub(crate) shared: Arc<Shared>,
-    store: Arc<str>,
-    verifier: Arc<dyn Verifier>,
-    server: Arc<ServerName>,
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
     /// Whether reports need an installed license.
@@ -80,14 +77,9 @@ impl Pool {
         Options::new()
     }
 
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        store: String,
-        verifier: Arc<dyn Verifier>,
-        server: Arc<ServerName>,
-    ) -> Pool {
+    pub(crate) fn new(shared: Shared) -> Pool {
         let (license, principal) = (Which::Only, None);
-        Pool { shared, store: store.into(), verifier, server, license, principal, required: false }
+        Pool { shared: Arc::new(shared), license, principal, required: false }
     }
 
     /// The same pool, speaking of the license to which this number points.
@@ -109,12 +101,12 @@ impl Pool {
 
     /// The name that it acts under as a server.
     pub fn server(&self) -> &ServerName {
-        &self.server
+        &self.shared.opened.server
     }
 
     /// Names the store, without secrets.
     pub fn store(&self) -> &str {
-        &self.store
+        &self.shared.opened.store
     }
 
     /// Retains one license of a product for a session, which the record describes as
@@ -235,10 +227,12 @@ impl Pool {
     ) -> Pending<InstallReceipt> {
         let InstallOptions { replaces, dry_run } = options;
         let install =
-            self.verifier.verify(document).map_err(Error::Signature).and_then(|verified| {
-                let license = License::parse(&verified.document).map_err(Error::Document)?;
-                Ok(Install { license: Arc::new(license), replaces, signed: verified.signed })
-            });
+            self.shared.opened.verifier.verify(document).map_err(Error::Signature).and_then(
+                |verified| {
+                    let license = License::parse(&verified.document).map_err(Error::Document)?;
+                    Ok(Install { license: Arc::new(license), replaces, signed: verified.signed })
+                },
+            );
         let install = match install {
             Ok(install) => install,
             Err(error) => return self.refuse(error),
@@ -423,9 +417,9 @@ pub(crate) fn too_long(retain: &Retain) -> Option<Error> {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Pool { store, license, .. } = self;
+        let Pool { shared, license, .. } = self;
         f.debug_struct("Pool")
-            .field("store", store)
+            .field("store", &shared.opened.store)
             .field("license", license)
             .finish_non_exhaustive()
     }

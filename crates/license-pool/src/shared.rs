@@ -6,13 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
+use license_types::ServerName;
+
+use crate::Verifier;
 use crate::alarms::Bell;
 use crate::lanes::Lanes;
 use crate::log::Which;
 use crate::request::Request;
 use crate::tail::Tail;
 
+/// What a pool was opened as.
+pub(crate) struct Opened {
+    /// Names the store, without secrets.
+    pub(crate) store: String,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) server: Arc<ServerName>,
+}
+
 pub(crate) struct Shared {
+    pub(crate) opened: Opened,
     lanes: Arc<Lanes>,
     pub(crate) bell: Arc<Bell>,
     /// Whether a caller is async: then nothing may block its runtime.
@@ -25,11 +37,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
+        opened: Opened,
         lanes: Arc<Lanes>,
         bell: Arc<Bell>,
         writer: Option<JoinHandle<()>>,
     ) -> Shared {
         Shared {
+            opened,
             lanes,
             bell,
             awaited: AtomicBool::new(false),
