@@ -92,7 +92,8 @@ impl Parameters {
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         match name {
-            "n" => self.license = (value != ACTIVE).then_some(text(name, value, TEXT_MAX)?),
+            "n" if value == ACTIVE => self.license = None,
+            "n" => self.license = Some(text(name, value, TEXT_MAX)?),
             "sid" => {
                 let rule = "not 1 to 128 letters, digits and ._:@-";
                 self.session = Some(value.parse().map_err(|_| wrong(name, rule))?);

@@ -7,12 +7,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use license_types::ProblemCode;
 
 use crate::answer::JSON;
 use crate::failure::Failure;
 use crate::options::Options;
+
+// Names that are made once: every request is asked for them.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The two ends of the connection that a request came through: an extension of every request.
 #[derive(Clone, Copy, Debug)]
@@ -102,19 +107,17 @@ fn from_our_page(headers: &HeaderMap, host: &str) -> Result<(), Failure> {
             return foreign();
         }
     }
-    match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+    match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
         None | Some(b"same-origin" | b"none") => Ok(()),
         Some(_) => foreign(),
     }
 }
 
 fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin {
-    const FORWARDED_FOR: &str = "x-forwarded-for";
     let Some(Ends { peer, .. }) = ends else { return Origin { address: None } };
     let peer = peer.ip().to_canonical();
-    let was_forwarded = [FORWARDED.as_str(), VIA.as_str(), FORWARDED_FOR, "x-real-ip"]
-        .iter()
-        .any(|name| headers.contains_key(*name));
+    let was_forwarded =
+        [FORWARDED, VIA, FORWARDED_FOR, REAL_IP].iter().any(|name| headers.contains_key(name));
     if !was_forwarded {
         return Origin { address: Some(peer) };
     }

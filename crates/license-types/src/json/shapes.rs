@@ -25,7 +25,11 @@ pub(crate) fn nearest<'a, T>(
     shapes: &'a [Shape<T>],
 ) -> Option<&'a Shape<T>> {
     let present = |names: &[&str]| names.iter().filter(|name| members.contains_key(**name)).count();
-    shapes.iter().filter(|shape| present(shape.telling) > 0).min_by_key(|shape| {
+    let mut told = shapes.iter().filter(|shape| present(shape.telling) > 0);
+    let (first, second) = (told.next()?, told.next());
+    // Mostly there is nothing to compare.
+    let Some(second) = second else { return Some(first) };
+    [first, second].into_iter().chain(told).min_by_key(|shape| {
         let missing = shape.required.len() - present(shape.required);
         let strange = members.len() - present(shape.known);
         (usize::MAX - present(shape.telling), missing + strange)
