@@ -23,7 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "license-client",
         ],
     ),
-    ("license-tests", &["license-types", "license-validate", "license-core", "license-pool"]),
+    (
+        "license-tests",
+        &["license-types", "license-validate", "license-core", "license-pool", "license-cli"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -256,6 +256,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         license-list        The installed licenses, one summary each.
         license-report      What became of each product on each day, in the order of the days.
         license-usage       The licenses that are retained now, one record each, in the order of their tokens.
+        log-reset           What a client has heard of the log does not lead to what comes: it must read everything anew.
         month-report        What became of each product in each month, in the order of the months: the figures of its days, put together. A month in which a product was neither held nor refused has none.
         problem             A refusal or an error as data (RFC 9457).
         product-day         What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
@@ -280,7 +281,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
 
         $ license schema licence-usage
         ! license: invalid value 'licence-usage' for '[NAME]'
-        !   [possible values: availability, clock-correction, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, uninstall-receipt, usage-report, violation, violation-summary]
+        !   [possible values: availability, clock-correction, credential, credential-list, credential-receipt, entry, health, install-receipt, license-info, license-list, license-report, license-usage, log-reset, month-report, problem, product-day, release-receipt, renew-list-receipt, renew-list-request, renew-receipt, renew-request, retain-receipt, retain-request, retention, schema-list, server-list, server-status, session, store-check, store-copy, uninstall-receipt, usage-report, violation, violation-summary]
         ! 
         !   tip: a similar value exists: 'license-usage'
         ! 
