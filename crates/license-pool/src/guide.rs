@@ -47,6 +47,8 @@
 /// - **Refused or failed.** [`Error::Refused`](crate::Error::Refused) is an answer, recorded in the
 ///   history. Any other error says that nothing was done, but
 ///   [`OutcomeUnknown`](crate::Error::OutcomeUnknown), after which asking again is safe.
+/// - **Alarms.** A store that went back in time, or another process under the name of this server: who
+///   runs for long hears of it by [`Pool::watch_alarms`](crate::Pool::watch_alarms).
 /// - **The end.** Dropping the last handle waits until dropped seats are released. Where an answer
 ///   was awaited it does not wait: await [`Pool::close`](crate::Pool::close) before the program ends.
 ///
