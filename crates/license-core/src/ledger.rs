@@ -90,6 +90,11 @@ impl Ledger {
         self.numbers.iter().map(|number| &**number)
     }
 
+    /// The last of these numbers, which leads to this ledger whatever is installed beside it.
+    pub fn license_number(&self) -> Option<&Arc<str>> {
+        self.numbers.last()
+    }
+
     /// The instant that an entry bears which is decided at `now`: to the millisecond, and never
     /// before the entry before, so that setting a clock back gains nothing.
     pub fn instant(&self, now: Timestamp) -> Timestamp {

@@ -127,7 +127,7 @@ impl Refusal {
 
     /// No license is installed in this ledger, or not any more.
     pub fn not_installed(ledger: &Ledger) -> Refusal {
-        Refusal::UnknownLicense { number: ledger.license_numbers().last().map(str::to_owned) }
+        Refusal::UnknownLicense { number: ledger.license_number().map(|it| it.to_string()) }
     }
 
     /// What the log keeps of this refusal of `retain`, decided on `ledger` as it is, at `now`.

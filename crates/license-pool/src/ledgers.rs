@@ -88,11 +88,11 @@ impl Ledgers {
         self.asks += 1;
         self.now = now;
         let asked = licenses.iter().map(|license| {
-            let known = self.leads.get(license).and_then(|id| {
-                let loaded = self.memory.get_mut(id)?;
+            let known = hint(&self.leads, &self.memory, license).and_then(|id| {
+                let loaded = self.memory.get_mut(&id)?;
                 loaded.asked = self.asks;
                 match &loaded.memory {
-                    Memory::Sound { ledger, .. } => Some((*id, ledger.head())),
+                    Memory::Sound { ledger, .. } => Some((id, ledger.head())),
                     Memory::Faulted { .. } => None,
                 }
             });
@@ -162,7 +162,7 @@ impl Ledgers {
                 }
                 (Some(Memory::Sound { ledger, told, .. }), Since::WentBack) => {
                     if *told == ledger.head() {
-                        let license = ledger.license_numbers().last().map(str::to_owned);
+                        let license = ledger.license_number().map(|number| number.to_string());
                         self.bell.ring(|alarms| {
                             alarms.went_back += 1;
                             alarms.license = license;
@@ -276,6 +276,27 @@ impl Ledgers {
             Memory::Faulted { .. } => None,
         }
     }
+}
+
+/// Where a license may lead: where it led when it was last asked for, or to what is in memory under
+/// another name. Otherwise all of that would be read again, however much it is.
+fn hint(
+    leads: &BTreeMap<Which, LedgerId>,
+    memory: &BTreeMap<LedgerId, Loaded>,
+    license: &Which,
+) -> Option<LedgerId> {
+    let bears = |loaded: &Loaded, number: &str| match &loaded.memory {
+        Memory::Sound { ledger, .. } => ledger.license_numbers().any(|borne| borne == number),
+        Memory::Faulted { .. } => false,
+    };
+    let led = leads.get(license).copied();
+    led.or_else(|| match license {
+        Which::Number(number) => {
+            memory.iter().find(|(_, loaded)| bears(loaded, number)).map(|(id, _)| *id)
+        }
+        Which::Only if memory.len() == 1 => memory.keys().next().copied(),
+        Which::Only => None,
+    })
 }
 
 /// The ledger that a license was found to lead to.

@@ -115,7 +115,7 @@ impl Refusals {
         let minute = self.ledgers.entry(id).or_insert_with(|| {
             let left = 60_000 - now.as_millisecond().rem_euclid(60_000);
             let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-            let license = ledger.license_numbers().last().unwrap_or_default().into();
+            let license = ledger.license_number().cloned().unwrap_or_default();
             Minute::new(number, elapsed.saturating_add(left), license)
         });
         told.extend(minute.note(refused, principal));

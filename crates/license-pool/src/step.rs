@@ -189,7 +189,7 @@ impl Step<'_> {
     }
 
     fn granted(&self, ledger: LedgerId, held: Held, new: bool) -> Granted {
-        let license = self.ledger.license_numbers().last().unwrap_or_default().into();
+        let license = self.ledger.license_number().cloned().unwrap_or_default();
         let session = held.record.session.clone();
         let seat = SeatId { ledger, license, session, token: held.record.token };
         Granted { seat, kept: Kept { held, until: None }, new }

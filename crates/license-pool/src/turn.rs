@@ -416,8 +416,8 @@ impl Turns {
 
     /// The license that leads to a ledger in memory.
     pub(crate) fn license(&self, id: LedgerId) -> Option<Which> {
-        let number = self.ledgers.sound(id)?.license_numbers().last()?;
-        Some(Which::Number(number.into()))
+        let number = self.ledgers.sound(id)?.license_number()?;
+        Some(Which::Number(number.clone()))
     }
 
     /// The token that a session retained last, as far as is known, where this server serves it.

@@ -40,6 +40,27 @@ fn of_many_ledgers_those_stay_that_are_asked_for_or_served() {
 }
 
 #[test]
+fn what_is_in_memory_is_not_read_again_under_another_name() {
+    let log = MemoryLog::default();
+    let pool = Pool::options().server(name("own")).open_log(log.clone()).unwrap();
+    let number = which(&install(&pool, 1));
+    for (first, then) in [(&number, &Which::Only), (&Which::Only, &number)] {
+        let mut memory = World::new(log.clone());
+        memory.read(std::slice::from_ref(first));
+        assert_eq!(std::mem::take(&mut memory.reloads), 1);
+        memory.read(std::slice::from_ref(then));
+        assert_eq!(memory.reloads, 0, "{first:?}, then {then:?}");
+    }
+    // Another that is installed by another process beside it is no ledger that is in memory.
+    let mut memory = World::new(log);
+    memory.read(&[Which::Only]);
+    let other = which(&install(&pool, 2));
+    memory.read(&[other.clone()]);
+    assert_eq!(memory.reloads, 2);
+    assert_eq!(memory.ledgers.memory.len(), 2);
+}
+
+#[test]
 fn where_all_must_stay_they_are_not_looked_through_for_each() {
     let log = MemoryLog::default();
     let pool = Pool::options().server(name("own")).open_log(log.clone()).unwrap();

@@ -10,7 +10,7 @@ use license_types::{
     Batch, Count, FromJson, LeaseSeconds, Principal, ProductId, Reason, Sequence, ServerName,
     SessionId, Token,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::log::{Cause, LedgerId, LogError};
@@ -187,8 +187,8 @@ fn frequent<'r>(cell: &impl Fn(usize) -> Result<Cell<'r>, Cause>) -> Option<Entr
     })
 }
 
-/// What [`retained_detail`] writes.
-#[derive(Deserialize)]
+/// The members of a retention that have no column of their own.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RetainedDetail {
     #[serde(rename = "productUsedCount")]
@@ -197,7 +197,7 @@ struct RetainedDetail {
     balance: u64,
     #[serde(rename = "globalProductUsedCount")]
     global_used_count: u64,
-    #[serde(rename = "leaseSeconds")]
+    #[serde(rename = "leaseSeconds", skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<u64>,
 }
 
@@ -329,12 +329,13 @@ fn detail<const N: usize>(members: [(&str, Value); N]) -> String {
 
 /// What [`detail`] would write, with less work: of all entries, retentions come most.
 fn retained_detail(retained: &Retained) -> String {
-    let Retained { used_count, balance, global_used_count, lease_seconds, .. } = retained;
-    let lease =
-        lease_seconds.map(|lease| format!(r#","leaseSeconds":{lease}"#)).unwrap_or_default();
-    format!(
-        r#"{{"productUsedCount":{used_count},"productBalance":{balance},"globalProductUsedCount":{global_used_count}{lease}}}"#
-    )
+    let detail = RetainedDetail {
+        used_count: retained.used_count,
+        balance: retained.balance,
+        global_used_count: retained.global_used_count,
+        lease_seconds: retained.lease_seconds.map(LeaseSeconds::get),
+    };
+    serde_json::to_string(&detail).expect("a detail has only text keys")
 }
 
 /// The entry's JSON.
