@@ -152,8 +152,10 @@ impl Future for After<'_> {
         }
         let ticket = self.ticket.unwrap_or(state.last_ticket + 1);
         state.last_ticket = state.last_ticket.max(ticket);
-        state.waiting.insert(ticket, context.waker().clone());
+        let before = state.waiting.insert(ticket, context.waker().clone());
+        // A task may end with its last waker, and what waits in it comes back here.
         drop(state);
+        drop(before);
         self.ticket = Some(ticket);
         Poll::Pending
     }
@@ -162,7 +164,8 @@ impl Future for After<'_> {
 impl Drop for After<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.tail.state().waiting.remove(&ticket);
+            let waker = self.tail.state().waiting.remove(&ticket);
+            drop(waker);
         }
     }
 }
