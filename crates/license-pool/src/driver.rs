@@ -5,7 +5,8 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Clock;
 use crate::request::Request;
@@ -13,6 +14,9 @@ use crate::writer::Writer;
 
 /// More requests in a turn only make each of them wait longer.
 const BATCH_MAX: usize = 512;
+
+/// So long the others are waited for after one of those whom the last turn answered asked again.
+const COMPANY: Duration = Duration::from_micros(100);
 
 /// Does the work of a pool that has no thread of its own: nothing happens but in
 /// [`step`](Driver::step). So a program may drive many pools in one thread, and a simulation decides
@@ -39,6 +43,8 @@ pub struct Driver {
     requests: Receiver<Request>,
     /// What came while nothing was done.
     inbox: Vec<Request>,
+    /// How many asked together for the last turn.
+    company: usize,
     ended: bool,
 }
 
@@ -48,7 +54,7 @@ impl Driver {
         clock: Arc<dyn Clock>,
         requests: Receiver<Request>,
     ) -> Driver {
-        Driver { writer, clock, requests, inbox: Vec::new(), ended: false }
+        Driver { writer, clock, requests, inbox: Vec::new(), company: 0, ended: false }
     }
 
     /// Serves what waits and does what is due. Returns the [elapsed](Clock::elapsed) time at which to
@@ -61,9 +67,13 @@ impl Driver {
         let mut batch = mem::take(&mut self.inbox);
         self.gather(&mut batch);
         if batch.iter().any(Request::writes) {
+            if self.writer.turns.log.prefers_company() {
+                self.gather_company(&mut batch);
+            }
             // Where others are to go first, more comes together meanwhile.
             self.writer.turns.log.line_up();
             self.gather(&mut batch);
+            self.company = batch.len();
         }
         self.writer.serve(batch);
         self.writer.turns.log.stand_back();
@@ -82,6 +92,21 @@ impl Driver {
     fn gather(&self, batch: &mut Vec<Request>) {
         let more = BATCH_MAX.saturating_sub(batch.len());
         batch.extend(self.requests.try_iter().take(more));
+    }
+
+    /// Lets those come back whom the last turn answered, as long as they do: otherwise they would be
+    /// parted into two companies, each of which waits for the turns of the other. Who was alone waits
+    /// for nobody.
+    fn gather_company(&self, batch: &mut Vec<Request>) {
+        let mut until = Instant::now() + COMPANY;
+        while batch.len() < self.company && Instant::now() < until {
+            thread::yield_now();
+            let before = batch.len();
+            self.gather(batch);
+            if batch.len() > before {
+                until = Instant::now() + COMPANY;
+            }
+        }
     }
 
     /// Drives until the pool is closed, sleeping in between.

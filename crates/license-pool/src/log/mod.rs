@@ -177,6 +177,12 @@ pub trait Log: Send {
         decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError>;
 
+    /// Whether a turn of this log takes so long that those whom the last one answered, and who ask again
+    /// just now, are better waited for than left to a turn of their own.
+    fn prefers_company(&self) -> bool {
+        false
+    }
+
     /// Waits until it is this log's turn, where others take turns too: what comes meanwhile can be
     /// part of it. Whoever then takes none [stands back](Self::stand_back). What goes wrong is told
     /// by the turn.

@@ -50,9 +50,6 @@ pub use url::PostgresUrl;
 /// How long to look for a commit that got no answer, while the database cannot be asked.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// So often others may run before a turn begins.
-const YIELDS: usize = 64;
-
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -164,12 +161,8 @@ impl Log for PostgresLog {
         }
     }
 
-    fn line_up(&mut self) {
-        // Those who were answered by the last turn ask again just now. To let them run costs a lone
-        // caller nothing that it would notice, and they need not wait for a commit of their own.
-        for _ in 0..YIELDS {
-            thread::yield_now();
-        }
+    fn prefers_company(&self) -> bool {
+        true
     }
 
     fn landed(&mut self, mark: &Mark) -> Result<bool, LogError> {

@@ -17,6 +17,15 @@ pub(super) enum Column<'e> {
 }
 
 impl Column<'_> {
+    /// Leaves out what says nothing: an array that is shorter than the others ends with nulls.
+    fn shorten(&mut self) {
+        match self {
+            Column::Integers(integers) if integers.iter().all(Option::is_none) => integers.clear(),
+            Column::Texts(texts) if texts.iter().all(Option::is_none) => texts.clear(),
+            Column::Integers(_) | Column::Texts(_) => {}
+        }
+    }
+
     pub(super) fn parameter(&self) -> &(dyn ToSql + Sync) {
         match self {
             Column::Integers(integers) => integers,
@@ -47,6 +56,7 @@ pub(super) fn columns<'e>(ledgers: &[LedgerId], appends: &'e [Append]) -> Vec<Co
             }
         }
     }
+    columns.iter_mut().for_each(Column::shorten);
     columns.insert(0, ledgers);
     columns
 }
@@ -90,9 +100,13 @@ pub(super) fn read(ledger: LedgerId, row: &Row) -> Result<Entry, LogError> {
 /// Begins what stands for a character that PostgreSQL does not keep. Unicode gives it no meaning.
 const MARK: char = '\u{FDD0}';
 
+/// The first byte of its UTF-8.
+const MARK_LEAD: u8 = 0xEF;
+
 /// The text as PostgreSQL keeps it.
 pub(super) fn escaped(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains(['\0', MARK]) {
+    // Every text of every entry comes by here; few have a byte with which either could begin.
+    if !text.bytes().any(|byte| byte == 0 || byte == MARK_LEAD) || !text.contains(['\0', MARK]) {
         return text;
     }
     text.replace(MARK, "\u{FDD0}1").replace('\0', "\u{FDD0}0").into()

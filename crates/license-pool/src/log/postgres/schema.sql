@@ -42,8 +42,11 @@ CREATE INDEX license_number_of_ledger ON license.license_number (ledger, install
 --
 -- PostgreSQL keeps no U+0000 in a text: where one was given, U+FDD0 and `0` stand for it, and U+FDD0
 -- and `1` for a U+FDD0.
+--
+-- Whoever appends has the ledger's row; to let each line refer to it would take a fifth of the time of
+-- a turn.
 CREATE TABLE license.entry (
-    ledger             BIGINT NOT NULL REFERENCES license.ledger (id),
+    ledger             BIGINT NOT NULL,           -- license.ledger.id
     sequence           BIGINT NOT NULL,           -- from 1 in each ledger, without gaps
     time               TEXT NOT NULL,             -- ISO 8601, UTC, milliseconds
     server             TEXT NOT NULL,             -- who appended it; `local` is a single command

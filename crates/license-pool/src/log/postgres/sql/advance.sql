@@ -34,11 +34,12 @@ WITH own AS (
     INSERT INTO entry (ledger, sequence, time, server, epoch, batch, principal, kind, product_id,
                        product_name, token, session_id, cause, code, reason, detail,
                        description_digest, chain, description, document)
-    SELECT entry.*
-    FROM unnest($13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::text[],
-                $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bigint[], $24::text[],
-                $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[],
-                $31::text[], $32::text[]) AS entry, judged
+    SELECT unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::text[]), unnest($16::text[]),
+           unnest($17::bigint[]), unnest($18::text[]), unnest($19::text[]), unnest($20::text[]),
+           unnest($21::bigint[]), unnest($22::text[]), unnest($23::bigint[]), unnest($24::text[]),
+           unnest($25::text[]), unnest($26::text[]), unnest($27::text[]), unnest($28::text[]),
+           unnest($29::text[]), unnest($30::text[]), unnest($31::text[]), unnest($32::text[])
+    FROM judged
     WHERE judged.holds
 )
 SELECT holds, EXISTS (SELECT FROM own) AS own, store.sealed_to,
