@@ -46,7 +46,20 @@ fn a_frozen_database_grants_nothing_ends_no_lease_and_is_used_again_when_it_goes
     pool.install(license("A", 2).as_bytes()).unwrap();
     pool.grant(leased("one"), None).wait().unwrap();
     server.signal("-STOP");
-    let error = retain(&pool, "0009", "two").unwrap_err();
+    let ann = Session::rest("ann", "two", "127.0.0.1");
+    let mut asked = Some(pool.retain_async("0009", "two", ann));
+    let mut told = None;
+    // Where all of it was sent at once, nobody knows what became of it until the patience ends, which
+    // goes by this clock.
+    until("somebody is told", || {
+        clock.advance(SignedDuration::from_millis(10));
+        match asked.take().expect("it is asked for once").try_take() {
+            Ok(answer) => told = Some(answer),
+            Err(pending) => asked = Some(pending),
+        }
+        told.is_some()
+    });
+    let error = told.expect("somebody is told").unwrap_err();
     let is_told = matches!(error, Error::StoreUnavailable(_) | Error::OutcomeUnknown(_));
     assert!(is_told, "{error:?}");
     let error = pool.usage(None).unwrap_err();
