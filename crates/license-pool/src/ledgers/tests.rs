@@ -55,7 +55,7 @@ fn what_is_in_memory_is_not_read_again_under_another_name() {
     let mut memory = World::new(log);
     memory.read(&[Which::Only]);
     let other = which(&install(&pool, 2));
-    memory.read(&[other.clone()]);
+    memory.read(std::slice::from_ref(&other));
     assert_eq!(memory.reloads, 2);
     assert_eq!(memory.ledgers.memory.len(), 2);
 }
