@@ -89,7 +89,7 @@ pub(crate) fn catalog() -> Vec<Entry> {
     let mut all = catalog! {
         shared: AdoptedEvent, Availability, Batch, ClockCorrectedEvent, ClockCorrection, Count, Credential, CredentialReceipt, CredentialRole, Date, Day, DescribedEvent,
             Digest, Entry, Event, Health, HealthStatus, HostType, HttpStatus, InstallReceipt, InstallStatus,
-            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MonthName, MovedEvent,
+            InstalledEvent, Lease, LeaseSeconds, LedgerCheck, LicenseKey, LicenseSummary, Month, MonthName, LogReset, MovedEvent,
             PeriodName, Principal, Problem, ProblemCode, ProductChange, ProductDay, ProductId, ProductMonth, Reason, RefusalCode,
             RefusedEvent, ReleaseCause, ReleaseReceipt, Released, ReleasedEvent, RenewListReceipt,
             RenewListRequest, RenewReceipt, RenewRequest, RenewResult, RenewedLease, ReportPeriod, ReportSourceKind, RetainReceipt, RetainRequest, RetainedEvent, RightCount, SchemaList, Seconds,
