@@ -31,9 +31,9 @@ const PERIOD: Duration = Duration::from_secs(60 * 60);
 /// and what a wrong one deletes is gone.
 const FIRST: Duration = Duration::from_secs(10 * 60);
 
-/// On a thread of its own it rests for so many times what a turn took: nobody waits for it, and whom
-/// the machine serves should have the most of it.
-const REST: u32 = 4;
+/// On a thread of its own it rests for so many times what a turn took: nobody waits for it, while
+/// everybody waits for the disk when it writes, so it takes a tenth of the time at most.
+const REST: u32 = 9;
 
 /// What a pool keeps of the past.
 #[derive(Clone, Debug)]
