@@ -71,7 +71,7 @@ pub(crate) struct Turns {
     /// Whether the store was away and is back.
     back: bool,
     /// Whether another took this server's name: nothing is left to be done.
-    fenced: bool,
+    fenced: Option<Error>,
     pub(crate) bell: Arc<Bell>,
     /// Ledgers that were read from their start again, or in which a turn may have been made of which
     /// nobody was told, since this was last asked.
@@ -137,7 +137,7 @@ impl Turns {
             vouched,
             sealed_to: None,
             back: false,
-            fenced: false,
+            fenced: None,
             bell,
             reread: Vec::new(),
             archives,
@@ -216,6 +216,7 @@ impl Turns {
 
     /// Shows that this server lives, and reads the register.
     pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
+        self.not_fenced()?;
         let rows = self.log.beat(silences).map_err(Error::store);
         self.note(rows)
     }
@@ -247,6 +248,7 @@ impl Turns {
         &mut self,
         licenses: &[Which],
     ) -> Result<(Vec<Found>, ClockState), Error> {
+        self.not_fenced()?;
         for _ in 0..RELOADS_MAX {
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let news = self.log.catch_up(&asked).map_err(Error::store);
@@ -290,6 +292,7 @@ impl Turns {
         licenses: &[Which],
         plan: impl FnMut(Moment<'_>) -> Plan<T>,
     ) -> Result<Turned<T>, Error> {
+        self.not_fenced()?;
         let turned = self.try_turn(licenses, plan);
         self.note_away(match &turned {
             Ok(Turned::Made(_)) => false,
@@ -446,8 +449,10 @@ impl Turns {
 
     /// Notes whether another took this server's name.
     fn note_fenced<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
-        if !self.fenced && matches!(outcome, Err(Error::Fenced(_))) {
-            self.fenced = true;
+        if self.fenced.is_none()
+            && let Err(error @ Error::Fenced(_)) = &outcome
+        {
+            self.fenced = Some(error.clone());
             self.bell.ring(|alarms| alarms.fenced = true);
         }
         outcome
@@ -455,7 +460,13 @@ impl Turns {
 
     /// Whether another took this server's name.
     pub(crate) fn is_fenced(&self) -> bool {
-        self.fenced
+        self.fenced.is_some()
+    }
+
+    /// Fails once another took this server's name, also where the store went back since to when it
+    /// had not: nobody keeps up here any more.
+    fn not_fenced(&self) -> Result<(), Error> {
+        self.fenced.clone().map_or(Ok(()), Err)
     }
 
     fn note_away(&mut self, away: bool) {

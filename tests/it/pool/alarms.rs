@@ -45,6 +45,19 @@ fn a_server_that_was_replaced_hears_of_it_though_nobody_asks() {
 }
 
 #[test]
+fn a_server_that_was_replaced_serves_no_more_also_when_the_store_goes_back_to_before() {
+    let cluster = Cluster::new(9, &["east"]);
+    let backup = cluster.log.backup();
+    let replaced = cluster.stop("east");
+    cluster.start("east");
+    cluster.wake("replaced", replaced);
+    cluster.pass(30);
+    cluster.log.restore(&backup);
+    let refused = cluster.grant("replaced", "one").unwrap_err();
+    assert!(matches!(refused, Error::Fenced(_)), "{refused:?}");
+}
+
+#[test]
 fn who_waits_for_an_alarm_is_told_when_the_pool_ends() {
     let cluster = Cluster::new(9, &["east"]);
     let pool = cluster.pool("east");
