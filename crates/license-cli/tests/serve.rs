@@ -587,7 +587,7 @@ fn a_server_keeps_history_and_identities_as_long_as_it_is_told() {
     let hold_and_release = |sessions: Range<u32>| {
         let retain = |session: u32| {
             let session = format!("job-{session}");
-            pool.retain_async("0007", &*session, Session::rest("ann", &*session, "127.0.0.1"))
+            pool.retain_async("0007", &session, Session::rest("ann", &*session, "127.0.0.1"))
         };
         let seats: Vec<_> = sessions.map(retain).collect();
         let seats = seats.into_iter().map(|seat| seat.wait().unwrap().release_async());
