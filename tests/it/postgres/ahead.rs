@@ -2,13 +2,12 @@
 //! told to anybody, and never written, unless it was true.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use license_pool::{Clock, Error, Pending, Pool, Session, SystemClock};
+use license_pool::{Error, Pending, Pool, Session};
 
 use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, until};
+use super::standstill::WrongClock;
 use crate::pool::world::{holders, is_refused, license, options, retain};
 
 /// A server that has the database for itself long enough to decide ahead, and another.
@@ -209,20 +208,8 @@ fn a_turn_without_an_answer_takes_place_once_or_never() {
 
 #[test]
 fn entries_that_are_decided_ahead_bear_the_time_of_the_database() {
-    struct Wrong;
-    impl Clock for Wrong {
-        fn now(&self) -> Timestamp {
-            "2001-01-01T00:00:00Z".parse().unwrap()
-        }
-        fn elapsed(&self) -> Duration {
-            SystemClock.elapsed()
-        }
-        fn yields(&self) -> bool {
-            SystemClock.yields()
-        }
-    }
     let Some(world) = World::new(1) else { return };
-    let wrong = Pool::options().clock(Arc::new(Wrong)).server("west".parse().unwrap());
+    let wrong = Pool::options().clock(Arc::new(WrongClock)).server("west".parse().unwrap());
     let world = World { pool: wrong.open(&world.proxy.address()).unwrap(), ..world };
     world.database.sql(
         "ALTER TABLE license.entry ADD written timestamptz;

@@ -11,6 +11,21 @@ use super::server::{self, Server, until};
 use crate::pool::world::{clock, holders, is_refused, license, options, retain};
 use crate::processes::worker::Worker;
 
+/// The clock of a machine that somebody set years back.
+pub(super) struct WrongClock;
+
+impl Clock for WrongClock {
+    fn now(&self) -> Timestamp {
+        "2001-01-01T00:00:00Z".parse().unwrap()
+    }
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+    fn yields(&self) -> bool {
+        SystemClock.yields()
+    }
+}
+
 #[test]
 fn a_frozen_process_that_has_the_turn_holds_the_others_for_seconds_only() {
     let Some(database) = server::database() else { return };
@@ -115,20 +130,9 @@ fn a_serving_server_adopts_what_a_single_command_retained_though_nobody_asks() {
 
 #[test]
 fn entries_bear_the_time_of_the_database_whatever_the_machines_show() {
-    struct Wrong;
-    impl Clock for Wrong {
-        fn now(&self) -> Timestamp {
-            "2001-01-01T00:00:00Z".parse().unwrap()
-        }
-        fn elapsed(&self) -> Duration {
-            SystemClock.elapsed()
-        }
-        fn yields(&self) -> bool {
-            SystemClock.yields()
-        }
-    }
     let Some(database) = server::database() else { return };
-    let pool = Pool::options().clock(std::sync::Arc::new(Wrong)).open(&database.address()).unwrap();
+    let pool =
+        Pool::options().clock(std::sync::Arc::new(WrongClock)).open(&database.address()).unwrap();
     pool.install(license("A", 2).as_bytes()).unwrap();
     let ann = Session::rest("ann", "one", "127.0.0.1");
     pool.retain("0009", "one", ann).unwrap().keep();
