@@ -140,6 +140,8 @@ impl Stream {
             match name {
                 "id" => event.id = value.parse().ok(),
                 "event" => event.kind = value.to_owned(),
+                // One that never ends is none of ours.
+                "data" if event.data.len() as u64 > LINE_BYTES_MAX => return None,
                 "data" => event.data += value,
                 _ => {}
             }

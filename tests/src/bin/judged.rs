@@ -1,4 +1,5 @@
-//! What the figures measure of the validator in a process of its own: instructions, memory and time.
+//! What the figures measure of the validator in a process of its own: instructions, memory and time;
+//! and of a server that tells of many retentions: memory.
 //!
 //! - `judged accept RECORDS ROUNDS` accepts so many records in each round.
 //! - `judged judge JOBS file PATH`, `judge JOBS archive LAYOUT BYTES` and `judge JOBS hostile KIND
@@ -6,6 +7,8 @@
 //!   the memory in kilobytes and the nanoseconds that the first thread ran.
 //! - `judge JOBS packed KIND BYTES` has `license validate` judge records that are compressed by gzip or
 //!   zstd.
+//! - `judged usage COUNT` holds so many retentions and reads them all from a server, and prints the
+//!   records that came and the bytes of memory that telling them took beyond what was taken before.
 //! - `judged gate` holds against their limits what does not depend on the mood of the machine, and
 //!   exits with 1 where one is broken.
 
@@ -15,18 +18,20 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Read, Write as _},
+    net::{TcpListener, TcpStream},
     num::NonZeroUsize,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::Arc,
 };
 
 use flate2::{Compression, write::GzEncoder};
 use license_cli::{Env, Exit};
-use license_pool::SystemClock;
+use license_pool::{Pool, SAMPLE_LICENSE, SystemClock};
 use license_tests::{
     hostile::KINDS,
+    load,
     measure::{self, Archive, LAYOUTS, Taken},
     records::Records,
 };
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         ["judge", jobs, "packed", packing, bytes] => {
             validate(jobs, Packed::new(packing, bytes.parse().unwrap()));
         }
+        ["usage", count] => usage(count.parse().unwrap()),
         ["gate"] => return gate(&std::env::current_exe().unwrap()),
         _ => panic!("see the documentation of this program"),
     }
@@ -107,6 +113,44 @@ fn tell(valid: u64) {
     let times = fs::read_to_string("/proc/self/schedstat").unwrap();
     let time = times.split_whitespace().next().unwrap();
     println!("{valid} {} {time}", peak.trim().trim_end_matches(" kB"));
+}
+
+/// Tells of what is held, to somebody who reads it as fast as it comes.
+fn usage(count: usize) {
+    let pool = Pool::open("memory:").unwrap();
+    pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
+    load::hold(&pool, count);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = license_http::start(listener, pool, license_http::Options::new()).unwrap();
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let before = resident();
+    stream
+        .write_all(
+            b"GET /v1/licenses/active/usage?server=all HTTP/1.1\r\nhost: localhost\r\n\
+              accept: application/x-ndjson\r\nconnection: close\r\n\r\n",
+        )
+        .unwrap();
+    let (mut records, mut most, mut last) = (0, before, 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = stream.read(&mut buffer).unwrap();
+        if read == 0 {
+            break;
+        }
+        for &byte in &buffer[..read] {
+            // A line of HTTP's own ends otherwise.
+            records += u64::from((last, byte) == (b'}', b'\n'));
+            last = byte;
+        }
+        most = most.max(resident());
+    }
+    println!("{records} {}", most - before);
+}
+
+/// Bytes of memory that this process has now.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/statm").unwrap();
+    status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
 /// Compressed records, some of them again and again: compressed streams may be put together.
@@ -179,6 +223,12 @@ fn gate(judged: &Path) -> ExitCode {
         let what = format!("at the most for 1 GB packed by {packing}, `license validate` (P14)");
         check(&what, taken.megabytes, 64.0, "MB");
     }
+    let told = Command::new(judged).args(["usage", "1000000"]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let (records, bytes) = told.trim().split_once(' ').unwrap();
+    assert_eq!(records, "1000000", "{told}");
+    let megabytes = bytes.parse::<f64>().unwrap() / f64::from(1 << 20);
+    check("more while a server tells of a million retentions (P9)", megabytes, 16.0, "MiB");
     for (index, kind) in KINDS.iter().enumerate() {
         let index = index.to_string();
         let taken = |jobs, bytes: u32| -> Taken {
