@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use license_pool::{Alarms, Pool};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -34,6 +35,9 @@ use crate::usage_log::UsageLog;
 /// Headers of a request, and bytes of them.
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 32 << 10;
+/// So many clients may have connected whom nobody has accepted yet. The standard library asks for 128,
+/// and when more than that come at once, as after a restart, the others try again a second later.
+const BACKLOG: i32 = 1024;
 /// So long the operating system is left alone after it could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -218,11 +222,12 @@ pub struct Running {
 /// Answers on `listener` on a runtime of its own, for whoever has none.
 ///
 /// # Errors
-/// When the operating system gives no runtime.
+/// When the operating system gives no runtime, or `listener` listens no more.
 pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let scheme = if options.certificate.is_some() { "https" } else { "http" };
     listener.set_nonblocking(true)?;
+    SockRef::from(&listener).listen(BACKLOG)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();

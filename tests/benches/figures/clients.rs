@@ -31,7 +31,7 @@ pub(crate) fn post(path: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Asks on so many connections for `time`, each in turns what `requests` gives for it.
+/// Asks on so many connections, made before, for `time`, each in turns what `requests` gives for it.
 pub(crate) fn measure(
     address: SocketAddr,
     connections: usize,
@@ -39,25 +39,29 @@ pub(crate) fn measure(
     requests: impl Fn(usize) -> Vec<Vec<u8>>,
 ) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let start = Instant::now();
-    let mut times: Vec<Duration> = runtime.block_on(async {
-        let clients: Vec<_> = (0..connections)
-            .map(|connection| tokio::spawn(client(address, requests(connection), start + time)))
+    let (mut times, took) = runtime.block_on(async {
+        let mut streams = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            streams.push(TcpStream::connect(address).await.unwrap());
+        }
+        let start = Instant::now();
+        let clients: Vec<_> = streams
+            .into_iter()
+            .enumerate()
+            .map(|(at, stream)| tokio::spawn(client(stream, requests(at), start + time)))
             .collect();
         let mut times = Vec::new();
         for client in clients {
             times.extend(client.await.unwrap());
         }
-        times
+        (times, start.elapsed().as_secs_f64())
     });
-    let took = start.elapsed().as_secs_f64();
     times.sort_unstable();
     let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64();
     Measured { rate: times.len() as f64 / took, p50: at(50), p99: at(99) }
 }
 
-async fn client(address: SocketAddr, requests: Vec<Vec<u8>>, until: Instant) -> Vec<Duration> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+async fn client(mut stream: TcpStream, requests: Vec<Vec<u8>>, until: Instant) -> Vec<Duration> {
     stream.set_nodelay(true).unwrap();
     let (mut times, mut buffer) = (Vec::new(), vec![0; 1 << 14]);
     // What was begun is finished, so that the next round finds nothing held.

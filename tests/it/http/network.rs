@@ -427,6 +427,20 @@ fn no_request_waits_for_longer_than_ten_minutes() {
 }
 
 #[test]
+fn many_may_connect_at_once() {
+    let store = Store::new();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let server = Server::on(&store, "a", Options::new().limits(limits));
+    // Nobody is accepted beside this one: all others are told by the operating system alone that they
+    // are connected, and only where there is room for so many.
+    let first = server.connect();
+    let address = server.running.address();
+    let others = (0..200).map(|_| TcpStream::connect_timeout(&address, PATIENCE));
+    assert!(others.collect::<Result<Vec<_>, _>>().is_ok());
+    drop(first);
+}
+
+#[test]
 fn who_takes_none_of_its_answers_is_let_go() {
     let store = Store::new();
     let limits = Limits { connections: 1, write: Duration::from_millis(300), ..Limits::default() };
