@@ -68,7 +68,7 @@ struct Minute {
 #[derive(Clone)]
 struct Named {
     principal: Option<Arc<Principal>>,
-    /// The last repetition, standing for all of them.
+    /// The last repetition, standing for all of them, with the longest wait of any.
     repeated: Option<Refused>,
 }
 
@@ -241,6 +241,23 @@ impl Turns {
     }
 }
 
+impl Named {
+    /// Counts a repetition.
+    fn repeat(&mut self, mut refused: Refused) {
+        if let Some(before) = &self.repeated {
+            refused.times = refused.times.saturating_add(before.times);
+            if let (
+                Whom::Session { waited_seconds: longest, .. },
+                Whom::Session { waited_seconds, .. },
+            ) = (&mut refused.whom, &before.whom)
+            {
+                *longest = (*longest).max(*waited_seconds);
+            }
+        }
+        self.repeated = Some(refused);
+    }
+}
+
 impl Minute {
     fn new(number: i64, over: Duration, license: Arc<str>) -> Minute {
         Minute { number, over, license, named: BTreeMap::new(), others: BTreeMap::new() }
@@ -260,9 +277,7 @@ impl Minute {
         let Whom::Session { session, .. } = &refused.whom else { return None };
         let key = (product, session.clone(), code);
         if let Some(named) = self.named.get_mut(&key) {
-            let times = named.repeated.as_ref().map_or(0, |repeated| repeated.times);
-            named.repeated =
-                Some(Refused { times: times.saturating_add(refused.times), ..*refused });
+            named.repeat(*refused);
             return None;
         }
         // What the license does not list is one product here, however many were asked for.
@@ -297,10 +312,9 @@ impl Minute {
     fn end(self) -> Vec<Told> {
         let repeated = self.named.into_values().filter_map(|Named { principal, repeated }| {
             let mut repeated = repeated?;
-            if let Whom::Session { identity, waited_seconds, .. } = &mut repeated.whom {
+            if let Whom::Session { identity, .. } = &mut repeated.whom {
                 // Who it is says the first entry.
                 *identity = Identity::Erased(identity.digest());
-                *waited_seconds = None;
             }
             Some((Event::Refused(Box::new(repeated)), principal))
         });

@@ -95,6 +95,25 @@ fn a_wait_of_several_requests_is_recorded_once_and_never_if_it_was_granted() {
 }
 
 #[test]
+fn a_wait_that_is_counted_with_other_refusals_is_told_with_them() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    // In one minute: refused at once, then after a wait of 20 seconds.
+    let refused = cluster.ask("east", |pool| pool.grant(leased("two", 90), None));
+    assert!(is_none_left(refused));
+    let patience = Some(Duration::from_secs(20));
+    let waits = cluster.pool("east").grant(leased("two", 90), patience);
+    cluster.step("east");
+    cluster.pass(20);
+    assert!(is_none_left(outcome(waits).unwrap()));
+    cluster.pass(16);
+    let refused = cluster.ask("east", |pool| pool.grant(leased("two", 90), None));
+    assert!(is_none_left(refused));
+    cluster.pass(60);
+    assert_eq!(waited(&cluster), [None, Some(20)]);
+}
+
+#[test]
 fn a_wait_that_ended_is_recorded_before_the_pool_ends() {
     let cluster = Cluster::new(1, &["east", "west"]);
     cluster.grant("east", "one").unwrap();
