@@ -135,7 +135,8 @@ pub mod container {}
 /// Both lie in `crates/license-cli/packaging`.
 ///
 /// What happened and what it came to, for the record and for planning; the events are the history
-/// as it goes on (server-sent events), and a client that shows the last `id` it saw misses nothing:
+/// as it goes on (server-sent events; what happens within 10 ms comes together), and a client that
+/// shows the last `id` it saw misses nothing:
 ///
 /// ```sh
 /// curl -sSN -H @viewer.header 'http://127.0.0.1:7427/v1/licenses/active/events?after=0' > events.log &

@@ -13,7 +13,7 @@ use license_types::Entry;
 use crate::log::{Append, LedgerId, Since};
 
 /// So many entries are kept of each log; who is further behind reads the log itself.
-const LINES_MAX: usize = 1024;
+const LINES_MAX: usize = 2048;
 
 /// One entry of a log that is followed; see [`Pool::follow`](crate::Pool::follow).
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use license_tests::around::{Around, Outside};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::world::{SAMPLE, World, described};
+use super::world::{Following, SAMPLE, World, described};
 use crate::pool::world::{Store, clock, license, options, sample};
 
 /// A store that is there, away, or does not say what became of a commit.
@@ -257,4 +257,30 @@ fn who_follows_a_log_that_is_put_back_to_an_earlier_state_is_told_so() {
     world.retain("0009", "job-8").expect(201);
     let heard = next();
     assert!(heard.starts_with("id: 2\n") && heard.contains("job-8"), "{heard}");
+}
+
+#[test]
+fn what_happens_right_after_what_was_told_is_told_together() {
+    let pool = sample();
+    let world = World::hurried(pool.clone()).administered();
+    let retain = |session: &str| {
+        let ann = Session::rest("ann", session, "192.0.2.1");
+        pool.retain("0007", session, ann).unwrap().keep();
+    };
+    let mut events = world.ask("GET", &format!("{ACTIVE}/events")).follow();
+    let next = |events: &mut Following<'_>| loop {
+        match events.next() {
+            // The writer's thread was slower than a clock that runs ahead when nothing happens.
+            heard if heard == ": quiet\n\n" => {}
+            heard => return heard,
+        }
+    };
+    assert!(next(&mut events).ends_with(": following\n\n"));
+    retain("first");
+    assert!(next(&mut events).contains("first"));
+    retain("second");
+    assert!(events.waits());
+    retain("third");
+    let heard = next(&mut events);
+    assert!(heard.contains("second") && heard.contains("third"), "{heard}");
 }

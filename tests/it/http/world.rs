@@ -1,5 +1,9 @@
 //! What the tests of this theme share: a server without a network, and short ways to ask it.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -234,6 +238,13 @@ impl Following<'_> {
     pub(crate) fn next(&mut self) -> String {
         let frame = self.world.runtime.block_on(self.body.frame()).unwrap().unwrap();
         String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    }
+
+    /// Whether nothing comes at once; no time passes meanwhile.
+    pub(crate) fn waits(&mut self) -> bool {
+        let mut frame = pin!(self.body.frame());
+        let asked = poll_fn(|context| Poll::Ready(frame.as_mut().poll(context).is_pending()));
+        self.world.runtime.block_on(asked)
     }
 }
 

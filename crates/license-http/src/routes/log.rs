@@ -11,7 +11,7 @@ use futures_util::stream;
 use license_pool::{Pool, Selection};
 use license_types::{Count, Entry, LogReset};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
@@ -22,6 +22,10 @@ use crate::state::State;
 
 /// So many entries are read at once.
 const PAGE: usize = 512;
+
+/// What happens so soon after what a stream told last is told together: where much happens, whoever
+/// follows would otherwise be woken and written to for each commit.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// So often something is said on a stream on which nothing happens, or its end is not noticed.
 const QUIET: Duration = Duration::from_secs(15);
@@ -115,6 +119,7 @@ pub(super) async fn events(call: &Call) -> Answer {
         state: call.state.clone(),
         pool,
         after: if reset { head } else { after },
+        told: None,
         _place: place,
         greeting: Some(match last {
             Some(_) if reset => told_reset(head),
@@ -134,6 +139,8 @@ struct Follow {
     state: State,
     pool: Pool,
     after: u64,
+    /// When the newest was told.
+    told: Option<Instant>,
     /// So that there are not too many of these.
     _place: OwnedSemaphorePermit,
     greeting: Option<String>,
@@ -153,6 +160,9 @@ impl Follow {
     }
 
     async fn page(&mut self) -> Option<String> {
+        if let Some(told) = self.told.take() {
+            sleep_until(told + TOGETHER).await;
+        }
         // Another license by this number, or a store that was put back, ends before.
         let lines = match timeout(QUIET, self.pool.follow(self.after, PAGE)).await {
             Err(_) => return Some(self.quiet().await),
@@ -162,6 +172,8 @@ impl Follow {
         let gap = first.sequence() != self.after + 1;
         let mut events = if gap { told_reset(self.after) } else { String::new() };
         self.after = last.sequence();
+        // Whoever is behind catches up.
+        self.told = (lines.len() < PAGE).then(Instant::now);
         for line in &lines {
             let (sequence, json) = (line.sequence(), line.json());
             checked::check_line("entry", json.as_bytes());
