@@ -3,13 +3,14 @@
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use license_pool::Pool;
-use license_types::{ProductId, SessionId, Token};
+use license_types::{ProductId, RetainRequest, SessionId, Token};
 use license_validate::Document;
 
 use crate::credentials::Caller;
 use crate::failure::Failure;
 use crate::operation::Operation;
 use crate::parameters::Parameters;
+use crate::plain;
 use crate::state::State;
 
 /// One request that was read, by somebody who may ask it.
@@ -52,6 +53,11 @@ impl Call {
     /// The same, where the body may be left out.
     pub(crate) fn body_or<T: Document>(&self, absent: T) -> Result<T, Failure> {
         if self.body.is_empty() { Ok(absent) } else { self.body() }
+    }
+
+    /// The body of a request to retain.
+    pub(crate) fn retain_request(&self) -> Result<RetainRequest, Failure> {
+        plain::retain_request(&self.body).map_or_else(|| self.body(), Ok)
     }
 
     pub(crate) fn session(&self) -> SessionId {

@@ -53,6 +53,7 @@ mod operation;
 mod options;
 mod parameters;
 mod pipeline;
+mod plain;
 mod routes;
 mod screen;
 mod serve;

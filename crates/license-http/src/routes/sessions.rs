@@ -23,7 +23,7 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `PUT /v1/licenses/{n}/sessions/{sid}/products/{id}`
 pub(super) async fn retain(call: &Call) -> Answer {
-    let RetainRequest { reason, session: description, lease_seconds } = call.body()?;
+    let RetainRequest { reason, session: description, lease_seconds } = call.retain_request()?;
     limits::texts(&description, reason.as_ref())?;
     let (pool, session, product) = (call.own_pool(), call.session(), call.product());
     if call.state.is_draining() && !holds(&pool, &session, product).await? {
