@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use license_pool::{Error, InstallError, Refusal};
@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     pub(crate) problem: Box<Problem>,
     /// When to ask again.
     retry_after_seconds: Option<u64>,
+    /// Methods that the path takes, where it was another.
+    allow: Vec<&'static str>,
     /// What the log is told beyond what the caller is.
     private: Option<String>,
 }
@@ -38,7 +40,7 @@ impl Failure {
             license_numbers: None,
             violations: None,
         });
-        Failure { problem, retry_after_seconds: None, private: None }
+        Failure { problem, retry_after_seconds: None, allow: Vec::new(), private: None }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Failure {
@@ -71,6 +73,11 @@ impl Failure {
             Unfit::Malformed(malformed) => Failure::malformed(&malformed),
             Unfit::Violations(violations) => Failure::violations(schema, violations),
         }
+    }
+
+    pub(crate) fn allow(mut self, methods: Vec<&'static str>) -> Failure {
+        self.allow = methods;
+        self
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Failure {
@@ -209,6 +216,10 @@ impl IntoResponse for Failure {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if !self.allow.is_empty() {
+            let methods = self.allow.join(",");
+            headers.insert(ALLOW, HeaderValue::from_str(&methods).expect("methods are words"));
         }
         if code == ProblemCode::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

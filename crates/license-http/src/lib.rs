@@ -3,8 +3,9 @@
 //! [`serve`] answers on a listener until it is told to stop; [`start`] does so on a runtime of its
 //! own. What can be asked is one table, `schemas/operations.json`: the routes, the roles, the
 //! limits of bodies and the description at `/openapi.json` are made of it. Every request goes the
-//! same way: `screen` (is it for us, from where it may come?), `parameters` (can it be read?),
-//! `credentials` (who asks, and may they?), and only then the operation of `routes`.
+//! same way: `screen` (is it for us, from where it may come?), `routing` (what is asked?),
+//! `parameters` (can it be read?), `credentials` (who asks, and may they?), and only then the
+//! operation of `routes`.
 //!
 //! A server keeps nothing of its own: whatever it answers, the pool's store has said.
 //!
@@ -55,6 +56,7 @@ mod parameters;
 mod pipeline;
 mod plain;
 mod routes;
+mod routing;
 mod screen;
 mod serve;
 mod state;

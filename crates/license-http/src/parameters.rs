@@ -47,7 +47,7 @@ const NOTE_MAX: usize = 1024;
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 impl Parameters {
-    /// Reads what stands in the path (decoded) and in the query (as it is).
+    /// Reads what stands in the path and in the query.
     pub(crate) fn read<'a>(
         operation: Operation,
         path: impl Iterator<Item = (&'a str, &'a str)>,
@@ -55,7 +55,9 @@ impl Parameters {
     ) -> Result<Parameters, Failure> {
         let mut parameters = Parameters::default();
         for (name, value) in path {
-            parameters.set(name, value)?;
+            let value = percent_decode_str(value).decode_utf8();
+            let value = value.map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
+            parameters.set(name, &value)?;
         }
         let mut seen: Vec<&str> = Vec::new();
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {

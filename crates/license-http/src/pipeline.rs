@@ -1,12 +1,10 @@
 //! The way that every request goes, in the order in which problems are told.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, HttpBody as _};
-use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::Request;
-use axum::http::request::Parts;
+use axum::BoxError;
+use axum::body::HttpBody;
+use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,72 +17,97 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::operation::{self, Operation};
 use crate::parameters::Parameters;
+use crate::routes::Answer;
+use crate::routing::Asked;
+use crate::screen::{Ends, Origin};
 use crate::state::{Inner, State};
-use crate::{checked, limits, routes, screen};
+use crate::{checked, limits, routes, routing, screen};
 
-/// Answers one request.
-pub(crate) async fn answer(operation: Operation, state: State, request: Request<Body>) -> Response {
+/// Answers one request, which came between these ends as far as anybody knows.
+pub(crate) async fn answer<B>(state: State, ends: Option<Ends>, request: Request<B>) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let begun = Instant::now();
-    let response = match asked(operation, state.clone(), request).await {
-        Ok(call) => routes::answer(call).await,
-        Err(failure) => Err(failure),
+    let (parts, body) = request.into_parts();
+    let origin = screen::screened(&parts, ends, &state.options);
+    let (operation, answer) = match routing::asked(&parts.method, parts.uri.path()) {
+        Asked::Operation(operation, path) => {
+            let read = origin.and_then(|origin| {
+                Ok((origin, Parameters::read(operation, path.iter(), parts.uri.query())?))
+            });
+            let answer = match read {
+                Ok(read) => performed(operation, &state, read, parts.headers, body).await,
+                Err(failure) => Err(failure),
+            };
+            (Some(operation), answer)
+        }
+        Asked::Nothing => {
+            let failure = Failure::new(ProblemCode::NotFound, "there is nothing at this path");
+            (None, origin.and(Err(failure)))
+        }
+        Asked::OtherMethod(allowed) => {
+            let detail = "this path does not take that method";
+            let failure = Failure::new(ProblemCode::MethodNotAllowed, detail).allow(allowed);
+            (None, origin.and(Err(failure)))
+        }
     };
-    let response = secured(response.unwrap_or_else(Failure::into_response));
-    state.counters.answered(Some(operation), response.status().as_u16(), begun.elapsed());
-    if cfg!(debug_assertions) {
-        checked::checked(Some(operation), response).await
-    } else {
-        response
-    }
+    let response = secured(answer.unwrap_or_else(Failure::into_response));
+    state.counters.answered(operation, response.status().as_u16(), begun.elapsed());
+    if cfg!(debug_assertions) { checked::checked(operation, response).await } else { response }
 }
 
-/// Reads a request and sees who asks.
-async fn asked(
+/// Reads the body of a request, sees who asks, and does what is asked.
+async fn performed<B>(
     operation: Operation,
-    state: State,
-    request: Request<Body>,
-) -> Result<Call, Failure> {
-    let (mut parts, body) = request.into_parts();
-    let origin = screen::screened(&parts, &state.options)?;
-    let path = RawPathParams::from_request_parts(&mut parts, &()).await;
-    let path = path.map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
-    let parameters = Parameters::read(operation, path.iter(), parts.uri.query())?;
+    state: &State,
+    (origin, parameters): (Origin, Parameters),
+    headers: HeaderMap,
+    body: B,
+) -> Answer
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let body = match operation.body() {
-        Some(expected) => received(expected, &parts, body, state.options.limits.body).await?,
+        Some(expected) => received(expected, &headers, body, state.options.limits.body).await?,
         None => Bytes::new(),
     };
-    let Inner { credentials, options, .. } = &*state;
-    let caller = credentials.caller(operation, &parts.headers, origin, options).await;
+    let Inner { credentials, options, .. } = &**state;
+    let caller = credentials.caller(operation, &headers, origin, options).await;
     let caller = caller.and_then(|caller| caller.permitted(operation).map(|()| caller));
     // The order of problems: what cannot be read comes before who may not ask. A body is only read
     // twice where that is the question.
     let caller = caller.map_err(|failure| unreadable(operation, &body).unwrap_or(failure))?;
-    Ok(Call { state, operation, caller, parameters, headers: parts.headers, body })
+    let state = state.clone();
+    routes::answer(Call { state, operation, caller, parameters, headers, body }).await
 }
 
 /// The whole body, within its limit.
-async fn received(
+async fn received<B>(
     expected: operation::Body,
-    parts: &Parts,
-    body: Body,
+    headers: &HeaderMap,
+    body: B,
     time: Duration,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, Failure>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let too_large = || {
         let detail = format!("the body has more than {} bytes", expected.bytes);
         Failure::new(ProblemCode::PayloadTooLarge, detail)
     };
     // Before any of it is read, which may take long.
     if !body.is_end_stream() {
-        screen::body_is_json(&parts.headers)?;
+        screen::body_is_json(headers)?;
     }
-    let declared = parts.headers.get(axum::http::header::CONTENT_LENGTH);
+    let declared = headers.get(axum::http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > expected.bytes) {
         return Err(too_large());
     }
     let body = timeout(time, Limited::new(body, expected.bytes).collect()).await;
     let body = body.map_err(|_| Failure::bad_request("the body did not arrive in time"))?;
-    let cut_off = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
+    let cut_off = |error: BoxError| match error.is::<LengthLimitError>() {
         true => too_large(),
         false => Failure::bad_request("the body was cut off"),
     };

@@ -19,7 +19,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The two ends of the connection that a request came through: an extension of every request.
+/// The two ends of the connection that a request came through.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
     /// Who sent it.
@@ -43,8 +43,11 @@ impl Origin {
 }
 
 /// Refuses what is not for this server or sent by a foreign page; tells where the rest comes from.
-pub(crate) fn screened(parts: &Parts, options: &Options) -> Result<Origin, Failure> {
-    let ends = parts.extensions.get::<Ends>().copied();
+pub(crate) fn screened(
+    parts: &Parts,
+    ends: Option<Ends>,
+    options: &Options,
+) -> Result<Origin, Failure> {
     let host = host(&parts.uri, &parts.headers)?;
     if !is_ours(host, ends, options) {
         let detail = "the request is for another host; --allowed-host names the names of this one";

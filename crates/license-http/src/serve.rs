@@ -1,5 +1,6 @@
-//! The network around the router: connections, and how they end.
+//! The network around what is answered: connections, and how they end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,11 +22,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
 
-use crate::app::router;
 use crate::limits::Limits;
 use crate::options::Options;
+use crate::pipeline;
 use crate::screen::Ends;
 use crate::state::State;
 use crate::tls::Certificate;
@@ -74,7 +73,6 @@ pub async fn serve(
         state: State::new(pool, options),
         ending: watch::channel(false).0,
     };
-    let router = router(server.state.clone());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     let mut replaced = pin!(replaced(server.state.pool.clone()));
@@ -83,7 +81,7 @@ pub async fn serve(
             () = &mut stop => break Ended::Stopped,
             () = &mut replaced => break Ended::Replaced,
             stream = server.accept(&listener) => {
-                connections.spawn(server.connection(stream, router.clone()));
+                connections.spawn(server.connection(stream));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -94,7 +92,7 @@ pub async fn serve(
         while !connections.is_empty() {
             tokio::select! {
                 stream = server.accept(&listener) => {
-                    connections.spawn(server.connection(stream, router.clone()));
+                    connections.spawn(server.connection(stream));
                 }
                 Some(_) = connections.join_next() => {}
             }
@@ -161,9 +159,10 @@ impl Server {
     }
 
     /// Serves one connection to its end.
-    fn connection(&self, accepted: Accepted, router: Router) -> impl Future<Output = ()> + use<> {
+    fn connection(&self, accepted: Accepted) -> impl Future<Output = ()> + use<> {
         let certificate = self.certificate.clone();
         let (limits, ending) = (self.limits.clone(), self.ending.subscribe());
+        let state = self.state.clone();
         async move {
             let Accepted { stream, peer, _place } = accepted;
             let Ok(own) = stream.local_addr() else { return };
@@ -173,11 +172,11 @@ impl Server {
             stream.set_write_timeout(Some(limits.write));
             let stream = Box::pin(stream);
             match certificate {
-                None => answered(stream, ends, router, &limits, ending).await,
+                None => answered(stream, ends, state, &limits, ending).await,
                 Some(certificate) => {
                     let accept = TlsAcceptor::from(certificate.config()).accept(stream);
                     if let Ok(Ok(stream)) = timeout(limits.head, accept).await {
-                        answered(stream, ends, router, &limits, ending).await;
+                        answered(stream, ends, state, &limits, ending).await;
                     }
                 }
             }
@@ -189,13 +188,12 @@ impl Server {
 async fn answered(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     ends: Ends,
-    router: Router,
+    state: State,
     limits: &Limits,
     mut ending: watch::Receiver<bool>,
 ) {
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ends);
-        router.clone().call(request)
+    let service = service_fn(|request: Request<Incoming>| async {
+        Ok::<_, Infallible>(pipeline::answer(state.clone(), Some(ends), request).await)
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
