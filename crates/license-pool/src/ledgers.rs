@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use license_core::{Head, Ledger, Refusal};
 use license_types::ServerName;
 
-use crate::Error;
 use crate::alarms::Bell;
 use crate::archivist::Keep;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
 use crate::recover::{Fault, Recovered, recover};
+use crate::{Error, LOCAL};
 
 /// How long a fault is believed before the ledger is read again: its store may have been put right.
 const FAULT_BELIEVED: Duration = Duration::from_secs(60);
@@ -40,6 +40,10 @@ struct Loaded {
     memory: Memory,
     /// The number of the last ask that concerned this.
     asked: u64,
+    /// Whether the store is known to have this server on the list of those who serve sessions in it.
+    /// Read anew, it may be that of a store that went back to before: what was known is forgotten
+    /// then.
+    listed: bool,
 }
 
 enum Memory {
@@ -109,16 +113,11 @@ impl Ledgers {
     fn let_go(&mut self) {
         let mut idle = Vec::new();
         let mut served = 0;
-        for (id, Loaded { memory, asked }) in &self.memory {
-            let serves = match memory {
-                Memory::Sound { ledger, .. } => {
-                    ledger.servers().any(|server| *server == self.server)
-                }
-                Memory::Faulted { .. } => false,
-            };
-            served += usize::from(serves);
-            if !serves && *asked < self.asks {
-                idle.push((*asked, *id));
+        for (id, loaded) in &self.memory {
+            let stays = loaded.listed || loaded.is_served_by(&self.server);
+            served += usize::from(stays);
+            if !stays && loaded.asked < self.asks {
+                idle.push((loaded.asked, *id));
             }
         }
         // Some more than must go, so that this is not done for each of them.
@@ -226,7 +225,44 @@ impl Ledgers {
     }
 
     fn loaded(&mut self, id: LedgerId, memory: Memory) {
-        self.memory.insert(id, Loaded { memory, asked: self.asks });
+        self.memory.insert(id, Loaded { memory, asked: self.asks, listed: false });
+    }
+
+    /// The server in whose name all this is remembered.
+    pub(crate) fn server(&self) -> &Arc<ServerName> {
+        &self.server
+    }
+
+    /// Whether the store is known to say that this server serves sessions in a ledger.
+    pub(crate) fn is_listed(&self, id: LedgerId) -> bool {
+        self.memory.get(&id).is_some_and(|loaded| loaded.listed)
+    }
+
+    /// Notes that the store says so.
+    pub(crate) fn list(&mut self, id: LedgerId) {
+        // Another process of this name may take it off at any time.
+        if self.server.as_str() != LOCAL
+            && let Some(loaded) = self.memory.get_mut(&id)
+        {
+            loaded.listed = true;
+        }
+    }
+
+    /// Up to `limit` of the ledgers in which the store says in vain that this server serves sessions;
+    /// that it says so is forgotten.
+    pub(crate) fn unlist(&mut self, limit: usize) -> Vec<LedgerId> {
+        let listed = self.memory.iter_mut().filter(|(_, loaded)| loaded.listed);
+        let idle = listed.filter(|(_, loaded)| !loaded.is_served_by(&self.server));
+        let idle = idle.take(limit).map(|(id, loaded)| {
+            loaded.listed = false;
+            *id
+        });
+        idle.collect()
+    }
+
+    /// Whether some of them are about to be let go.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.memory.len() > self.crowd
     }
 
     /// The ledger that a license was found to lead to, up to date.
@@ -274,6 +310,15 @@ impl Ledgers {
         match &mut self.memory.get_mut(&id)?.memory {
             Memory::Sound { ledger, .. } => Some(ledger),
             Memory::Faulted { .. } => None,
+        }
+    }
+}
+
+impl Loaded {
+    fn is_served_by(&self, server: &Arc<ServerName>) -> bool {
+        match &self.memory {
+            Memory::Sound { ledger, .. } => ledger.servers().any(|it| it == server),
+            Memory::Faulted { .. } => false,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Gathered {
     /// Who served sessions when the turn began.
     served_by: BTreeSet<Arc<ServerName>>,
     entries: Vec<Entry>,
+    /// The server that is to be taken off where it serves nothing afterwards.
+    leaves: Option<Arc<ServerName>>,
     /// What was refused last, and is not noted yet.
     refused: Option<Box<Refused>>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     pub(crate) fn new(ledger: &Ledger) -> Gathered {
         let served_by = ledger.servers().cloned().collect();
-        Gathered { served_by, entries: Vec::new(), refused: None }
+        Gathered { served_by, entries: Vec::new(), leaves: None, refused: None }
     }
 
     /// Whether anything is gathered on which an answer could be founded, and that is not durable yet.
@@ -41,15 +43,34 @@ impl Gathered {
         self.refused.take()
     }
 
+    /// Has a server taken off the list of those who serve sessions in this ledger, if it serves none
+    /// afterwards.
+    pub(crate) fn leaves(&mut self, server: Arc<ServerName>) {
+        self.leaves = Some(server);
+    }
+
+    /// Who is to be put on the list of those who serve sessions in this ledger, or taken off it. One
+    /// too many only means that somebody looks there in vain one day, so a server whose sessions come
+    /// and go stays on it meanwhile; and it alone takes itself off while it lives, since it remembers
+    /// that it is there. The processes that share the name `local` remember nothing.
+    fn changes(&self, ledger: &Ledger, own: &ServerName, listed: bool) -> Vec<(ServerName, bool)> {
+        let serve: BTreeSet<Arc<ServerName>> = ledger.servers().cloned().collect();
+        let begins = |server: &&Arc<ServerName>| match ***server == *own {
+            true => !listed,
+            false => !self.served_by.contains(*server),
+        };
+        let begun = serve.iter().filter(begins).filter(|_| !self.entries.is_empty());
+        let local = self.served_by.iter().filter(|server| server.as_str() == LOCAL);
+        let ceased = local.chain(&self.leaves).filter(|server| !serve.contains(*server));
+        let begun = begun.map(|server| ((**server).clone(), true));
+        begun.chain(ceased.map(|server| ((**server).clone(), false))).collect()
+    }
+
     /// What to append; nothing where nothing changed.
     pub(crate) fn into_append(self, id: Option<LedgerId>, ledger: &mut Ledger) -> Option<Append> {
         if self.entries.is_empty() {
             return None;
         }
-        let serve: BTreeSet<Arc<ServerName>> = ledger.servers().cloned().collect();
-        let begun = serve.difference(&self.served_by).map(|server| ((**server).clone(), true));
-        let ceased = self.served_by.difference(&serve).map(|server| ((**server).clone(), false));
-        let serving = begun.chain(ceased).collect();
         let figures = ledger.take_figures();
         let void_from = self.entries.iter().rev().find_map(Entry::void_from);
         let uninstalls = ledger.license().is_none();
@@ -58,7 +79,7 @@ impl Gathered {
             number: None,
             uninstalls,
             entries: self.entries,
-            serving,
+            serving: Vec::new(),
             figures,
             void_from,
         })
@@ -81,7 +102,14 @@ impl Gathering {
     /// What to append.
     pub(crate) fn into_appends(self, ledgers: &mut Ledgers) -> Vec<Append> {
         let append = |(id, gathered): (LedgerId, Gathered)| {
-            gathered.into_append(Some(id), ledgers.sound_mut(id)?)
+            let (own, listed) = (ledgers.server().clone(), ledgers.is_listed(id));
+            let ledger = ledgers.sound_mut(id)?;
+            let serving = gathered.changes(ledger, &own, listed);
+            match gathered.into_append(Some(id), ledger) {
+                None if serving.is_empty() => None,
+                None => Some(Append { ledger: Some(id), serving, ..Append::default() }),
+                Some(append) => Some(Append { serving, ..append }),
+            }
         };
         self.0.into_iter().filter_map(append).collect()
     }

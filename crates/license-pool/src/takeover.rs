@@ -15,6 +15,9 @@ use crate::turn::{Moment, Plan, Turns};
 /// More retentions than these are not released in one turn: others wait for theirs.
 const RELEASES_MAX: usize = 1000;
 
+/// Nor are more ledgers than these part of one.
+const LEDGERS_MAX: usize = 256;
+
 /// What one server serves no longer.
 pub(crate) struct Estate {
     pub(crate) from: Arc<ServerName>,
@@ -75,6 +78,7 @@ impl Turns {
                 let all = tokens.len() <= RELEASES_MAX;
                 tokens.truncate(RELEASES_MAX);
                 let (gathered, _) = gathering.of(*id, ledger);
+                gathered.leaves(estate.from.clone());
                 let mut step = Step { ledger, stamp: moment.stamp, clock: moment.clock, gathered };
                 for token in tokens {
                     release(&mut step, *id, token, ReleaseCause::ServerLost)?;
@@ -85,6 +89,30 @@ impl Turns {
                 }
             }
             Ok((estate.row.iter().cloned().collect(), adopted))
+        })
+    }
+
+    /// Has the store say no longer that this server serves sessions in ledgers in which it serves none
+    /// any more. It need not be said at once: mostly one comes soon after the last one went.
+    pub(crate) fn take_off(&mut self) -> Result<(), Error> {
+        loop {
+            let ledgers = self.ledgers.unlist(LEDGERS_MAX);
+            if ledgers.is_empty() {
+                return Ok(());
+            }
+            self.take_off_these(&ledgers)?;
+        }
+    }
+
+    /// Likewise for ledgers of which it is not known whether the store says so.
+    pub(crate) fn take_off_these(&mut self, ledgers: &[LedgerId]) -> Result<(), Error> {
+        let own = self.actor.server.clone();
+        self.turn_of(ledgers, |moment, gathering| {
+            for id in ledgers {
+                let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
+                gathering.of(*id, ledger).0.leaves(own.clone());
+            }
+            Ok((Vec::new(), ()))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::lanes::Share;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
-    Found, LedgerId, Log, LogError, Mark, News, OpenError, ServerRow, Silence, Since, Turn,
+    Append, Found, LedgerId, Log, LogError, Mark, News, OpenError, ServerRow, Silence, Since, Turn,
     TurnError, Which,
 };
 use crate::refusals::Refusals;
@@ -324,7 +324,7 @@ impl Turns {
             let stamp = self.stamp();
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
-            let mut changed: Vec<LedgerId> = Vec::new();
+            let (mut changed, mut listed) = (Vec::<LedgerId>::new(), Vec::<LedgerId>::new());
             let (mut decided, mut entries) = (Duration::ZERO, 0);
             let (log, ledgers) = (&mut self.log, &mut self.ledgers);
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
@@ -341,8 +341,11 @@ impl Turns {
                 let News { found, assumed, .. } = &news;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock, assumed: *assumed }) {
                     Ok((turn, value)) => {
-                        mark = turn.appends.first().and_then(Mark::of);
+                        mark = turn.appends.iter().find_map(Mark::of);
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
+                        let begins = |append: &&Append| append.lists(ledgers.server());
+                        let begun = turn.appends.iter().filter(begins);
+                        listed.extend(begun.filter_map(|append| append.ledger));
                         told = tails.news(&turn.appends);
                         planned = Some(Ok(value));
                         entries = turn.appends.iter().map(|append| append.entries.len()).sum();
@@ -372,6 +375,7 @@ impl Turns {
                             self.commits.lock().unwrap_or_else(PoisonError::into_inner);
                         commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
                     }
+                    listed.into_iter().for_each(|id| self.ledgers.list(id));
                     for id in changed {
                         self.ledgers.believe(id);
                         if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {

@@ -72,6 +72,11 @@ impl Writer {
             self.leases.clear();
             return;
         }
+        if self.turns.ledgers.is_crowded() {
+            // Those stay in memory of which the store is yet to say so; what it does not take now, it
+            // says for longer.
+            let _ = self.turns.take_off();
+        }
         let reread = self.turns.reread();
         self.upkeep.loading.extend(reread.into_iter().map(|id| (id, Duration::ZERO)));
         let elapsed = self.turns.elapsed();
@@ -134,7 +139,7 @@ impl Writer {
 
     /// Shows that this server lives, and looks who else does.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
-        let now = self.turns.vouched();
+        let (now, role) = (self.turns.vouched(), self.turns.actor.role);
         // Who went to another server is not silent there. Who goes between this and the beat is told
         // to be silent all the same, until this server forgets the session within a lease and says
         // that it is over: rows bear no server's name. Only a restart of that other server within this
@@ -145,11 +150,14 @@ impl Writer {
             // What the store does not tell now, the beat finds out too.
             let _ = self.turns.catch_up(&distinct(licenses.iter()));
         }
+        if role != Role::Local {
+            // What the store does not take now, it goes on saying in vain.
+            let _ = self.turns.take_off();
+        }
         let turns = &self.turns;
         let silences = self.leases.silences(now, |session| turns.last_token(session));
         let rows = self.turns.beat(&silences);
         let elapsed = self.turns.elapsed();
-        let role = self.turns.actor.role;
         let third = self.turns.actor.lease / 3;
         match &rows {
             Ok(rows) => {
@@ -193,10 +201,17 @@ impl Writer {
             self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, Duration::ZERO)));
             self.upkeep.asked = true;
         }
+        let mut idle = Vec::new();
         for _ in 0..LEDGERS_MAX {
             let Some((id, before)) = self.upkeep.loading.front().copied() else { break };
-            self.vouch(id, before)?;
+            if !self.vouch(id, before)? {
+                idle.push(id);
+            }
             self.upkeep.loading.pop_front();
+        }
+        if !idle.is_empty() {
+            // What the store does not take now, it goes on saying in vain.
+            let _ = self.turns.take_off_these(&idle);
         }
         Ok(())
     }
@@ -209,8 +224,9 @@ impl Writer {
         let _ = self.load_some();
     }
 
-    /// Vouches for all that this server serves in a ledger; `before` has passed already.
-    fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<(), Error> {
+    /// Vouches for all that this server serves in a ledger; `before` has passed already. Says whether
+    /// there was anything.
+    fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<bool, Error> {
         let (served, silences) = self.turns.served(id)?;
         let now = self.turns.vouched();
         for held in served.values() {
@@ -222,7 +238,7 @@ impl Writer {
             let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
             self.leases.take_over(id, held, kept, now);
         }
-        Ok(())
+        Ok(!served.is_empty())
     }
 
     /// Ends leases that have run out.

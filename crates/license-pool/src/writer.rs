@@ -93,7 +93,8 @@ impl Writer {
         self.dismiss();
         let lanes = self.lanes.take().filter(|_| self.turns.actor.share.is_first());
         let others_ended = lanes.is_none_or(|lanes| lanes.end_others());
-        if self.end_leases().is_ok() && others_ended {
+        let ended = self.end_leases().is_ok() && self.turns.take_off().is_ok();
+        if ended && others_ended {
             self.turns.leave();
         }
         if self.turns.actor.share.is_first() {

@@ -24,6 +24,7 @@ mod presence;
 mod refusals;
 mod restart;
 mod seats;
+mod serving;
 mod sharing;
 mod tampering;
 mod undecided;

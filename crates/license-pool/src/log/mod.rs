@@ -125,9 +125,10 @@ pub struct Append {
     /// Whether the license was uninstalled, now or before: its numbers go on pointing to the ledger,
     /// and none of them is in force until one is installed again.
     pub uninstalls: bool,
-    /// The entries, sealed; at least one.
+    /// The entries, sealed; at least one, unless only `serving` changes.
     pub entries: Vec<Entry>,
-    /// The servers that begin (`true`) or cease to serve sessions in this ledger.
+    /// The servers that are put (`true`) on the list of those who serve sessions in this ledger, or
+    /// taken off it.
     pub serving: Vec<(ServerName, bool)>,
     /// The figures of the days that these entries ended.
     pub figures: Vec<Figure>,
@@ -258,7 +259,7 @@ pub trait Log: Send {
     /// When the log cannot be written, or this server was replaced.
     fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError>;
 
-    /// The ledgers in which a server serves sessions.
+    /// The ledgers in which a server may serve sessions: all in which it does are among them.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -349,6 +350,13 @@ impl Asked {
     /// How much is known of `ledger`, if that is where this led.
     pub(crate) fn known_of(&self, ledger: LedgerId) -> Option<Head> {
         self.known.filter(|(known, _)| *known == ledger).map(|(_, head)| head)
+    }
+}
+
+impl Append {
+    /// Whether it puts a server on the list of those who serve sessions in the ledger.
+    pub(crate) fn lists(&self, server: &ServerName) -> bool {
+        self.serving.iter().any(|(name, serves)| *serves && name == server)
     }
 }
 
