@@ -18,6 +18,10 @@ const BATCH_MAX: usize = 512;
 /// So long the others are waited for after one of those whom the last turn answered asked again.
 const COMPANY: Duration = Duration::from_micros(100);
 
+/// So long it is looked for more after a turn: who was answered, and asks again at once, need not wake
+/// the thread then, which may take longer than all the rest.
+const ALERT: Duration = Duration::from_micros(50);
+
 /// Does the work of a pool that has no thread of its own: nothing happens but in
 /// [`step`](Driver::step). So a program may drive many pools in one thread, and a simulation decides
 /// what happens when; with [`Options::instance`](crate::Options::instance) and a
@@ -45,6 +49,8 @@ pub struct Driver {
     inbox: Vec<Request>,
     /// How many asked together for the last turn.
     company: usize,
+    /// Whether the last step took a turn.
+    wrote: bool,
     ended: bool,
 }
 
@@ -54,7 +60,15 @@ impl Driver {
         clock: Arc<dyn Clock>,
         requests: Receiver<Request>,
     ) -> Driver {
-        Driver { writer, clock, requests, inbox: Vec::new(), company: 0, ended: false }
+        Driver {
+            writer,
+            clock,
+            requests,
+            inbox: Vec::new(),
+            company: 0,
+            wrote: false,
+            ended: false,
+        }
     }
 
     /// Serves what waits and does what is due. Returns the [elapsed](Clock::elapsed) time at which to
@@ -66,7 +80,8 @@ impl Driver {
         }
         let mut batch = mem::take(&mut self.inbox);
         self.gather(&mut batch);
-        if batch.iter().any(Request::writes) {
+        self.wrote = batch.iter().any(Request::writes);
+        if self.wrote {
             if self.writer.turns.log.prefers_company() {
                 self.gather_company(&mut batch);
             }
@@ -111,7 +126,11 @@ impl Driver {
 
     /// Drives until the pool is closed, sleeping in between.
     pub(crate) fn run(mut self) {
+        let is_alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         while let Some(due) = self.step() {
+            if !is_alone && self.wrote {
+                self.stay_alert();
+            }
             if !self.inbox.is_empty() {
                 continue;
             }
@@ -120,6 +139,15 @@ impl Driver {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
+        }
+    }
+
+    /// Looks for more for a moment. Whoever else could run does so meanwhile.
+    fn stay_alert(&mut self) {
+        let until = Instant::now() + ALERT;
+        while self.inbox.is_empty() && Instant::now() < until {
+            thread::yield_now();
+            self.inbox.extend(self.requests.try_recv().ok());
         }
     }
 
