@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use license_core::{self as core, Head};
 use license_types::Entry;
 
+use crate::chain;
 use crate::log::{Append, LedgerId, Since};
 
 /// So many entries are kept of each log; who is further behind reads the log itself.
@@ -30,6 +31,13 @@ impl Line {
     /// Its place in the log.
     pub fn sequence(&self) -> u64 {
         self.entry.sequence
+    }
+
+    /// Whether it is the entry after `before`: in a log that was put back to an earlier state, another
+    /// entry may stand in that place.
+    pub fn follows(&self, before: &Line) -> bool {
+        let Line { entry: core::Entry { sequence, chain, .. }, .. } = before;
+        chain::follows(&self.entry, Head { sequence: *sequence, chain: *chain })
     }
 
     /// The entry as history shows it.

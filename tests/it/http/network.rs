@@ -435,7 +435,10 @@ fn many_may_connect_at_once() {
     // are connected, and only where there is room for so many.
     let first = server.connect();
     let address = server.running.address();
-    let others = (0..200).map(|_| TcpStream::connect_timeout(&address, PATIENCE));
+    // A system may allow less than what is asked for.
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let allowed = allowed.map_or(128, |allowed| allowed.trim().parse().unwrap());
+    let others = (0..allowed.min(200)).map(|_| TcpStream::connect_timeout(&address, PATIENCE));
     assert!(others.collect::<Result<Vec<_>, _>>().is_ok());
     drop(first);
 }

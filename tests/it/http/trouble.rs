@@ -260,6 +260,31 @@ fn who_follows_a_log_that_is_put_back_to_an_earlier_state_is_told_so() {
 }
 
 #[test]
+fn who_follows_a_log_that_is_put_back_and_goes_on_beyond_is_told_so() {
+    let log = MemoryLog::default();
+    let pool = options().open_log(log.clone()).unwrap();
+    pool.install(SAMPLE.as_bytes()).unwrap();
+    let world = World::hurried(pool).administered();
+    let backup = log.backup();
+    let mut events = world.ask("GET", &format!("{ACTIVE}/events?after=1")).follow();
+    assert_eq!(events.next(), ": following\n\n");
+    world.retain("0009", "job-7").expect(201);
+    let mut next = || loop {
+        match events.next() {
+            heard if heard == ": quiet\n\n" => {}
+            heard => return heard,
+        }
+    };
+    assert!(next().starts_with("id: 2\n"));
+    log.restore(&backup);
+    world.retain("0009", "job-8").expect(201);
+    world.retain("0009", "job-9").expect(201);
+    let heard = next();
+    let reset = "id: 2\nevent: reset\ndata: {\"sequence\":2}\n\nid: 3\n";
+    assert!(heard.starts_with(reset) && heard.contains("job-9"), "{heard}");
+}
+
+#[test]
 fn what_happens_right_after_what_was_told_is_told_together() {
     let pool = sample();
     let world = World::hurried(pool.clone()).administered();

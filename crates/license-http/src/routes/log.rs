@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::stream;
-use license_pool::{Pool, Selection};
+use license_pool::{Line, Pool, Selection};
 use license_types::{Count, Entry, LogReset};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -119,6 +120,7 @@ pub(super) async fn events(call: &Call) -> Answer {
         state: call.state.clone(),
         pool,
         after: if reset { head } else { after },
+        last: None,
         told: None,
         _place: place,
         greeting: Some(match last {
@@ -139,6 +141,8 @@ struct Follow {
     state: State,
     pool: Pool,
     after: u64,
+    /// What was told last.
+    last: Option<Arc<Line>>,
     /// When the newest was told.
     told: Option<Instant>,
     /// So that there are not too many of these.
@@ -169,9 +173,13 @@ impl Follow {
             Ok(lines) => lines.ok()?,
         };
         let (first, last) = (lines.first()?, lines.last()?);
-        let gap = first.sequence() != self.after + 1;
-        let mut events = if gap { told_reset(self.after) } else { String::new() };
-        self.after = last.sequence();
+        // Entries in between may have been deleted, or the store was put back and went on.
+        let follows = match &self.last {
+            Some(last) => first.follows(last),
+            None => first.sequence() == self.after + 1,
+        };
+        let mut events = if follows { String::new() } else { told_reset(self.after) };
+        (self.after, self.last) = (last.sequence(), Some(last.clone()));
         // Whoever is behind catches up.
         self.told = (lines.len() < PAGE).then(Instant::now);
         for line in &lines {
@@ -187,7 +195,7 @@ impl Follow {
     async fn quiet(&mut self) -> String {
         match self.pool.head_async().await {
             Ok(head) if head.sequence < self.after => {
-                self.after = head.sequence;
+                (self.after, self.last) = (head.sequence, None);
                 told_reset(head.sequence)
             }
             Ok(_) | Err(_) => ": quiet\n\n".to_owned(),
