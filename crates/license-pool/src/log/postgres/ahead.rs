@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use license_core::{Entry, Head};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresLog;
@@ -13,7 +15,7 @@ use super::connection::Connection;
 use super::error::Trouble;
 use super::news::{Question, sequence};
 use super::register::Served;
-use super::row::{self, Column, unescaped};
+use super::row::{self, Column, escaped, unescaped};
 use crate::log::{
     Append, Asked, Found, LedgerId, Log as _, LogError, News, Server, Since, Turn, TurnError,
 };
@@ -168,6 +170,22 @@ async fn advance(
     question: &Question<'_>,
     appends: &[Append],
 ) -> Result<Answer, Trouble> {
+    let answers = match Single::of(question, appends) {
+        Some(single) => advance_one(connection, question, &single).await?,
+        None => advance_all(connection, question, appends).await?,
+    };
+    let row = answers.first().and_then(|rows| rows.first()).ok_or(Trouble::Nonsense)?;
+    let time = Timestamp::from_microsecond(row.try_get("time")?).map_err(|_| Trouble::Nonsense)?;
+    let sealed_to: Option<&str> = row.try_get("sealed_to")?;
+    let sealed_to = sealed_to.map(|target| unescaped(target).into_owned());
+    Ok(Answer { holds: row.try_get("holds")?, own: row.try_get("own")?, sealed_to, time })
+}
+
+async fn advance_all(
+    connection: &Connection,
+    question: &Question<'_>,
+    appends: &[Append],
+) -> Result<Vec<Vec<Row>>, Trouble> {
     let ledgers: Vec<LedgerId> = appends.iter().filter_map(|append| append.ledger).collect();
     let (name, instance) = question.server();
     let only = question.only_known();
@@ -197,12 +215,60 @@ async fn advance(
         &ceased.1,
     ];
     values.extend(columns.iter().map(Column::parameter));
-    let answers = connection.commit_with(&[(&connection.statements.advance, &values)]).await?;
-    let row = answers.first().and_then(|rows| rows.first()).ok_or(Trouble::Nonsense)?;
-    let time = Timestamp::from_microsecond(row.try_get("time")?).map_err(|_| Trouble::Nonsense)?;
-    let sealed_to: Option<&str> = row.try_get("sealed_to")?;
-    let sealed_to = sealed_to.map(|target| unescaped(target).into_owned());
-    Ok(Answer { holds: row.try_get("holds")?, own: row.try_get("own")?, sealed_to, time })
+    connection.commit_with(&[(&connection.statements.advance, &values)]).await
+}
+
+async fn advance_one(
+    connection: &Connection,
+    question: &Question<'_>,
+    Single { ledger, known, entries, last }: &Single<'_>,
+) -> Result<Vec<Vec<Row>>, Trouble> {
+    let (name, instance) = question.server();
+    let only = question.only_known();
+    let (known, known_chain) = (sequence(known.sequence), known.chain.to_string());
+    let (moved, moved_chain) = (sequence(last.sequence), last.chain.to_string());
+    let (epoch, batch) = (sequence(last.stamp.epoch), last.stamp.batch.as_str());
+    let columns = row::differing(entries);
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &name,
+        &instance,
+        &only,
+        ledger,
+        &known,
+        &known_chain,
+        &moved,
+        &moved_chain,
+        &epoch,
+        &batch,
+    ];
+    values.extend(columns.iter().map(Column::parameter));
+    connection.commit_with(&[(&connection.statements.advance_one, &values)]).await
+}
+
+/// A turn that appends to the only ledger that it looked for, and does nothing else.
+struct Single<'a> {
+    ledger: i64,
+    known: Head,
+    entries: &'a [Entry],
+    last: &'a Entry,
+}
+
+impl Single<'_> {
+    fn of<'a>(question: &Question<'_>, appends: &'a [Append]) -> Option<Single<'a>> {
+        let ([append], [ledger]) = (appends, &*question.ids) else { return None };
+        let known = *question.known.get(ledger)?;
+        let last = append.entries.last()?;
+        let alike = |entry: &Entry| {
+            let (stamp, lasts) = (&entry.stamp, &last.stamp);
+            stamp.batch == lasts.batch && stamp.epoch == lasts.epoch && stamp.server == lasts.server
+        };
+        let own = escaped(last.stamp.server.as_str().into()) == question.server().0;
+        (append.ledger == Some(LedgerId(*ledger))
+            && append.serving.is_empty()
+            && own
+            && append.entries.iter().all(alike))
+        .then_some(Single { ledger: *ledger, known, entries: &append.entries, last })
+    }
 }
 
 /// Whether a turn does nothing but append to ledgers that are known, in its server's own name: what

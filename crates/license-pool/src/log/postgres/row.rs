@@ -9,6 +9,9 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::log::row::{self, Cell, WIDTH};
 use crate::log::{Append, LedgerId, LogError};
 
+/// Server, epoch and batch: in the entries of one turn they are all alike.
+const ALIKE: [usize; 3] = [2, 3, 4];
+
 /// A column of many rows, as one array.
 #[derive(Debug)]
 pub(super) enum Column<'e> {
@@ -38,9 +41,21 @@ impl Column<'_> {
 pub(super) fn columns<'e>(ledgers: &[LedgerId], appends: &'e [Append]) -> Vec<Column<'e>> {
     let ledgers = ledgers.iter().zip(appends);
     let ledgers = ledgers.flat_map(|(ledger, append)| append.entries.iter().map(|_| ledger.0));
-    let ledgers = Column::Integers(ledgers.map(Some).collect());
+    let mut columns = vec![Column::Integers(ledgers.map(Some).collect())];
+    columns.extend(columns_of(appends.iter().flat_map(|append| &append.entries)));
+    columns
+}
+
+/// The parameters of `advance_one.sql` that differ from entry to entry.
+pub(super) fn differing(entries: &[Entry]) -> Vec<Column<'_>> {
+    let columns = columns_of(entries.iter()).into_iter().enumerate();
+    columns.filter(|(at, _)| !ALIKE.contains(at)).map(|(_, column)| column).collect()
+}
+
+/// Every column of an entry.
+fn columns_of<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Column<'e>> {
     let mut columns: Vec<Column<'e>> = (0..WIDTH).map(empty).collect();
-    for entry in appends.iter().flat_map(|append| &append.entries) {
+    for entry in entries {
         for (column, cell) in columns.iter_mut().zip(row::cells(entry)) {
             match (column, cell) {
                 (Column::Integers(integers), Cell::Null) => integers.push(None),
@@ -57,7 +72,6 @@ pub(super) fn columns<'e>(ledgers: &[LedgerId], appends: &'e [Append]) -> Vec<Co
         }
     }
     columns.iter_mut().for_each(Column::shorten);
-    columns.insert(0, ledgers);
     columns
 }
 

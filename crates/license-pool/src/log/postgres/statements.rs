@@ -33,6 +33,7 @@ statements! {
     add_figure,
     add_ledger,
     advance,
+    advance_one,
     await_store,
     await_turn,
     beat,
