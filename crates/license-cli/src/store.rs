@@ -273,6 +273,7 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
         | OpenError::Unfinished { .. }
         | OpenError::Occupied { .. }
         | OpenError::Newer { .. }
+        | OpenError::Unreadable { .. }
         | OpenError::Older { .. }
         | OpenError::FileSystem { .. }
         | OpenError::Register(_) => failure(ProblemCode::StoreUnavailable),

@@ -93,13 +93,36 @@ fn a_schema_of_something_else_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
+fn a_store_of_another_format_is_refused_and_left_as_it_is() {
     let Some(database) = server::database() else { return };
-    drop(database.open());
-    database.sql("UPDATE license.store SET format = 3");
-    let error = options().open(&database.address()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { format: 3, known: 2, .. }), "{error:?}");
-    assert_eq!(database.sql("SELECT format FROM license.store"), "3");
+    let pool = database.open();
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    drop(pool);
+    for (format, cure) in [
+        ("-1", "choose another place"),
+        ("0", "put a backup in its place"),
+        ("1", "put a backup in its place"),
+        ("3", "use a newer version"),
+        ("9007199254740993", "use a newer version"),
+    ] {
+        let rows = "SELECT format, sealed_to, (SELECT count(*) FROM license.entry),
+            (SELECT string_agg(server::text, ';') FROM license.server) FROM license.store";
+        database.sql(&format!("UPDATE license.store SET format = {format}"));
+        let before = database.sql(rows);
+        let error = options().open(&database.address()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains(cure) && said.contains(&database.address()), "{format}: {said}");
+        match error {
+            OpenError::Newer { format: found, known: 2, .. }
+            | OpenError::Unreadable { format: found, known: 2, .. } => {
+                assert_eq!(found.to_string(), format);
+            }
+            error => assert!(matches!(error, OpenError::Foreign { .. }), "{format}: {error:?}"),
+        }
+        assert_eq!(database.sql(rows), before);
+    }
+    database.sql("UPDATE license.store SET format = 2");
+    assert_eq!(database.open().licenses().unwrap(), ["A"]);
 }
 
 #[test]

@@ -118,6 +118,20 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: u64,
     },
+    /// No version of the engine makes a store of this format in such a place: something else changed
+    /// it.
+    #[error(
+        "{store} has store format {format}, which no version makes there, and this version reads \
+         {known}: put a backup in its place, or choose another place"
+    )]
+    Unreadable {
+        /// Its absolute path, or its address without secrets.
+        store: String,
+        /// Its format.
+        format: u64,
+        /// The format that this version reads there.
+        known: u64,
+    },
     /// An older version of the engine serves the store, and could not read it in the format of this
     /// version.
     #[error("{store} is in use by server `{server}` of an older version: end that, or update it")]

@@ -20,7 +20,8 @@ use super::statements::Statements;
 use super::tls::Tls;
 use super::url::Target;
 
-/// The format of the stores that this version writes, and the newest that it reads.
+/// The format of the stores that this version writes. It reads no other: there were none before it on
+/// PostgreSQL.
 pub(super) const FORMAT: u64 = 2;
 
 /// How long one server may take to accept a connection, where the address says nothing else.
@@ -116,7 +117,10 @@ impl Connection {
             (Err(Trouble::Missing), Purpose::UseOrCreate) => initialise(&client).await?,
             (Err(Trouble::Missing), Purpose::Copy) => client.batch_execute(&copy_schema()).await?,
             (Err(Trouble::Unfinished), Purpose::Copy) => {}
-            (Ok(()) | Err(Trouble::Foreign | Trouble::Newer(_)), Purpose::Copy) => {
+            (
+                Ok(()) | Err(Trouble::Foreign | Trouble::Newer(_) | Trouble::Unreadable(_)),
+                Purpose::Copy,
+            ) => {
                 return Err(Trouble::Occupied);
             }
             (judged, _) => judged?,
@@ -265,7 +269,8 @@ async fn judge(client: &Client) -> Result<(), Trouble> {
     match client.simple_query("SELECT engine, format FROM license.store").await {
         Ok(answer) => match row(&answer).and_then(|row| Some((row.get(0)?, row.get(1)?))) {
             Some((ENGINE, format)) => match format.parse() {
-                Ok(0..=FORMAT) => Ok(()),
+                Ok(FORMAT) => Ok(()),
+                Ok(older @ 0..FORMAT) => Err(Trouble::Unreadable(older)),
                 Ok(newer) => Err(Trouble::Newer(newer)),
                 Err(_) => Err(Trouble::Foreign),
             },

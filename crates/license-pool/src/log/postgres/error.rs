@@ -35,6 +35,8 @@ pub(super) enum Trouble {
     Occupied,
     #[error("the store has format {0}, which a newer version wrote")]
     Newer(u64),
+    #[error("the store has format {0}, which no version makes on PostgreSQL")]
+    Unreadable(u64),
     /// What each of several servers said.
     #[error("no server can be used: {}", Each(.0))]
     Servers(Vec<(String, Trouble)>),
@@ -58,6 +60,7 @@ impl Trouble {
             Trouble::Unfinished => OpenError::Unfinished { store },
             Trouble::Occupied => OpenError::Occupied { store },
             Trouble::Newer(format) => OpenError::Newer { store, format, known },
+            Trouble::Unreadable(format) => OpenError::Unreadable { store, format, known },
             Trouble::Database(_)
             | Trouble::Silent(_)
             | Trouble::Warned(_)
@@ -93,6 +96,7 @@ impl Trouble {
             | Trouble::Unfinished
             | Trouble::Occupied
             | Trouble::Newer(_)
+            | Trouble::Unreadable(_)
             | Trouble::Servers(_)
             | Trouble::Lingers
             | Trouble::Nonsense => None,
