@@ -246,7 +246,7 @@ impl Drop for Held {
 
 impl Database {
     /// A pool with a connection for each of three licenses, all installed and used before.
-    fn open_spread(&self, options: Options, address: &str) -> Pool {
+    pub(super) fn open_spread(&self, options: Options, address: &str) -> Pool {
         let pool = options.open(&format!("{address}?connections=3")).unwrap();
         for number in NUMBERS {
             pool.install(license(number, 100).as_bytes()).unwrap();

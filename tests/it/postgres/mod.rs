@@ -2,6 +2,7 @@
 //! tests start. The ledger scripts and the promises of every log run on it in `pool`.
 
 mod ahead;
+mod bounds;
 mod connections;
 mod database;
 mod encryption;

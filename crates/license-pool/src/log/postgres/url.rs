@@ -59,7 +59,7 @@ impl PostgresUrl {
         };
         let Options { tls, authorities, others, connections: _ } = Options::parse(query)?;
         let target = |host: &str| {
-            let url = format!("{scheme}://{user}{host}{path}?{others}");
+            let url = format!("{scheme}://{user}{host}{path}?{GONE}&{others}");
             let mut config: Config = url.parse().map_err(|error| reason(&error))?;
             // A store is written to, whatever else the address says.
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -84,6 +84,11 @@ impl PostgresUrl {
 
 /// More would only take them from other servers.
 const CONNECTIONS_MAX: u8 = 64;
+
+/// After how long a database whose machine is gone is no more waited for, in seconds, unless the
+/// address says something else. `sql/session.sql` tells the database the same of us.
+const GONE: &str =
+    "tcp_user_timeout=15&keepalives_idle=10&keepalives_interval=5&keepalives_retries=3";
 
 const NO_AUTHORITIES: &str = "the connection would be encrypted, and nothing says whom to believe: \
     add `sslrootcert=FILE`, certificates of authorities in PEM (on Debian, those of the system are \
@@ -158,5 +163,33 @@ impl fmt::Display for PostgresUrl {
 impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PostgresUrl").field(&masked(&self.0)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_database_whose_machine_is_gone_is_waited_for_as_long_as_the_address_says() {
+        let config = |query: &str| {
+            let url = PostgresUrl::parse(&format!("postgres://ann@localhost,[::1]/x?{query}"));
+            let mut targets = url.unwrap().targets().unwrap();
+            assert_eq!(targets.len(), 2);
+            targets.pop().unwrap().config
+        };
+        let seconds = Duration::from_secs;
+        let own = config("");
+        assert!(own.get_keepalives());
+        assert_eq!(own.get_keepalives_idle(), seconds(10));
+        assert_eq!(own.get_keepalives_interval(), Some(seconds(5)));
+        assert_eq!(own.get_keepalives_retries(), Some(3));
+        assert_eq!(own.get_tcp_user_timeout(), Some(&seconds(15)));
+        let theirs = config("keepalives_idle=60&tcp_user_timeout=90&connections=3");
+        assert_eq!(theirs.get_keepalives_idle(), seconds(60));
+        assert_eq!(theirs.get_keepalives_interval(), Some(seconds(5)));
+        assert_eq!(theirs.get_tcp_user_timeout(), Some(&seconds(90)));
     }
 }

@@ -2,6 +2,10 @@
 SET search_path = license;
 SET client_min_messages = warning;
 
+-- A turn that is one statement judges the rows as they are once it has their locks, whatever else the
+-- database gives to transactions that do not say what they need.
+SET default_transaction_isolation = 'read committed';
+
 -- A server that stands still, or whose machine is gone, holds the others up no longer than this.
 SET lock_timeout = '6s';
 SET idle_in_transaction_session_timeout = '3s';
