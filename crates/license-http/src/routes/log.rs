@@ -28,6 +28,9 @@ const PAGE: usize = 512;
 /// follows would otherwise be woken and written to for each commit.
 const TOGETHER: Duration = Duration::from_millis(10);
 
+/// What an event has beside its data: its id and the words, hardly more.
+const BESIDE: usize = 32;
+
 /// So often something is said on a stream on which nothing happens, or its end is not noticed.
 const QUIET: Duration = Duration::from_secs(15);
 
@@ -179,6 +182,7 @@ impl Follow {
             None => first.sequence() == self.after + 1,
         };
         let mut events = if follows { String::new() } else { told_reset(self.after) };
+        events.reserve(lines.iter().map(|line| line.json().len() + BESIDE).sum());
         (self.after, self.last) = (last.sequence(), Some(last.clone()));
         // Whoever is behind catches up.
         self.told = (lines.len() < PAGE).then(Instant::now);
