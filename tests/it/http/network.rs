@@ -427,6 +427,29 @@ fn no_request_waits_for_longer_than_ten_minutes() {
 }
 
 #[test]
+fn the_head_of_an_answer_has_no_body_and_tells_its_length() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let mut connection = server.connect();
+    for path in ["/healthz", "/nothing", "/v1/licenses/%ff"] {
+        let told = ["HEAD", "GET"].map(|method| {
+            let head = connection.head(method, path);
+            connection.write(&format!("{head}\r\n"));
+            let told = connection.status();
+            let body = if method == "GET" { told.1 } else { 0 };
+            connection.stream.read_exact(&mut vec![0; body]).unwrap();
+            told
+        });
+        assert_eq!(told[0], told[1], "{path}");
+    }
+    // Neither has an answer that would not end.
+    let head = connection.head("HEAD", "/v1/licenses/active/events");
+    connection.write(&format!("{head}\r\n"));
+    assert_eq!(connection.status(), (200, 0));
+    assert_eq!(connection.ask("GET", "/healthz", None).0, 200);
+}
+
+#[test]
 fn many_may_connect_at_once() {
     let store = Store::new();
     let limits = Limits { connections: 1, ..Limits::default() };
