@@ -25,7 +25,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "license-tests",
-        &["license-types", "license-validate", "license-core", "license-pool", "license-cli"],
+        &[
+            "license-types",
+            "license-validate",
+            "license-core",
+            "license-pool",
+            "license-http",
+            "license-cli",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -113,7 +113,7 @@ struct Server {
 impl Server {
     fn get() -> &'static Server {
         static SERVER: OnceLock<Server> = OnceLock::new();
-        let server = SERVER.get_or_init(|| {
+        SERVER.get_or_init(|| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             std::thread::spawn(move || {
@@ -123,8 +123,7 @@ impl Server {
                 }
             });
             Server { address, answer: Mutex::new(None) }
-        });
-        server
+        })
     }
 
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
