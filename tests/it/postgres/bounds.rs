@@ -13,7 +13,7 @@ const NOTE: &str = "
         process int, isolation text, lock text, idle text, statement text, tcp text);
     CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO public.noted VALUES (
-            pg_backend_pid(), current_setting('transaction_isolation'),
+            pg_backend_pid(), current_setting('default_transaction_isolation'),
             current_setting('lock_timeout'),
             current_setting('idle_in_transaction_session_timeout'),
             current_setting('statement_timeout'),
