@@ -2,6 +2,7 @@
 //! while that is on its way to the disk, the next one gathers.
 
 use std::fmt;
+use std::hint;
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,8 +19,8 @@ const BATCH_MAX: usize = 512;
 /// So long the others are waited for after one of those whom the last turn answered asked again.
 const COMPANY: Duration = Duration::from_micros(100);
 
-/// So long it is looked for more after a turn: who was answered, and asks again at once, need not wake
-/// the thread then, which may take longer than all the rest.
+/// So long it is looked for more after a turn of one: who was answered alone, and asks again at once,
+/// need not wake the thread then, which may take longer than all the rest.
 const ALERT: Duration = Duration::from_micros(50);
 
 /// Does the work of a pool that has no thread of its own: nothing happens but in
@@ -49,8 +50,8 @@ pub struct Driver {
     inbox: Vec<Request>,
     /// How many asked together for the last turn.
     company: usize,
-    /// Whether the last step took a turn.
-    wrote: bool,
+    /// Whether the last step took a turn for one who asked alone.
+    was_lone: bool,
     ended: bool,
 }
 
@@ -66,7 +67,7 @@ impl Driver {
             requests,
             inbox: Vec::new(),
             company: 0,
-            wrote: false,
+            was_lone: false,
             ended: false,
         }
     }
@@ -80,8 +81,8 @@ impl Driver {
         }
         let mut batch = mem::take(&mut self.inbox);
         self.gather(&mut batch);
-        self.wrote = batch.iter().any(Request::writes);
-        if self.wrote {
+        self.was_lone = false;
+        if batch.iter().any(Request::writes) {
             if self.writer.turns.log.prefers_company() {
                 self.gather_company(&mut batch);
             }
@@ -89,6 +90,7 @@ impl Driver {
             self.writer.turns.log.line_up();
             self.gather(&mut batch);
             self.company = batch.len();
+            self.was_lone = self.company == 1;
         }
         self.writer.serve(batch);
         self.writer.turns.log.stand_back();
@@ -128,7 +130,7 @@ impl Driver {
     pub(crate) fn run(mut self) {
         let is_alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         while let Some(due) = self.step() {
-            if !is_alone && self.wrote {
+            if !is_alone && self.was_lone {
                 self.stay_alert();
             }
             if !self.inbox.is_empty() {
@@ -142,11 +144,12 @@ impl Driver {
         }
     }
 
-    /// Looks for more for a moment. Whoever else could run does so meanwhile.
+    /// Looks for more for a moment. It does not give way meanwhile: on a busy machine its turn might
+    /// come again only after milliseconds.
     fn stay_alert(&mut self) {
         let until = Instant::now() + ALERT;
         while self.inbox.is_empty() && Instant::now() < until {
-            thread::yield_now();
+            hint::spin_loop();
             self.inbox.extend(self.requests.try_recv().ok());
         }
     }

@@ -141,7 +141,7 @@ impl Writer {
                 Request::Archivist(take) => take(self.turns.archivist()),
                 Request::SeatDropped(seat) => {
                     // Whether this was the last seat depends on who else asks for the same one.
-                    if waiting.retaining.contains(&seat.session) {
+                    if waiting.retains(&seat.session) {
                         self.flush(mem::take(&mut waiting));
                     }
                     waiting.writes.extend(self.dropped(seat));
@@ -173,10 +173,10 @@ impl Writer {
     }
 
     /// Takes the turn of all that waits, and answers.
-    fn flush(&mut self, Waiting { writes, renewals, reads, retaining }: Waiting) {
+    fn flush(&mut self, Waiting { writes, renewals, reads, retains, .. }: Waiting) {
         let elapsed = self.turns.elapsed();
         if !writes.is_empty() || self.queue.presses(elapsed) {
-            if !retaining.is_empty() || !self.queue.is_empty() {
+            if retains || !self.queue.is_empty() {
                 self.look();
             }
             self.write(writes);
@@ -243,16 +243,15 @@ impl Writer {
     pub(crate) fn made(
         &mut self,
         writes: Vec<Write>,
-        written: Written,
-        waited: Vec<(Write, Result<Done, Error>)>,
+        mut written: Written,
+        mut waited: Vec<(Write, Result<Done, Error>)>,
     ) {
-        let answered = writes.into_iter().zip(written.outcomes);
-        let mut outcomes: Vec<_> = answered.chain(waited).collect();
-        for done in outcomes.iter_mut().filter_map(|(_, outcome)| outcome.as_mut().ok()) {
+        let waited_outcomes = waited.iter_mut().map(|(_, outcome)| outcome);
+        for done in written.outcomes.iter_mut().chain(waited_outcomes).flatten() {
             self.note(done);
         }
         let told = self.tell_broken_silences();
-        for (write, outcome) in outcomes {
+        for (write, outcome) in writes.into_iter().zip(written.outcomes).chain(waited) {
             let repeats = |done: &Done| done.granted.as_ref().is_some_and(|it| !it.new);
             let outcome = match (outcome, &told) {
                 (Ok(done), Err(error)) if repeats(&done) => Err(error.clone()),
@@ -337,17 +336,17 @@ impl Writer {
                 drop(sender.send(granted));
             }
             Reply::Caller { answer, .. } => {
-                let granted = outcome.as_ref().ok().and_then(|done| done.granted.clone());
+                let granted = outcome.as_ref().ok().and_then(|done| done.granted.as_ref());
+                let granted = granted.map(|granted| (granted.seat.clone(), granted.new));
                 match (answer(outcome), granted) {
-                    (Received::Seat, Some(Granted { seat, .. })) => {
+                    (Received::Seat, Some((seat, _))) => {
                         *self.seats.entry((seat.ledger, seat.token)).or_default() += 1;
                     }
-                    (Received::Lost, Some(Granted { seat, new: true, .. })) => {
+                    (Received::Lost, Some((seat, true))) => {
                         self.unreleased.push(seat.release(Reply::Nobody));
                     }
-                    (Received::Lost, Some(Granted { new: false, .. }))
-                    | (Received::Plain, Some(_))
-                    | (_, None) => {}
+                    (Received::Lost, Some((_, false))) | (Received::Plain, Some(_)) | (_, None) => {
+                    }
                 }
             }
         }
@@ -402,15 +401,27 @@ struct Waiting {
     writes: Vec<Write>,
     renewals: Vec<Renewal>,
     reads: Vec<Read>,
-    /// The sessions that ask for a license.
-    retaining: BTreeSet<Arc<SessionId>>,
+    /// Whether some of them ask for a license.
+    retains: bool,
+    /// The sessions that do, of so many of the writes as were looked at: most turns never ask.
+    retaining: (BTreeSet<Arc<SessionId>>, usize),
 }
 
 impl Waiting {
     fn write(&mut self, write: Write) {
-        if let Command::Retain(retain) = &write.command {
-            self.retaining.insert(retain.session.clone());
-        }
+        self.retains |= matches!(write.command, Command::Retain(_));
         self.writes.push(write);
+    }
+
+    /// Whether a session asks for a license.
+    fn retains(&mut self, session: &SessionId) -> bool {
+        let (retaining, looked) = &mut self.retaining;
+        for write in &self.writes[*looked..] {
+            if let Command::Retain(retain) = &write.command {
+                retaining.insert(retain.session.clone());
+            }
+        }
+        *looked = self.writes.len();
+        retaining.contains(session)
     }
 }
