@@ -176,6 +176,13 @@ impl Leases {
         }
     }
 
+    /// A session that another server served meanwhile, which heard it and told of its silences.
+    pub(crate) fn estrange(&mut self, key: &Key) {
+        if let Some(lease) = self.sessions.remove(key) {
+            self.agenda.remove(&(lease.due, key.clone()));
+        }
+    }
+
     /// Forgets all: this server vouches for nothing any more.
     pub(crate) fn clear(&mut self) {
         *self = Leases::new(self.sleep);

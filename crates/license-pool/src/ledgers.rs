@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use license_core::{Head, Ledger, Refusal};
-use license_types::ServerName;
+use license_types::{ServerName, SessionId};
 
 use crate::alarms::Bell;
 use crate::archivist::Keep;
+use crate::leases::Key;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
 use crate::recover::{Fault, Recovered, recover};
 use crate::{Error, LOCAL};
@@ -34,6 +35,9 @@ pub(crate) struct Ledgers {
     asks: u64,
     /// The time that had passed when last asked.
     now: Duration,
+    /// The sessions that turns took over from other servers since this was last asked, also where it
+    /// is not known whether they were made.
+    adopted: Vec<Key>,
 }
 
 struct Loaded {
@@ -72,6 +76,7 @@ impl Ledgers {
             crowd: loaded_max,
             asks: 0,
             now: Duration::ZERO,
+            adopted: Vec::new(),
         }
     }
 
@@ -228,6 +233,17 @@ impl Ledgers {
         self.memory.insert(id, Loaded { memory, asked: self.asks, listed: false });
     }
 
+    /// Notes sessions of a ledger that a turn takes over from another server.
+    pub(crate) fn adopt(&mut self, id: LedgerId, sessions: Vec<Arc<SessionId>>) {
+        self.adopted.extend(sessions.into_iter().map(|session| (id, session)));
+    }
+
+    /// The sessions that turns took over since this was last asked: what was counted here before, when
+    /// this server may have served them already, says nothing of them any more.
+    pub(crate) fn take_adopted(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.adopted)
+    }
+
     /// The server in whose name all this is remembered.
     pub(crate) fn server(&self) -> &Arc<ServerName> {
         &self.server
@@ -248,16 +264,18 @@ impl Ledgers {
         }
     }
 
-    /// Up to `limit` of the ledgers in which the store says in vain that this server serves sessions;
-    /// that it says so is forgotten.
-    pub(crate) fn unlist(&mut self, limit: usize) -> Vec<LedgerId> {
-        let listed = self.memory.iter_mut().filter(|(_, loaded)| loaded.listed);
-        let idle = listed.filter(|(_, loaded)| !loaded.is_served_by(&self.server));
-        let idle = idle.take(limit).map(|(id, loaded)| {
+    /// Forgets that the store says so.
+    pub(crate) fn unlist(&mut self, id: LedgerId) {
+        if let Some(loaded) = self.memory.get_mut(&id) {
             loaded.listed = false;
-            *id
-        });
-        idle.collect()
+        }
+    }
+
+    /// Up to `limit` of the ledgers in which the store says in vain that this server serves sessions.
+    pub(crate) fn listed_in_vain(&self, limit: usize) -> Vec<LedgerId> {
+        let listed = self.memory.iter().filter(|(_, loaded)| loaded.listed);
+        let idle = listed.filter(|(_, loaded)| !loaded.is_served_by(&self.server));
+        idle.map(|(id, _)| *id).take(limit).collect()
     }
 
     /// Whether some of them are about to be let go.

@@ -2,6 +2,7 @@
 //! and what to append is gathered.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::mem;
 use std::sync::Arc;
 
 use license_core::{
@@ -23,6 +24,8 @@ pub(crate) struct Gathered {
     entries: Vec<Entry>,
     /// The server that is to be taken off where it serves nothing afterwards.
     leaves: Option<Arc<ServerName>>,
+    /// The sessions that are taken over from another server.
+    adopted: Vec<Arc<SessionId>>,
     /// What was refused last, and is not noted yet.
     refused: Option<Box<Refused>>,
 }
@@ -30,7 +33,13 @@ pub(crate) struct Gathered {
 impl Gathered {
     pub(crate) fn new(ledger: &Ledger) -> Gathered {
         let served_by = ledger.servers().cloned().collect();
-        Gathered { served_by, entries: Vec::new(), leaves: None, refused: None }
+        Gathered {
+            served_by,
+            entries: Vec::new(),
+            leaves: None,
+            adopted: Vec::new(),
+            refused: None,
+        }
     }
 
     /// Whether anything is gathered on which an answer could be founded, and that is not durable yet.
@@ -101,7 +110,8 @@ impl Gathering {
 
     /// What to append.
     pub(crate) fn into_appends(self, ledgers: &mut Ledgers) -> Vec<Append> {
-        let append = |(id, gathered): (LedgerId, Gathered)| {
+        let append = |(id, mut gathered): (LedgerId, Gathered)| {
+            ledgers.adopt(id, mem::take(&mut gathered.adopted));
             let (own, listed) = (ledgers.server().clone(), ledgers.is_listed(id));
             let ledger = ledgers.sound_mut(id)?;
             let serving = gathered.changes(ledger, &own, listed);
@@ -199,6 +209,8 @@ impl Step<'_> {
 
     /// Takes over what another server serves.
     pub(crate) fn adopt(&mut self, from: &Arc<ServerName>, from_epoch: u64) -> Result<(), Fault> {
+        let adopted = self.ledger.live().filter(|held| held.server == *from);
+        self.gathered.adopted.extend(adopted.map(|held| held.record.session.clone()));
         self.append(Event::Adopted { from_server: from.clone(), from_epoch })
     }
 

@@ -96,7 +96,7 @@ impl Turns {
     /// any more. It need not be said at once: mostly one comes soon after the last one went.
     pub(crate) fn take_off(&mut self) -> Result<(), Error> {
         loop {
-            let ledgers = self.ledgers.unlist(LEDGERS_MAX);
+            let ledgers = self.ledgers.listed_in_vain(LEDGERS_MAX);
             if ledgers.is_empty() {
                 return Ok(());
             }
@@ -104,8 +104,10 @@ impl Turns {
         }
     }
 
-    /// Likewise for ledgers of which it is not known whether the store says so.
+    /// Likewise for these, whether or not the store is known to say so.
     pub(crate) fn take_off_these(&mut self, ledgers: &[LedgerId]) -> Result<(), Error> {
+        // Also where it is never known whether the turn was made.
+        ledgers.iter().for_each(|id| self.ledgers.unlist(*id));
         let own = self.actor.server.clone();
         self.turn_of(ledgers, |moment, gathering| {
             for id in ledgers {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use license_types::{ReleaseCause, ServerName};
 
+use crate::leases::Leases;
 use crate::log::{LedgerId, ServerRow};
 use crate::takeover::Estate;
-use crate::turn::{Role, distinct};
+use crate::turn::{Role, Turns, distinct};
 use crate::watcher::{Dead, Watcher};
 use crate::writer::Writer;
 use crate::{Error, LOCAL};
@@ -299,14 +300,17 @@ impl Writer {
             adopts: !row.transient,
             row: Some(row.clone()),
         };
-        let adopted = self.turns.settle(&estate, some).inspect_err(|_| {
+        let adopted = self.settle(&estate, some).inspect_err(|_| {
             // Whether it lives after all, or somebody else settles its affairs: the register tells.
             if self.turns.actor.role != Role::Local {
                 self.upkeep.beat = self.upkeep.beat.min(self.turns.elapsed() + RETRY);
             }
         })?;
-        // It was noticed up to a third of a lease late.
-        let before = if silent { self.turns.actor.lease / 3 } else { Duration::ZERO };
+        // It was noticed up to a third of a lease late. Whom it heard right before it fell silent, a
+        // third of its own lease after its last beat, was not silent for longer than this.
+        let seconds = Duration::from_secs;
+        let least = seconds(row.grace_seconds).saturating_add(seconds(row.lease_seconds) / 3 * 2);
+        let before = if silent { least.min(self.turns.actor.lease / 3) } else { Duration::ZERO };
         self.take_over(adopted, before);
         let left = self.turns.serving(&row.name)?;
         if left.len() < ledgers.len() && !left.is_empty() {
@@ -326,9 +330,23 @@ impl Writer {
         }
         let estate = Estate { from: Arc::new(local), epoch: 0, row: None, adopts: true };
         let some = &ledgers[..ledgers.len().min(LEDGERS_MAX)];
-        let adopted = self.turns.settle(&estate, some)?;
+        let adopted = self.settle(&estate, some)?;
         self.take_over(adopted, Duration::ZERO);
         Ok(())
+    }
+
+    fn settle(&mut self, estate: &Estate, ledgers: &[LedgerId]) -> Result<Vec<LedgerId>, Error> {
+        let adopted = self.turns.settle(estate, ledgers);
+        estrange_adopted(&mut self.turns, &mut self.leases);
+        adopted
+    }
+}
+
+/// Forgets what was counted of sessions that a turn took over, before anything is counted anew: one
+/// that went to another server and comes back with its estate was heard there.
+pub(crate) fn estrange_adopted(turns: &mut Turns, leases: &mut Leases) {
+    for key in turns.ledgers.take_adopted() {
+        leases.estrange(&key);
     }
 }
 

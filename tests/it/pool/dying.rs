@@ -69,6 +69,25 @@ fn an_adoption_begins_leases_afresh_however_short_they_are_beside_the_servers_ow
 }
 
 #[test]
+fn a_session_that_comes_back_with_a_dead_servers_estate_is_not_judged_by_when_it_went_there() {
+    let cluster = Cluster::new(9, &["east"]);
+    let short = std::time::Duration::from_secs(10);
+    cluster.start_with("west", |options| options.serving().lease(short).grace(short));
+    cluster.grant("east", "one").unwrap();
+    cluster.pass(50);
+    cluster.renew("west", "one").unwrap();
+    cluster.stop("west");
+    // Long before the lease is over that east counted, it adopts; and goes on when it is over.
+    cluster.pass(35);
+    let history = ["west: moved one", "east: adopted west 1"];
+    assert_eq!(cluster.history("east", 2), history);
+    cluster.pass(54);
+    assert_eq!(cluster.history("east", 2), history, "the client may rely on what west told it");
+    cluster.pass(90);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
 fn a_client_of_a_dead_server_that_renews_elsewhere_keeps_its_token() {
     let cluster = Cluster::new(9, &["east", "west"]);
     let token = cluster.grant("east", "one").unwrap().held.record.token;

@@ -113,7 +113,33 @@ fn what_stays_unknown_for_too_long_is_said_to_be_and_a_retry_is_safe() {
 }
 
 /// A pool that is driven by the test, on a log that fails once, and another beside it.
+#[test]
+fn a_server_that_was_taken_off_the_list_of_those_who_serve_is_put_on_it_again() {
+    let times = Arc::new(AtomicU64::new(1));
+    let mut world = World::new(Failure::Unanswered, cannot_tell(times));
+    let own = world.pool.server().clone();
+    let mut listed = || world.log.serving(&own).unwrap().len();
+    let one = world.pool.grant(request("one"), None);
+    world.driver.step();
+    assert!(one.try_take().unwrap().is_ok());
+    assert_eq!(listed(), 1);
+    // Of this nobody knows whether it was made: it is looked at what is served at all, which is nothing.
+    let release = world.pool.release_async("one", None);
+    world.countdown.store(1, Ordering::SeqCst);
+    for _ in 0..10 {
+        world.driver.step();
+        world.clock.advance(SignedDuration::from_secs(1));
+    }
+    assert!(release.try_take().unwrap().is_ok());
+    assert_eq!(listed(), 0);
+    let two = world.pool.grant(request("two"), None);
+    world.driver.step();
+    assert!(two.try_take().unwrap().is_ok());
+    assert_eq!(listed(), 1);
+}
+
 struct World {
+    log: MemoryLog,
     pool: Pool,
     driver: Driver,
     clock: Arc<ManualClock>,
@@ -127,6 +153,7 @@ impl World {
         let other = options().open_log(log.clone()).unwrap();
         other.install(license("A", 9).as_bytes()).unwrap();
         let (countdown, clock) = (Arc::new(AtomicU64::new(0)), clock());
+        let inside = log.clone();
         let log = Outside(Breaking { log, failure, landed, countdown: countdown.clone() });
         let options = options().clock(clock.clone()).patience(Duration::from_secs(10));
         let (pool, mut driver) = options.open_driven(log).unwrap();
@@ -134,7 +161,7 @@ impl World {
         let first = pool.usage_async(None);
         driver.step();
         first.try_take().unwrap().unwrap();
-        World { pool, driver, clock, countdown, other }
+        World { log: inside, pool, driver, clock, countdown, other }
     }
 
     /// Takes the turn of what waits; it gets no answer.
