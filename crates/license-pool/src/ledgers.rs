@@ -35,9 +35,9 @@ pub(crate) struct Ledgers {
     asks: u64,
     /// The time that had passed when last asked.
     now: Duration,
-    /// The sessions that turns took over from other servers since this was last asked, also where it
-    /// is not known whether they were made.
-    adopted: Vec<Key>,
+    /// The sessions that turns fetched from other servers since this was last asked, also where it is
+    /// not known whether they were made.
+    came: Vec<Key>,
 }
 
 struct Loaded {
@@ -76,7 +76,7 @@ impl Ledgers {
             crowd: loaded_max,
             asks: 0,
             now: Duration::ZERO,
-            adopted: Vec::new(),
+            came: Vec::new(),
         }
     }
 
@@ -233,15 +233,15 @@ impl Ledgers {
         self.memory.insert(id, Loaded { memory, asked: self.asks, listed: false });
     }
 
-    /// Notes sessions of a ledger that a turn takes over from another server.
-    pub(crate) fn adopt(&mut self, id: LedgerId, sessions: Vec<Arc<SessionId>>) {
-        self.adopted.extend(sessions.into_iter().map(|session| (id, session)));
+    /// Notes sessions of a ledger that come here from another server with a turn.
+    pub(crate) fn come(&mut self, id: LedgerId, sessions: Vec<Arc<SessionId>>) {
+        self.came.extend(sessions.into_iter().map(|session| (id, session)));
     }
 
-    /// The sessions that turns took over since this was last asked: what was counted here before, when
+    /// The sessions that came with turns since this was last asked: what was counted here before, when
     /// this server may have served them already, says nothing of them any more.
-    pub(crate) fn take_adopted(&mut self) -> Vec<Key> {
-        std::mem::take(&mut self.adopted)
+    pub(crate) fn take_came(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.came)
     }
 
     /// The server in whose name all this is remembered.

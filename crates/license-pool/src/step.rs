@@ -24,8 +24,8 @@ pub(crate) struct Gathered {
     entries: Vec<Entry>,
     /// The server that is to be taken off where it serves nothing afterwards.
     leaves: Option<Arc<ServerName>>,
-    /// The sessions that are taken over from another server.
-    adopted: Vec<Arc<SessionId>>,
+    /// The sessions that come here from another server.
+    coming: Vec<Arc<SessionId>>,
     /// What was refused last, and is not noted yet.
     refused: Option<Box<Refused>>,
 }
@@ -33,13 +33,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     pub(crate) fn new(ledger: &Ledger) -> Gathered {
         let served_by = ledger.servers().cloned().collect();
-        Gathered {
-            served_by,
-            entries: Vec::new(),
-            leaves: None,
-            adopted: Vec::new(),
-            refused: None,
-        }
+        Gathered { served_by, entries: Vec::new(), leaves: None, coming: Vec::new(), refused: None }
     }
 
     /// Whether anything is gathered on which an answer could be founded, and that is not durable yet.
@@ -111,7 +105,7 @@ impl Gathering {
     /// What to append.
     pub(crate) fn into_appends(self, ledgers: &mut Ledgers) -> Vec<Append> {
         let append = |(id, mut gathered): (LedgerId, Gathered)| {
-            ledgers.adopt(id, mem::take(&mut gathered.adopted));
+            ledgers.come(id, mem::take(&mut gathered.coming));
             let (own, listed) = (ledgers.server().clone(), ledgers.is_listed(id));
             let ledger = ledgers.sound_mut(id)?;
             let serving = gathered.changes(ledger, &own, listed);
@@ -210,7 +204,7 @@ impl Step<'_> {
     /// Takes over what another server serves.
     pub(crate) fn adopt(&mut self, from: &Arc<ServerName>, from_epoch: u64) -> Result<(), Fault> {
         let adopted = self.ledger.live().filter(|held| held.server == *from);
-        self.gathered.adopted.extend(adopted.map(|held| held.record.session.clone()));
+        self.gathered.coming.extend(adopted.map(|held| held.record.session.clone()));
         self.append(Event::Adopted { from_server: from.clone(), from_epoch })
     }
 
@@ -222,6 +216,9 @@ impl Step<'_> {
     }
 
     pub(crate) fn append(&mut self, event: Event) -> Result<(), Fault> {
+        if let Event::Moved { sessions } = &event {
+            self.gathered.coming.extend(sessions.iter().cloned());
+        }
         let entry = self.ledger.seal(event, self.stamp, self.clock.now);
         self.ledger.apply(&entry)?;
         self.gathered.entries.push(entry);

@@ -337,15 +337,15 @@ impl Writer {
 
     fn settle(&mut self, estate: &Estate, ledgers: &[LedgerId]) -> Result<Vec<LedgerId>, Error> {
         let adopted = self.turns.settle(estate, ledgers);
-        estrange_adopted(&mut self.turns, &mut self.leases);
+        estrange_come(&mut self.turns, &mut self.leases);
         adopted
     }
 }
 
-/// Forgets what was counted of sessions that a turn took over, before anything is counted anew: one
-/// that went to another server and comes back with its estate was heard there.
-pub(crate) fn estrange_adopted(turns: &mut Turns, leases: &mut Leases) {
-    for key in turns.ledgers.take_adopted() {
+/// Forgets what was counted of sessions that came with a turn, before anything is counted anew: one
+/// that went to another server and comes back was heard there.
+pub(crate) fn estrange_come(turns: &mut Turns, leases: &mut Leases) {
+    for key in turns.ledgers.take_came() {
         leases.estrange(&key);
     }
 }

@@ -21,7 +21,7 @@ use crate::request::{
 };
 use crate::turn::{DECIDED_MAX, Role, Turned, Turns};
 use crate::undecided::{self, Undecided};
-use crate::upkeep::{Upkeep, estrange_adopted};
+use crate::upkeep::{Upkeep, estrange_come};
 
 /// How long to wait before a release that the store did not take is tried again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -202,7 +202,7 @@ impl Writer {
                 .map(|waiter| (&waiter.write, waiter.attempt(elapsed)))
                 .collect();
             let turned = self.turns.write(&mut writes, &waiters);
-            estrange_adopted(&mut self.turns, &mut self.leases);
+            estrange_come(&mut self.turns, &mut self.leases);
             self.note_only();
             let error = match turned {
                 Ok(Turned::Made(mut written)) => {
@@ -276,6 +276,7 @@ impl Writer {
 
     fn renew(&mut self, renewals: Vec<Renewal>) {
         let outcomes = self.turns.renew(&renewals);
+        estrange_come(&mut self.turns, &mut self.leases);
         self.note_only();
         let now = self.turns.vouched();
         let mut replies = Vec::with_capacity(renewals.len());
