@@ -173,3 +173,24 @@ impl Event {
         Some(followed.map_err(|error| error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_does_not_end_is_given_up() {
+        let lines =
+            |count: usize| "data: ".to_owned() + &"x".repeat(1 << 20) + &"\ndata: x".repeat(count);
+        let event = |text: String| {
+            let server = "http://127.0.0.1:1".parse().unwrap();
+            let reader = Box::new(std::io::Cursor::new(text.into_bytes()));
+            Stream { reader, server, line: Vec::new() }.event()
+        };
+        assert!(event(lines(1) + "\n\n").is_some_and(|event| event.data.len() == (1 << 20) + 1));
+        let endless = lines(0) + "\n";
+        assert!(event(endless.repeat(6) + "\n").is_none());
+    }
+}

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -238,6 +239,20 @@ impl Following<'_> {
     pub(crate) fn next(&mut self) -> String {
         let frame = self.world.runtime.block_on(self.body.frame()).unwrap().unwrap();
         String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    }
+
+    /// What comes next that says anything: where the clock runs ahead when nothing happens, a server is
+    /// quiet before a slower thread has done what is to be told.
+    pub(crate) fn told(&mut self) -> String {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.next() {
+                heard if heard == ": quiet\n\n" => {
+                    assert!(Instant::now() < until, "it stays quiet");
+                }
+                heard => return heard,
+            }
+        }
     }
 
     /// Whether nothing comes at once; no time passes meanwhile.

@@ -121,7 +121,10 @@ fn the_seat_of_a_process_that_died_goes_to_who_waits_and_is_free_though_nobody_a
         drop(driver);
         drop((seat, run));
         // A process that another test begins at this moment has its files for an instant.
-        while !rows(&store).iter().any(|row| row.transient && row.alive == Some(false)) {}
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while !rows(&store).iter().any(|row| row.transient && row.alive == Some(false)) {
+            assert!(std::time::Instant::now() < until, "its files stay locked");
+        }
         pass(1);
         let expected: &[&str] = if waits.is_some() { &["two"] } else { &[] };
         let mut command = open(&store, Pool::options().local());
