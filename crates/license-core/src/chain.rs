@@ -61,19 +61,29 @@ impl Digest {
     }
 
     fn spelled(digits: &str) -> Option<Digest> {
-        let nibble = |digit: u8| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        };
         let digits: &[u8; 64] = digits.as_bytes().try_into().ok()?;
         let mut bytes = [0; 32];
+        let mut all = 0;
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+            let [high, low] = [pair[0], pair[1]].map(|digit| NIBBLES[usize::from(digit)]);
+            all |= high | low;
+            *byte = high << 4 | low;
         }
-        Some(Digest(bytes))
+        (all < 16).then_some(Digest(bytes))
     }
 }
+
+/// What each lower-case hexadecimal digit stands for; of what is none, more than four bits.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [u8::MAX; 256];
+    let digits = b"0123456789abcdef";
+    let mut nibble = 0;
+    while nibble < 16 {
+        nibbles[digits[nibble] as usize] = nibble as u8;
+        nibble += 1;
+    }
+    nibbles
+};
 
 /// Reads 64 lower-case hexadecimal digits.
 impl FromStr for Digest {

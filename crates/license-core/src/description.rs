@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use license_types::{Session, SessionState, Token};
+use serde::Deserialize;
 
 use crate::Digest;
 
@@ -48,7 +49,10 @@ impl Description {
     /// assert_eq!(Description::kept("{}", Digest::of(b"{}")), None);
     /// ```
     pub fn kept(text: &str, digest: Digest) -> Option<Description> {
-        Description::matching(serde_json::from_str(text).ok()?, digest)
+        match is_plain(text) && Digest::of(text.as_bytes()) == digest {
+            true => Some(Description { text: text.into(), digest, state: None, has_token: false }),
+            false => Description::matching(serde_json::from_str(text).ok()?, digest),
+        }
     }
 
     /// The same of a session that was read already.
@@ -114,6 +118,25 @@ impl Description {
     pub fn digest(&self) -> Digest {
         self.digest
     }
+}
+
+/// Whether a text tells of a session as most do: of the REST shape, with nothing unusual about it.
+/// Then no tree of it is needed to know that it has neither a state nor a token.
+fn is_plain(text: &str) -> bool {
+    // A list of the members would do as well otherwise.
+    text.starts_with('{') && serde_json::from_str::<Plain<'_>>(text).is_ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "it only matters whether they are there")]
+struct Plain<'t> {
+    user_name: &'t str,
+    #[serde(rename = "sessionID")]
+    session_id: &'t str,
+    #[serde(rename = "IPAddress")]
+    ip_address: &'t str,
+    is_datastore: bool,
 }
 
 /// What an entry knows of a session's description. Personal data can be erased from the log; its

@@ -157,7 +157,7 @@ impl Table {
 
 /// The entry in a row of the table of entries.
 pub(crate) fn entry(table: &Table, ledger: i64, row: &Row) -> Result<Entry, LogError> {
-    row::entry(LedgerId(ledger), |at| {
+    row::entry(LedgerId(ledger), None, |at| {
         let column = row::NAMES[at];
         match table.place(column).and_then(|at| row.get(at)) {
             Some(Value::Null) => Ok(Cell::Null),

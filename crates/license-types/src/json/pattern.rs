@@ -12,7 +12,14 @@ pub(crate) enum Part {
 
 /// Whether the whole text matches.
 pub(crate) fn matches(pattern: &[Part], text: &str) -> bool {
-    start_matches(pattern, text.as_bytes(), &<[u8]>::is_empty)
+    match pattern {
+        // Most are no more than that: of how many of which bytes.
+        [Part::Class(ranges, minimum, maximum)] => {
+            (*minimum as usize..=*maximum as usize).contains(&text.len())
+                && text.bytes().all(|byte| is_within(ranges, byte))
+        }
+        parts => start_matches(parts, text.as_bytes(), &<[u8]>::is_empty),
+    }
 }
 
 /// Whether the parts match the start of a text, and `then` what is left.
@@ -22,12 +29,16 @@ fn start_matches(parts: &[Part], text: &[u8], then: &dyn Fn(&[u8]) -> bool) -> b
     let any = |sequences: &[&[Part]]| sequences.iter().any(|it| start_matches(it, text, &then));
     match part {
         Part::Class(ranges, minimum, maximum) => {
-            let within =
-                |byte: &u8| ranges.chunks_exact(2).any(|it| (it[0]..=it[1]).contains(byte));
-            let longest = text.iter().take(*maximum as usize).take_while(|it| within(it)).count();
+            let within = text.iter().take_while(|byte| is_within(ranges, **byte));
+            let longest = within.take(*maximum as usize).count();
             (*minimum as usize..=longest).rev().any(|length| then(&text[length..]))
         }
         Part::Either(sequences) => any(sequences),
         Part::Maybe(sequences) => any(sequences) || then(text),
     }
+}
+
+/// Whether a byte is in one of the ranges.
+fn is_within(ranges: &[u8], byte: u8) -> bool {
+    ranges.chunks_exact(2).any(|range| (range[0]..=range[1]).contains(&byte))
 }

@@ -245,8 +245,7 @@ fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
         [last, news @ ..] if bears(last, known) => news,
         _ => return Since::Reload,
     };
-    let entries: Result<_, _> = news.iter().map(|row| row::read(ledger, row)).collect();
-    entries.map_or(Since::Reload, Since::Entries)
+    row::read(ledger, news).map_or(Since::Reload, Since::Entries)
 }
 
 /// Whether the row is an entry in the place of the one that `head` tells of.

@@ -42,8 +42,7 @@ impl Question {
 
     pub(super) fn entries(&self, Answer { rows, end }: &Answer) -> Result<Vec<Entry>, LogError> {
         let Question { ledger, after, limit } = *self;
-        let entries: Vec<Entry> =
-            rows.iter().map(|row| row::read(ledger, row)).collect::<Result<_, _>>()?;
+        let entries = row::read(ledger, rows)?;
         let last = entries.last().map_or(after, |entry| entry.sequence);
         let end = end.first().map_or(Ok(0), |row| row.try_get(0));
         let end: i64 = end.map_err(|error| Trouble::from(error).into_log("read"))?;

@@ -96,9 +96,17 @@ fn empty(at: usize) -> Column<'static> {
     }
 }
 
-/// Reads a row of `page.sql` or `news.sql`.
-pub(super) fn read(ledger: LedgerId, row: &Row) -> Result<Entry, LogError> {
-    row::entry(ledger, |at| {
+/// Reads rows of `page.sql` or `news.sql`, in their order.
+pub(super) fn read(ledger: LedgerId, rows: &[Row]) -> Result<Vec<Entry>, LogError> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
+    for row in rows {
+        entries.push(read_one(ledger, entries.last(), row)?);
+    }
+    Ok(entries)
+}
+
+fn read_one(ledger: LedgerId, before: Option<&Entry>, row: &Row) -> Result<Entry, LogError> {
+    row::entry(ledger, before, |at| {
         if *row.columns()[at].type_() == Type::INT8 {
             match row.try_get::<_, Option<i64>>(at)? {
                 Some(integer) => Ok(Cell::Integer(u64::try_from(integer)?)),

@@ -69,8 +69,7 @@ impl<'q> Question<'q> {
             Ok(number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
         };
         let (end, last) = (number(0)?, number(1)?);
-        let entries = answer.entries.iter().map(|row| row::read(self.ledger, row));
-        let mut entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+        let mut entries = row::read(self.ledger, &answer.entries)?;
         let reached = match entries.last() {
             Some(entry) if entries.len() == self.limit => entry.sequence,
             _ => self.reach().min(end).max(self.after),

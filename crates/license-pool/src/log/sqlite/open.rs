@@ -205,6 +205,8 @@ fn prepare(
     presences: &Presences,
 ) -> Result<Prepared> {
     connection.busy_timeout(patience)?;
+    // Otherwise it prepares nearly every statement anew for the values that are bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let read_only = connection.is_readonly(MAIN_DB)?;
     if create && !read_only && format::is_empty(&connection)? {

@@ -131,7 +131,8 @@ pub(super) fn page(
     let mut entries = Vec::new();
     while entries.len() < limit {
         let Some(row) = rows.next().map_err(failed_to("read"))? else { break };
-        entries.push(row::read(ledger, row)?);
+        let entry = row::read(ledger, entries.last(), row)?;
+        entries.push(entry);
     }
     if entries.len() < limit {
         ends_as_its_head_says(connection, ledger, after, entries.last())?;

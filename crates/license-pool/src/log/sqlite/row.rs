@@ -45,9 +45,13 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Reads a row of [`SELECT`].
-pub(super) fn read(ledger: LedgerId, row: &Row<'_>) -> Result<Entry, LogError> {
-    row::entry(ledger, |at| match row.get_ref(at)? {
+/// Reads a row of [`SELECT`], which follows the one of the entry `before`.
+pub(super) fn read(
+    ledger: LedgerId,
+    before: Option<&Entry>,
+    row: &Row<'_>,
+) -> Result<Entry, LogError> {
+    row::entry(ledger, before, |at| match row.get_ref(at)? {
         ValueRef::Null => Ok(Cell::Null),
         ValueRef::Integer(integer) => Ok(Cell::Integer(u64::try_from(integer)?)),
         text @ ValueRef::Text(_) => Ok(Cell::Text(text.as_str()?.into())),

@@ -44,7 +44,7 @@ pub(super) fn select(
         ])
         .map_err(failed_to("read"))?;
     while let Some(row) = rows.next().map_err(failed_to("read"))? {
-        let entry = row::read(ledger, row)?;
+        let entry = row::read(ledger, stretch.entries.last(), row)?;
         let sequence = entry.sequence;
         if wanted.takes(&entry) {
             stretch.entries.push(entry);
