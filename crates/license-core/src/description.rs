@@ -120,23 +120,31 @@ impl Description {
     }
 }
 
-/// Whether a text tells of a session as most do: of the REST shape, with nothing unusual about it.
-/// Then no tree of it is needed to know that it has neither a state nor a token.
+/// Whether a text tells of a session as most do, to the letter: of the REST shape, with nothing
+/// unusual about it. Then no tree of it is needed to know that it has neither a state nor a token.
 fn is_plain(text: &str) -> bool {
-    // A list of the members would do as well otherwise.
-    text.starts_with('{') && serde_json::from_str::<Plain<'_>>(text).is_ok()
+    serde_json::from_str(text).is_ok_and(|plain: Plain<'_>| plain.spelled() == text)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(dead_code, reason = "it only matters whether they are there")]
 struct Plain<'t> {
+    // What is written with escapes cannot be borrowed.
     user_name: &'t str,
     #[serde(rename = "sessionID")]
     session_id: &'t str,
     #[serde(rename = "IPAddress")]
     ip_address: &'t str,
     is_datastore: bool,
+}
+
+impl Plain<'_> {
+    fn spelled(&self) -> String {
+        let Plain { user_name, session_id, ip_address, is_datastore } = self;
+        format!(
+            r#"{{"userName":"{user_name}","sessionID":"{session_id}","IPAddress":"{ip_address}","isDatastore":{is_datastore}}}"#
+        )
+    }
 }
 
 /// What an entry knows of a session's description. Personal data can be erased from the log; its
@@ -163,6 +171,43 @@ impl Identity {
         match self {
             Identity::Kept(description) => Some(description),
             Identity::Erased(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_judged_alike_with_and_without_a_tree() {
+        let plain = Description::new(Session::rest("ann", "job-7", "127.0.0.1"));
+        let plain = plain.text();
+        let odd = [
+            plain.replace("ann", r#"\u00e9\n\"ann"#),
+            plain.replace("ann", "\u{e9}"),
+            plain.replace(':', ": "),
+            plain.replace("ann", r"\ud800"),
+            plain.replace(r#""ann""#, "null"),
+            plain.replace("false", "0"),
+            plain.replace('{', r#"{"userName":"eve","#),
+            plain.replace('}', r#","more":1}"#),
+            plain.replace('}', r#","licenseToken":7}"#),
+            plain.replace("userName", "user"),
+            format!("{plain}{plain}"),
+            format!(" {plain}"),
+            r#"["ann","job-7","127.0.0.1",false]"#.to_owned(),
+            "{}".to_owned(),
+            String::new(),
+        ];
+        assert!(is_plain(plain));
+        for text in odd.iter().map(String::as_str).chain([plain]) {
+            let session = serde_json::from_str(text);
+            for digest in [Digest::of(text.as_bytes()), Digest::of(b"")] {
+                let read = session.as_ref().ok().cloned();
+                let read = read.and_then(|session| Description::matching(session, digest));
+                assert_eq!(Description::kept(text, digest), read, "{text}");
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::log::row::{self, Cell};
 use crate::log::{Cause, LedgerId, LogError};
 
 /// Entries of a ledger after a sequence, for [`read`]. How many are wanted shows in how many are
-/// read: SQLite would prepare the statement anew for each limit that is bound.
+/// read.
 pub(super) const SELECT: &str = "SELECT sequence, time, server, epoch, batch, principal, kind, \
     product_id, product_name, token, session_id, cause, code, reason, detail, description_digest, \
     chain, description, document \
