@@ -45,6 +45,13 @@ impl Call {
         }
     }
 
+    /// Comes when the caller may not ask any more, with what to tell it: for answers that go on for
+    /// long.
+    pub(crate) fn ended(&self) -> impl Future<Output = Failure> + Send + use<> {
+        let (state, caller) = (self.state.clone(), self.caller.clone());
+        async move { state.credentials.ended(&caller, &state.options).await }
+    }
+
     /// The body, or every violation of its schema.
     pub(crate) fn body<T: Document>(&self) -> Result<T, Failure> {
         license_validate::parse(&self.body).map_err(|unfit| Failure::unfit(T::SCHEMA, unfit))

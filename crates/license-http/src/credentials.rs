@@ -13,6 +13,7 @@ use axum::http::header::AUTHORIZATION;
 use license_pool::{KeptCredential, Pool, Secret};
 use license_types::{CredentialRole, Principal, ProblemCode};
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 use crate::failure::Failure;
 use crate::limits::{Limits, Rate};
@@ -25,6 +26,9 @@ pub(crate) type Role = CredentialRole;
 
 /// How long what the store said of credentials is believed.
 const FRESH: Duration = Duration::from_millis(250);
+
+/// So often it is looked whether somebody may still ask whose answer goes on for long.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -156,12 +160,31 @@ impl Credentials {
         };
         let (kept, caller) = &*found;
         if !kept.holds(options.clock.now()) {
-            return refused("the credential expired or was revoked");
+            return refused(ENDED);
         }
         if let Some(principal) = &caller.principal {
             self.rate.take(principal.clone())?;
         }
         Ok(caller.clone())
+    }
+
+    /// Comes when a caller who was permitted would be so no more, with what to tell it: for answers
+    /// that go on for long.
+    pub(crate) async fn ended(&self, caller: &Caller, options: &Options) -> Failure {
+        loop {
+            sleep(LOOK).await;
+            // A store that is away says nothing of anybody; what is asked of it fails by itself.
+            let Ok(known) = self.known().await else { continue };
+            let holds = match &caller.principal {
+                None => known.is_empty(),
+                Some(principal) => known
+                    .get(principal.as_str())
+                    .is_some_and(|found| found.0.holds(options.clock.now())),
+            };
+            if !holds {
+                return unauthorized(ENDED);
+            }
+        }
     }
 
     /// The credentials, not older than a moment.
@@ -197,6 +220,8 @@ impl Credentials {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+const ENDED: &str = "the credential expired or was revoked";
 
 fn unauthorized(detail: &str) -> Failure {
     Failure::new(ProblemCode::Unauthorized, detail)

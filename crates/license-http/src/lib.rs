@@ -36,7 +36,8 @@
 //! | requests of an address with wrong credentials | [30 a minute](Limits::failures_per_minute) | 429 |
 //!
 //! What the store says of credentials is believed for a quarter of a second: so long after its
-//! revocation one may still be answered.
+//! revocation one may still be answered. Its streams of events and its waits for a license end within
+//! two seconds.
 
 mod answer;
 mod app;

@@ -10,8 +10,8 @@ use license_http::{Limits, Options, Running};
 use license_pool::{Clock as _, CredentialRole, KeptCredential, Pool, SAMPLE_LICENSE, ServerName};
 use serde_json::{Value, json};
 
-use super::world::described;
-use crate::pool::world::{Store, clock};
+use super::world::{World, described};
+use crate::pool::world::{Store, clock, sample};
 
 /// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -245,6 +245,54 @@ fn who_goes_away_waits_no_longer() {
     server.waits(0);
     assert_eq!(server.ask("DELETE", "/v1/licenses/active/sessions/first", None).0, 200);
     assert_eq!(token(&server.retain("0025", "second")), (201, &json!(2)));
+}
+
+#[test]
+fn who_may_not_ask_any_more_neither_follows_nor_waits() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    assert_eq!(server.retain("0025", "first").0, 201);
+    let revoke = |role| {
+        let kept = server.pool.credentials().wait().unwrap();
+        for mut kept in kept.into_iter().filter(|kept| kept.credential.role == role) {
+            kept.credential.revoked_at = Some(clock().now().into());
+            server.pool.keep_credential(kept).wait().unwrap();
+        }
+    };
+    let client = server.credential(CredentialRole::Client);
+    let mut client = Connection::to(&server.running, &client);
+    let waits = thread::spawn(move || client.retain("0025", "second", "?wait=600s"));
+    server.waits(1);
+    revoke(CredentialRole::Client);
+    let (status, problem) = waits.join().unwrap();
+    assert_eq!((status, &problem["code"]), (401, &json!("unauthorized")));
+    server.waits(0);
+
+    let viewer = server.credential(CredentialRole::Viewer);
+    let [mut theirs, mut ours] = [&viewer, &server.secret].map(|secret| {
+        let mut events = Connection::to(&server.running, secret);
+        let head = events.head("GET", "/v1/licenses/active/events");
+        events.write(&format!("{head}\r\n"));
+        assert_eq!(events.status().0, 200);
+        events
+    });
+    revoke(CredentialRole::Viewer);
+    // The end of the stream; that it says nothing in between is no end.
+    let until = Instant::now() + PATIENCE;
+    while theirs.line() != "0" {
+        assert!(Instant::now() < until, "the stream goes on");
+    }
+    assert_eq!(server.retain("0009", "third").0, 201);
+    assert!(ours.event("data").contains("third"));
+}
+
+#[test]
+fn before_the_first_credential_who_follows_does_so_until_there_is_one() {
+    let world = World::hurried(sample());
+    let mut events = world.ask("GET", "/v1/licenses/active/events").follow();
+    assert!(events.next().ends_with(": following\n\n"));
+    world.make(CredentialRole::Viewer);
+    assert!(events.ends());
 }
 
 #[test]

@@ -255,6 +255,17 @@ impl Following<'_> {
         }
     }
 
+    /// Whether it ends, and does not only stay quiet.
+    pub(crate) fn ends(&mut self) -> bool {
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            if self.world.runtime.block_on(self.body.frame()).is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether nothing comes at once; no time passes meanwhile.
     pub(crate) fn waits(&mut self) -> bool {
         let mut frame = pin!(self.body.frame());

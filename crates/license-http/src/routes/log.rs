@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use license_pool::{Line, Pool, Selection};
 use license_types::{Count, Entry, LogReset};
 use tokio::sync::OwnedSemaphorePermit;
@@ -58,7 +58,7 @@ pub(super) async fn history(call: &Call) -> Answer {
         }
     });
     let first = stream::iter(first.map(Ok));
-    let content = Body::from_stream(futures_util::StreamExt::chain(first, rest));
+    let content = Body::from_stream(first.chain(rest));
     Ok(body(StatusCode::OK, NDJSON, content))
 }
 
@@ -137,6 +137,7 @@ pub(super) async fn events(call: &Call) -> Answer {
         let text = follow.next().await?;
         Some((Ok::<Bytes, Infallible>(text.into()), follow))
     });
+    let events = events.take_until(call.ended());
     Ok(body(StatusCode::OK, EVENTS, Body::from_stream(events)))
 }
 

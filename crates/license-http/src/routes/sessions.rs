@@ -41,8 +41,11 @@ pub(super) async fn retain(call: &Call) -> Answer {
         Some(_) => {
             let _waiting = Waiting::begin(&call.state);
             tokio::select! {
+                // What was granted is told, whatever else comes at the same time.
+                biased;
                 granted = pool.grant(retain, wait) => granted,
                 () = call.state.drained() => return Err(draining()),
+                failure = call.ended() => return Err(failure),
             }
         }
     };
