@@ -1,6 +1,7 @@
 //! One request that was read, by somebody who may ask it.
 
 use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
 use bytes::Bytes;
 use license_pool::Pool;
 use license_types::{ProductId, RetainRequest, SessionId, Token};
@@ -83,12 +84,21 @@ impl Call {
         self.parameters.name.as_deref().expect("the path has a name")
     }
 
-    /// Whether the caller would rather have this media type than any other.
+    /// Whether the caller would rather have this media type than any other: the one that it gives
+    /// the most, and names first of those.
     pub(crate) fn wants(&self, media: &str) -> bool {
-        let accept = self.headers.get(axum::http::header::ACCEPT);
-        accept.and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
-            let first = accept.split(',').next().unwrap_or_default();
-            first.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
-        })
+        let (mut most, mut wanted) = (0.0, "");
+        let accept = self.headers.get_all(ACCEPT).iter();
+        for range in accept.flat_map(|accept| accept.to_str().unwrap_or_default().split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let quality =
+                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+            if quality > most {
+                (most, wanted) = (quality, name);
+            }
+        }
+        wanted.eq_ignore_ascii_case(media)
     }
 }

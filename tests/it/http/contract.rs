@@ -116,6 +116,26 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
     assert_eq!(put("/v1/licenses/active/sessions/a/products/0009?wait=soon"), "400 bad_request");
 }
 
+#[test]
+fn usage_comes_as_lines_to_whom_that_is_dearest() {
+    let world = World::sample();
+    let lines = "application/x-ndjson";
+    for (accept, media) in [
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        (lines, lines),
+        ("Application/X-NDJSON;q=0.5", lines),
+        ("application/x-ndjson, application/json", lines),
+        ("application/json, application/x-ndjson", "application/json"),
+        ("application/json;q=0.5, application/x-ndjson; q=0.9, */*;q=0.1", lines),
+        ("application/x-ndjson;q=0.1, */*", "application/json"),
+        ("application/x-ndjson;q=0", "application/json"),
+    ] {
+        let usage = world.ask("GET", "/v1/licenses/active/usage").header("accept", accept);
+        assert_eq!(usage.send().expect(200).header("content-type"), media, "{accept}");
+    }
+}
+
 /// An operation as it is described.
 struct Described<'a> {
     method: String,
