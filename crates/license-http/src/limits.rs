@@ -108,7 +108,7 @@ impl<K: Hash + Eq> Rate<K> {
                 *left + now.duration_since(*since).as_secs_f64() * self.per_second < self.burst
             });
             if left.len() >= KEYS_MAX {
-                return Err(too_many());
+                return Err(too_many(1));
             }
         }
         let (left, since) = left.entry(key).or_insert((self.burst, now));
@@ -116,15 +116,20 @@ impl<K: Hash + Eq> Rate<K> {
         *left = (*left + back).min(self.burst);
         *since = now;
         if *left < 1.0 {
-            return Err(too_many());
+            let seconds = ((1.0 - *left) / self.per_second).ceil().clamp(1.0, AGAIN_MAX);
+            return Err(too_many(seconds as u64));
         }
         *left -= 1.0;
         Ok(())
     }
 }
 
-pub(crate) fn too_many() -> Failure {
-    Failure::new(ProblemCode::TooManyRequests, "too many requests: slow down").retry_after(1)
+/// Nobody is told to stay away for more seconds.
+const AGAIN_MAX: f64 = 60.0;
+
+/// Refuses what may be asked again after so many seconds.
+pub(crate) fn too_many(seconds: u64) -> Failure {
+    Failure::new(ProblemCode::TooManyRequests, "too many requests: slow down").retry_after(seconds)
 }
 
 #[cfg(test)]
@@ -137,6 +142,20 @@ mod tests {
         assert!(rate.take("a").is_ok() && rate.take("a").is_ok());
         assert!(rate.take("a").is_err());
         assert!(rate.take("b").is_ok());
+    }
+
+    #[test]
+    fn who_took_too_much_is_told_when_there_is_some_again() {
+        // What is asked at once, and how soon there is one more, in seconds.
+        for (burst, every, least, most) in
+            [(1.0, 30.0, 1, 30), (2.0, 0.5, 1, 1), (1.0, 1e9, 60, 60)]
+        {
+            let rate = Rate::new(burst, 1.0 / every);
+            let refused = (0..1000).find_map(|_| rate.take(()).err()).unwrap();
+            let answer = axum::response::IntoResponse::into_response(refused);
+            let seconds: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((least..=most).contains(&seconds), "{seconds} s, where one comes in {every} s");
+        }
     }
 
     #[test]

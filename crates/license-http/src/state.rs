@@ -49,7 +49,7 @@ impl State {
     /// # Errors
     /// When all are taken.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        self.streams.clone().try_acquire_owned().map_err(|_| limits::too_many())
+        self.streams.clone().try_acquire_owned().map_err(|_| limits::too_many(1))
     }
 
     /// From now on nothing new is granted.
