@@ -40,7 +40,8 @@ pub(crate) struct Counters {
     /// How many took no longer than each bucket, and longer than the one before.
     times: [[AtomicU64; BUCKETS.len() + 1]; ROUTES],
     microseconds: [AtomicU64; ROUTES],
-    refusals: Mutex<BTreeMap<(ProductId, ProblemCode), u64>>,
+    /// By product, where it is one that is installed.
+    refusals: Mutex<BTreeMap<(Option<ProductId>, ProblemCode), u64>>,
     /// Requests that wait for a license.
     pub(crate) waiting: AtomicU64,
 }
@@ -70,8 +71,10 @@ impl Counters {
         self.microseconds[at].fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Counts a license that was refused.
+    /// Counts a license that was refused. What is not installed counts as one product: who makes up
+    /// products makes no labels, and takes no room from what is to be counted.
     pub(crate) fn refused(&self, product: ProductId, code: ProblemCode) {
+        let product = (code != ProblemCode::UnknownProduct).then_some(product);
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.len() < REFUSALS_MAX || refusals.contains_key(&(product, code)) {
             *refusals.entry((product, code)).or_default() += 1;
@@ -110,10 +113,11 @@ impl Counters {
         }
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A figure that rises is only seen to where it was shown before.
-        let none = products.map(|product| ((product, ProblemCode::NoLicenseLeft), 0));
+        let none = products.map(|product| ((Some(product), ProblemCode::NoLicenseLeft), 0));
         let refusals: BTreeMap<_, _> = none.chain(refusals).collect();
         for ((product, code), count) in refusals {
-            let labels = [("product", &*product.to_string()), ("code", code.as_str())];
+            let product = product.map_or("other".to_owned(), |product| product.to_string());
+            let labels = [("product", &*product), ("code", code.as_str())];
             page.sample(&REFUSALS, "", &labels, count as f64);
         }
         page.sample(&WAITING, "", &[], self.waiting.load(Ordering::Relaxed) as f64);
@@ -140,7 +144,7 @@ const PEAK: Figure =
 const EXPIRATION: Figure = figure(
     "license_product_expiration_seconds",
     "gauge",
-    "Seconds until the next of the rights that count expires",
+    "Seconds until the next of the rights that count expires; 0 once all have",
 );
 const RENEWAL_FAILURES: Figure = figure(
     "license_renewal_failures",
@@ -288,12 +292,15 @@ fn balance(product: &LicensedProduct) -> f64 {
     allowed.saturating_sub(product.used_count.get()) as f64
 }
 
-/// Seconds until less is allowed than now.
+/// Seconds until less is allowed than now; none where all has expired.
 fn expiration(info: &LicenseInfo, product: &LicensedProduct, now: Timestamp) -> Option<f64> {
     let own = product.rights.iter().filter_map(|right| right.expiration_date.as_ref());
     let dates = own.chain(info.expiration_date.as_ref());
-    let ends = dates.filter_map(|date| end_of(date.to_date()?)).filter(|end| *end > now);
-    ends.min().map(|end| end.duration_since(now).as_secs_f64())
+    let ends: Vec<Timestamp> = dates.filter_map(|date| end_of(date.to_date()?)).collect();
+    let next = ends.iter().filter(|end| **end > now).min();
+    let next = next.map(|end| end.duration_since(now).as_secs_f64());
+    let has_expired = product.allowed_count.get() == 0 && !ends.is_empty();
+    if has_expired { Some(0.0) } else { next }
 }
 
 /// The first instant after a day, in UTC.

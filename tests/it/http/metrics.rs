@@ -80,6 +80,44 @@ fn what_expires_and_what_was_not_renewed_is_told_in_figures() {
 }
 
 #[test]
+fn what_has_expired_does_not_vanish_from_the_figures() {
+    let pool = options().open("memory:").unwrap();
+    let past = r#"{"count": 1, "expirationDate": {"day": 4, "month": 1, "year": 2026}}"#;
+    let document = license("A", 1).replace(r#"{"count": 1}"#, past);
+    assert!(document.contains(past), "{document}");
+    pool.install(document.as_bytes()).unwrap();
+    let text = World::over(pool, Options::new()).administered().get("/metrics").expect(200).text;
+    let line =
+        r#"license_product_expiration_seconds{license="A",product="808464441",name="4D Client"} 0"#;
+    assert!(text.lines().any(|it| it == line), "{line} is missing: {text}");
+}
+
+#[test]
+fn products_that_are_made_up_make_no_labels_and_hide_no_refusal() {
+    let world = World::sample();
+    for product in 1000..2001 {
+        assert_eq!(world.retain(&format!("{product}0"), "job-7").problem(), "404 unknown_product");
+    }
+    world.retain("0025", "of-ann").expect(201);
+    assert_eq!(world.retain("0025", "of-eve").problem(), "409 no_license_left");
+    let text = world.get("/metrics").expect(200).text;
+    let refusals = text.lines().filter(|it| it.starts_with("license_refusals_total{"));
+    let refusals: Vec<&str> = refusals.collect();
+    let line = |product: &str, code: &str, count: usize| {
+        format!(r#"license_refusals_total{{product="{product}",code="{code}"}} {count}"#)
+    };
+    assert_eq!(
+        refusals,
+        [
+            line("other", "unknown_product", 1001),
+            line("808464439", "no_license_left", 0),
+            line("808464441", "no_license_left", 0),
+            line("808464949", "no_license_left", 1),
+        ]
+    );
+}
+
+#[test]
 fn who_holds_as_many_as_it_may_is_counted_as_refused_and_an_intruder_is_not() {
     let world = World::sample();
     let limited = world.make_with(CredentialRole::Client, Some(1), None);
