@@ -56,10 +56,11 @@ impl Options {
         self
     }
 
-    /// A proxy in front of the server, whose word is taken for where a request comes from.
+    /// A proxy in front of the server, whose word is taken for where a request comes from: it adds
+    /// whom it heard to `X-Forwarded-For`. Where it writes `Forwarded` instead, that stays unknown.
     #[must_use]
     pub fn trusted_proxy(mut self, proxy: IpAddr) -> Options {
-        self.trusted_proxies.push(proxy);
+        self.trusted_proxies.push(proxy.to_canonical());
         self
     }
 

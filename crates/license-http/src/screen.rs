@@ -129,12 +129,16 @@ fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin 
         let address = Some(peer).filter(|peer| !peer.is_loopback());
         return Origin { address };
     }
+    // This one is not read, and who writes it need not write what is read: that may be the client's.
+    if headers.contains_key(FORWARDED) {
+        return Origin { address: None };
+    }
     // Each proxy adds whom it heard; the last who is none of ours is the client.
     let heard: Option<Vec<IpAddr>> = headers
         .get_all(FORWARDED_FOR)
         .iter()
         .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-        .map(|address| address.trim().parse().ok())
+        .map(|address| Some(address.trim().parse::<IpAddr>().ok()?.to_canonical()))
         .collect();
     let client = heard.and_then(|heard| {
         heard.into_iter().rev().find(|address| !options.trusted_proxies.contains(address))

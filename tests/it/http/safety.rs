@@ -105,6 +105,19 @@ fn a_caller_behind_a_proxy_is_not_this_machine() {
     assert_eq!(proxied(&world, "127.0.0.9, 192.0.2.7, 127.0.0.1").problem(), "401 unauthorized");
     assert_eq!(proxied(&world, "something").problem(), "401 unauthorized");
     proxied(&world, "192.0.2.7, 127.0.0.9").expect(200);
+    // What its client wrote, and it passed on beside what it wrote itself.
+    let ask = world.ask("GET", INFO).header("x-forwarded-for", "127.0.0.9");
+    let answer = ask.header("forwarded", "for=192.0.2.7").send();
+    assert_eq!(answer.problem(), "401 unauthorized");
+    // Two of ours, however they write the addresses of each other.
+    let world = World::over(
+        sample(),
+        Options::new().trusted_proxy(proxy).trusted_proxy("::ffff:192.0.2.1".parse().unwrap()),
+    );
+    proxied(&world, "192.0.2.7, 127.0.0.9, 192.0.2.1").expect(200);
+    proxied(&world, "127.0.0.9, ::ffff:192.0.2.1, 192.0.2.1").expect(200);
+    assert_eq!(proxied(&world, "127.0.0.9, 192.0.2.7, 192.0.2.1").problem(), "401 unauthorized");
+    assert_eq!(proxied(&world, "192.0.2.1, 127.0.0.1").problem(), "401 unauthorized");
 }
 
 #[test]

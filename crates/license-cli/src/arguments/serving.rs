@@ -46,8 +46,8 @@ pub(crate) struct Serve {
     /// LICENSE_ALLOWED_HOST, parted by commas]
     #[arg(long, value_name = "NAME")]
     pub allowed_host: Vec<String>,
-    /// The address of a proxy whose word is taken for where a request comes from [env:
-    /// LICENSE_TRUSTED_PROXY, parted by commas]
+    /// The address of a proxy whose word is taken for where a request comes from: it adds whom it
+    /// heard to X-Forwarded-For [env: LICENSE_TRUSTED_PROXY, parted by commas]
     #[arg(long, value_name = "ADDRESS")]
     pub trusted_proxy: Vec<IpAddr>,
     /// Speaks TLS with this certificate (PEM), which is read again when it changes [env:
