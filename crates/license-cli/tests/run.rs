@@ -112,6 +112,22 @@ fn the_exit_code_is_that_of_the_program() {
 }
 
 #[test]
+fn a_script_that_names_no_interpreter_is_read_by_the_shell() {
+    let world = World::new();
+    // Written by a process that has ended: while one has it open for that, it cannot be run.
+    let make = "mkdir bin && printf 'exit $1' > bin/script && chmod +x bin/script";
+    let mut shell = Command::new("sh");
+    assert!(
+        shell.args(["-c", make]).current_dir(world.directory.path()).status().unwrap().success()
+    );
+    assert_eq!(world.run("", &["bin/script", "7"]).status().unwrap().code(), Some(7));
+    let path =
+        format!("{}/bin:{}", world.directory.path().display(), std::env::var("PATH").unwrap());
+    let mut named = world.run("", &["script", "8"]);
+    assert_eq!(named.env("PATH", path).status().unwrap().code(), Some(8));
+}
+
+#[test]
 fn the_program_holds_the_license_from_its_start_to_its_end() {
     let world = World::new();
     let program = ["sh", "-c", "echo ready; read line"];

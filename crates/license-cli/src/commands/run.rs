@@ -1,14 +1,17 @@
 //! `license run`: any program as a session that holds a license, from before it starts until after
 //! it ended.
 
-use std::io;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
+use std::{env, io};
 
 use license_types::{Session, SessionId};
+use rustix::io::Errno;
 
 use super::retain::{HERE, described};
 use crate::arguments::Run;
@@ -46,7 +49,7 @@ fn supervise(arguments: &Run, context: &mut Context<'_, '_>) -> Result<Exit, Fai
         Answer::Seat(seat) => seat,
         Answer::Interrupted(exit) => return Ok(exit),
     };
-    let ended = match command(arguments, context)?.spawn() {
+    let ended = match started(arguments, context)? {
         Ok(mut child) => follow(&mut child, &news, context),
         Err(error) => Ok(not_started(arguments, &error, context)),
     };
@@ -102,15 +105,33 @@ fn answer(news: &Receiver<News>, context: &mut Context<'_, '_>) -> Result<Answer
     }
 }
 
-/// The command, without what only we need to know.
-fn command(arguments: &Run, context: &Context<'_, '_>) -> Result<Command, Failure> {
+/// Starts the command, without what only we need to know.
+fn started(arguments: &Run, context: &Context<'_, '_>) -> Result<io::Result<Child>, Failure> {
     let [program, rest @ ..] = &arguments.command[..] else {
         return Err(Failure::usage("name the command to run, after `--`"));
     };
-    let mut command = Command::new(program);
-    command.args(rest).env_clear();
-    command.envs(context.env.variables.iter().filter(|(name, value)| !is_secret(name, value)));
-    Ok(command)
+    let variables = &context.env.variables;
+    let start = |mut command: Command| {
+        command.args(rest).env_clear();
+        command.envs(variables.iter().filter(|(name, value)| !is_secret(name, value))).spawn()
+    };
+    Ok(match start(Command::new(program)) {
+        // A script that names no interpreter, which the shell reads: under `env` that is so, too.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg(found(program.as_ref(), variables.get(OsStr::new("PATH"))));
+            start(shell)
+        }
+        started => started,
+    })
+}
+
+/// Where a program lies that was found by its name.
+fn found(program: &Path, path: Option<&OsString>) -> PathBuf {
+    let is_named = program.components().count() == 1;
+    let folders = path.filter(|_| is_named).into_iter().flat_map(env::split_paths);
+    let mut files = folders.map(|folder| folder.join(program));
+    files.find(|file| file.is_file()).unwrap_or_else(|| program.to_owned())
 }
 
 /// Waits until the command ends, passing on what it is sent.
