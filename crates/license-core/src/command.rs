@@ -56,7 +56,7 @@ pub struct Retain {
     pub description: Description,
     /// The lease, fixed for the life of the retention; `None` where it needs no renewal.
     pub lease_seconds: Option<LeaseSeconds>,
-    /// How many licenses the principal may hold in all; `None` for any number.
+    /// How many seats of this license the principal may hold, over all products; `None` for any number.
     pub max_seats: Option<u64>,
 }
 

@@ -58,7 +58,10 @@ pub enum Refusal {
         product: ProductId,
     },
     /// The principal holds as many licenses as it may.
-    #[error("the credential holds {held} licenses and may hold {max_seats}")]
+    #[error(
+        "the credential holds {held} {} of this license and may hold {max_seats} of each",
+        if *held == 1 { "seat" } else { "seats" }
+    )]
     OverMaximum {
         /// What it holds.
         held: u64,

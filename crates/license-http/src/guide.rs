@@ -162,8 +162,10 @@ pub mod monitor {}
 /// ```
 ///
 /// From then on every request needs one, as `Authorization: Bearer …`: a `client` retains and sees
-/// its own sessions, a `viewer` reads, an `admin` does all. The secret is shown once and kept as a
-/// hash. A session belongs to the credential that first retained with it; others are answered 403.
+/// its own sessions, a `viewer` reads, an `admin` does all. `--max-seats` bounds what the sessions of
+/// a credential hold at once of each license that is installed, all its products together. The secret
+/// is shown once and kept as a hash. A session belongs to the credential that first retained with it;
+/// others are answered 403.
 ///
 /// Other machines are only served with an admin credential and TLS, or with `--plain-http`, which
 /// gives up that nobody on the way reads secrets or answers in the server's place. An authority and

@@ -5,7 +5,7 @@ use license_pool::{Clock as _, CredentialRole};
 use serde_json::{Value, json};
 
 use super::world::{SAMPLE, World, described};
-use crate::pool::world::{clock, sample};
+use crate::pool::world::{clock, license, sample};
 
 const LICENSES: &str = "/v1/licenses";
 const INFO: &str = "/v1/licenses/active";
@@ -246,6 +246,16 @@ fn a_credential_holds_no_more_than_it_may() {
     retain("one").expect(201);
     assert_eq!(retain("two").problem(), "403 not_permitted");
     retain("one").expect(200);
+    // Of another license it may hold as many again.
+    world.install(&license("B", 5)).expect(201);
+    let retain = |session: &str| {
+        let path = format!("/v1/licenses/B/sessions/{session}/products/0009");
+        world.ask("PUT", &path).json(&body()).credential(&client).send()
+    };
+    retain("two").expect(201);
+    let problem = retain("three").value();
+    let told = "the credential holds 1 seat of this license and may hold 1 of each";
+    assert_eq!(problem["detail"], told);
 }
 
 #[test]

@@ -96,7 +96,7 @@ CREATE TABLE credential (
     id        TEXT PRIMARY KEY,                   -- its visible part
     digest    TEXT NOT NULL,                      -- SHA-256 of the secret, which nobody keeps
     role      TEXT NOT NULL,                      -- client, viewer, admin
-    max_seats INTEGER,                            -- how many licenses its sessions may hold in all
+    max_seats INTEGER,                            -- how many seats its sessions may hold of each license
     created   TEXT NOT NULL,
     expires   TEXT,
     revoked   TEXT
