@@ -249,7 +249,6 @@ impl Client {
         let once = question(Method::PUT, path).with(&retain.request);
         let ask = |question: &Question| self.servers().ask(question, self.patience());
         let since = Instant::now();
-        let mut reached = false;
         loop {
             let left = retain.wait.saturating_sub(since.elapsed()).min(WAIT_MAX);
             let question = match left.as_millis() {
@@ -263,9 +262,9 @@ impl Client {
             match answer.as_ref().map_err(|error| error.code()) {
                 // How much of its lease passed while the server waited, nobody knows.
                 Ok(_) if asked.elapsed() > SERVER_TIME_MAX => return ask(&once).or(answer),
-                Err(Some(ProblemCode::NoLicenseLeft)) if waiting => reached = true,
-                // Who waits for long may see a server come back.
-                Err(_) if waiting && reached && is_transient(&answer) => {
+                Err(Some(ProblemCode::NoLicenseLeft)) if waiting => {}
+                // Who waits for long may see a server come back that was there.
+                Err(_) if waiting && self.servers().were_there() && is_transient(&answer) => {
                     thread::sleep(PAUSE.mul_f64(0.5 + 0.5 * fastrand::f64()));
                 }
                 Ok(_) | Err(_) => return answer,

@@ -1,7 +1,7 @@
 //! Several servers that act as one: who is asked, and who next when that one fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub(crate) struct Servers {
     urls: Vec<ServerUrl>,
     /// Who is asked until it fails.
     current: AtomicUsize,
+    /// Whether one of them ever answered.
+    were_there: AtomicBool,
     transport: Transport,
 }
 
@@ -36,7 +38,8 @@ enum Verdict {
 
 impl Servers {
     pub(crate) fn new(urls: Vec<ServerUrl>, transport: Transport) -> Servers {
-        Servers { urls, current: AtomicUsize::new(0), transport }
+        let (current, were_there) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Servers { urls, current, were_there, transport }
     }
 
     /// Asks, and reads the answer as `T`. Every request may be sent twice, so what fails is tried
@@ -94,6 +97,11 @@ impl Servers {
         }
     }
 
+    /// Whether one of them ever answered.
+    pub(crate) fn were_there(&self) -> bool {
+        self.were_there.load(Ordering::Relaxed)
+    }
+
     /// How long one request may take, unless it says otherwise.
     pub(crate) fn timeout(&self) -> Duration {
         self.transport.timeout
@@ -113,6 +121,7 @@ impl Servers {
                 return Verdict::Elsewhere(Error::Unreachable { servers, source });
             }
         };
+        self.were_there.store(true, Ordering::Relaxed);
         match answer.status {
             200..=299 => return Verdict::Final(Ok(answer)),
             300..=399 => {

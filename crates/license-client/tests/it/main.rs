@@ -223,6 +223,25 @@ fn who_waits_where_too_many_do_asks_again_when_it_is_told_to() {
 }
 
 #[test]
+fn who_waits_for_a_server_that_stops_waits_for_its_return() {
+    let mut asked = 0;
+    let server = Stub::new(move |request| {
+        asked += 1;
+        match (asked, request.line.contains("?wait=")) {
+            (1, true) => problem(503, "draining"),
+            (2, true) => Reply::Cut,
+            (3, true) => granted(5),
+            _ => released(5),
+        }
+    });
+    let retain = Retain::new("0009".parse().unwrap(), "job-7".parse().unwrap(), ann());
+    let client = Client::options().license("N-1").patience(Duration::ZERO);
+    let client = client.connect(&server.url).unwrap();
+    drop(client.retain_with(retain.wait(Duration::from_secs(3600))).unwrap());
+    assert_eq!(server.lines()[..3], [&*format!("{RETAIN}?wait=30000ms"); 3]);
+}
+
+#[test]
 fn who_waits_for_a_server_that_was_never_there_does_not_wait() {
     let retain = Retain::new("0009".parse().unwrap(), "job-7".parse().unwrap(), ann());
     let client = client(&nobody());
