@@ -184,6 +184,14 @@ fn a_viewer_sorts_and_filters_what_two_servers_hold_and_releases_nothing() {
         browser.click("#clear");
         browser.until(&format!("{ROWS}.length === 3"));
     }
+    // However narrow it is, a row says who, from where, why and on which server.
+    let bob = format!(
+        "{ROWS}.some((row) => ['Bob', '192.0.2.7', 'CLIENT', 'west'].every((text) => row.includes(text)))"
+    );
+    for width in [390, 900, 1360] {
+        browser.look("light", width, 900);
+        browser.until(&bob);
+    }
     browser.write("#search", "nobody of this name");
     browser
         .until("document.querySelector('#table .empty').innerText.includes('No holder matches')");
