@@ -6,12 +6,10 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
-
-const FUZZER: &str = "schemathesis==4.32.5";
 
 /// What it may not take for wrong: what cannot be read is told before who may not ask, by contract;
 /// and no schema says all that is refused, such as a text with U+0000 in it or the 30th of February.
@@ -31,6 +29,9 @@ pub struct Arguments {
     /// Repeats a run.
     #[arg(long, value_name = "SEED", default_value_t = 7427)]
     seed: u64,
+    /// The program to fuzz, where a build for tests is there already.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// Fuzzes a server of its own; fails where anything is found.
@@ -40,9 +41,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !python.join("bin/python").exists() {
         done(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
     }
-    let pip = ["install", "--quiet", "--disable-pip-version-check", FUZZER];
-    done(Command::new(python.join("bin/pip")).args(pip))?;
-    done(Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "license-cli"]))?;
+    let given = root.join("tests/fuzz/http");
+    let pip = ["install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    done(Command::new(python.join("bin/pip")).args(pip).arg(given.join("requirements.txt")))?;
+    let program = match &arguments.program {
+        Some(program) => fs::canonicalize(program)?,
+        None => {
+            done(Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "license-cli"]))?;
+            root.join("target/debug/license")
+        }
+    };
 
     let folder = root.join("target/fuzz-http");
     if folder.exists() {
@@ -51,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("schemathesis.toml"), CONTRACT)?;
     let license = |arguments: &[&str]| {
-        let mut command = Command::new(root.join("target/debug/license"));
+        let mut command = Command::new(&program);
         command.args(arguments).current_dir(&folder);
         command
     };
@@ -73,9 +81,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .args(["--header", &format!("Authorization: Bearer {}", secret.trim())])
         .args(["--max-examples", &arguments.cases.to_string()])
         .args(["--seed", &arguments.seed.to_string()])
-        .args(["--request-timeout", "20", "--continue-on-failure"])
+        .args(["--request-timeout", "60", "--continue-on-failure"])
+        // How fast the machine makes cases up says nothing of the server.
+        .args(["--suppress-health-check", "all"])
         .env("SCHEMATHESIS_HOOKS", "likely")
-        .env("PYTHONPATH", root.join("tests/fuzz/http"))
+        .env("PYTHONPATH", given)
         .current_dir(&folder)
         .status()
         .context("the fuzzer cannot be started")?;
