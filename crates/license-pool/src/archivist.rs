@@ -15,7 +15,7 @@ use license_core::{Digest, Entry, Event, Head, Identity, Ledger, Snapshot, Whom}
 use license_types::SessionId;
 
 use crate::Clock;
-use crate::log::{LedgerId, Log, LogError, OpenError, Selection, SnapshotMark, Stretch};
+use crate::log::{Archive, LedgerId, Log, LogError, OpenError, Selection, SnapshotMark, Stretch};
 use crate::recover::{self, Recovered};
 
 /// So many snapshots of a ledger are kept: should the last be damaged, the one before tells.
@@ -100,14 +100,34 @@ enum Stage {
     Write {
         snapshot: Box<Snapshot>,
         number: u64,
+        /// Of all chunks, once the last of them is written.
+        digest: Option<Digest>,
     },
-    /// Nothing is deleted before the last snapshot was read back, and is what was written.
-    Verify,
-    DiscardSnapshots,
-    DiscardEntries,
+    /// Nothing is deleted before the last snapshot was read back, and is what was written here.
+    Verify {
+        written: Option<Digest>,
+    },
+    DiscardSnapshots(Proven),
+    DiscardEntries(Proven),
     Erase {
         reached: u64,
     },
+}
+
+/// The last snapshot, which was read back, and what it is a snapshot of.
+struct Proven {
+    mark: SnapshotMark,
+    head: Head,
+}
+
+/// Whether what is old may be deleted.
+enum Verdict {
+    /// There is nothing to delete.
+    Nothing,
+    /// This tells what is to go.
+    Proven(Proven),
+    /// What is kept does not tell it.
+    Doubtful,
 }
 
 impl Archivist {
@@ -193,10 +213,12 @@ impl Archivist {
             Some(_) => snapshot.sessions().cloned().collect(),
             None => BTreeSet::new(),
         };
-        let stage = if head.sequence > last && is_due {
-            Stage::Write { snapshot: Box::new(snapshot), number: 0 }
+        // In a store that went back since, a ledger that was handed over may be none of its own.
+        let is_ours = recover::bears(&mut *self.log, id, head)?;
+        let stage = if head.sequence > last && is_due && is_ours {
+            Stage::Write { snapshot: Box::new(snapshot), number: 0, digest: None }
         } else {
-            Stage::Verify
+            Stage::Verify { written: None }
         };
         Ok(Some(Task { id, head, snapshots, holders, stage }))
     }
@@ -204,30 +226,41 @@ impl Archivist {
     fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
         let Task { id, head, snapshots, holders, stage } = task;
         let next = match stage {
-            Stage::Write { mut snapshot, number } => match (snapshot.next(), self.log.archive()) {
-                (Some(chunk), Some(archive)) => {
-                    archive.keep(id, head.sequence, number, &chunk)?;
-                    Some(Stage::Write { snapshot, number: number + 1 })
-                }
-                (None, Some(_)) => Some(Stage::Verify),
-                (_, None) => None,
-            },
-            Stage::Verify => self.verify(id, head, snapshots)?.then_some(Stage::DiscardSnapshots),
-            Stage::DiscardSnapshots => {
-                let archive = self.log.archive();
-                let more = archive.map_or(Ok(false), |it| it.discard_snapshots(id, snapshots))?;
-                Some(if more { Stage::DiscardSnapshots } else { Stage::DiscardEntries })
-            }
-            Stage::DiscardEntries => {
-                let (old, more) = self.old(id, 0, TURN, self.keep.history)?;
-                let discarded = match (old.last(), self.log.archive()) {
-                    (Some(last), Some(archive)) => {
-                        archive.discard_entries(id, last.sequence, TURN)?
+            Stage::Write { mut snapshot, number, digest } => {
+                match (snapshot.next(), self.log.archive()) {
+                    (Some(chunk), Some(archive)) => {
+                        archive.keep(id, head.sequence, number, &chunk)?;
+                        Some(Stage::Write { snapshot, number: number + 1, digest: chunk.digest })
                     }
-                    (None, _) | (_, None) => 0,
-                };
-                let goes_on = more && discarded == old.len();
-                Some(if goes_on { Stage::DiscardEntries } else { Stage::Erase { reached: 0 } })
+                    (None, Some(_)) => Some(Stage::Verify { written: digest }),
+                    (_, None) => None,
+                }
+            }
+            Stage::Verify { written } => match self.verify(id, head, written, snapshots)? {
+                Verdict::Nothing => Some(Stage::Erase { reached: 0 }),
+                Verdict::Proven(proven) => Some(Stage::DiscardSnapshots(proven)),
+                Verdict::Doubtful => None,
+            },
+            Stage::DiscardSnapshots(proven) => match self.still_proves(id, &proven)? {
+                None => None,
+                Some(archive) => Some(match archive.discard_snapshots(id, snapshots)? {
+                    true => Stage::DiscardSnapshots(proven),
+                    false => Stage::DiscardEntries(proven),
+                }),
+            },
+            Stage::DiscardEntries(proven) => {
+                let (old, more) = self.old(id, 0, TURN, self.keep.history)?;
+                match (old.last(), self.still_proves(id, &proven)?) {
+                    (_, None) => None,
+                    (None, Some(_)) => Some(Stage::Erase { reached: 0 }),
+                    (Some(last), Some(archive)) => {
+                        let discarded = archive.discard_entries(id, last.sequence, TURN)?;
+                        Some(match more && discarded == old.len() {
+                            true => Stage::DiscardEntries(proven),
+                            false => Stage::Erase { reached: 0 },
+                        })
+                    }
+                }
             }
             Stage::Erase { reached } => {
                 self.erase(id, &holders, reached)?.map(|reached| Stage::Erase { reached })
@@ -238,19 +271,46 @@ impl Archivist {
 
     /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
     /// whole and of this log. Two processes may have written it at once, each a part, or a store may
-    /// have gone back to where a snapshot of `head` is none of its own.
-    fn verify(&mut self, id: LedgerId, head: Head, kept: usize) -> Result<bool, LogError> {
+    /// have gone back to where it is none of its own.
+    fn verify(
+        &mut self,
+        id: LedgerId,
+        head: Head,
+        written: Option<Digest>,
+        kept: usize,
+    ) -> Result<Verdict, LogError> {
         let marks = recover::marks(&mut *self.log, id)?;
-        let (Some(last), Some(first)) = (marks.first(), marks.last()) else { return Ok(true) };
+        let (Some(last), Some(first)) = (marks.first(), marks.last()) else {
+            return Ok(Verdict::Nothing);
+        };
         let (oldest, _) = self.old(id, 0, 1, self.keep.history)?;
         let goes = oldest.first().is_some_and(|oldest| oldest.sequence < first.sequence);
         if marks.len() <= kept && !goes {
-            return Ok(true);
+            return Ok(Verdict::Nothing);
         }
-        if last.sequence != head.sequence {
-            return recover::believed(&mut *self.log, id, last).map(|ledger| ledger.is_some());
-        }
-        Ok(recover::bears(&mut *self.log, id, head)? && self.is_whole(id, last)?)
+        let is_own = (last.sequence, Some(last.digest)) == (head.sequence, written);
+        let proven = if is_own {
+            let sound = recover::bears(&mut *self.log, id, head)? && self.is_whole(id, last)?;
+            sound.then_some(head)
+        } else {
+            recover::believed(&mut *self.log, id, last)?.map(|ledger| ledger.head())
+        };
+        Ok(match proven {
+            Some(head) => Verdict::Proven(Proven { mark: last.clone(), head }),
+            None => Verdict::Doubtful,
+        })
+    }
+
+    /// What to delete from, where the last snapshot is still what was proven: between any two turns the
+    /// store may go back to where it is another.
+    fn still_proves(
+        &mut self,
+        id: LedgerId,
+        Proven { mark, head }: &Proven,
+    ) -> Result<Option<&mut dyn Archive>, LogError> {
+        let marks = recover::marks(&mut *self.log, id)?;
+        let stands = marks.first() == Some(mark) && recover::bears(&mut *self.log, id, *head)?;
+        Ok(self.log.archive().filter(|_| stands))
     }
 
     /// Whether the chunks of a snapshot are those that were written, without reading what they say.

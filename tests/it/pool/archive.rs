@@ -1,11 +1,12 @@
 //! Logs that are kept short: what a snapshot knows need not be read again, what is old goes, and
 //! nobody is told anything else than before.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_pool::log::{LedgerId, Log as _, LogError, MemoryLog};
+use license_core::Chunk;
+use license_pool::log::{Archive as _, LedgerId, Log, LogError, MemoryLog};
 use license_pool::{Clock as _, Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
 use license_tests::around::{Around, Outside};
 use rusqlite::Connection;
@@ -405,6 +406,73 @@ fn what_is_deleted_while_it_is_read_is_no_fault() {
         assert_eq!(shortened().usage(None).unwrap(), []);
         let check = shortened().check().unwrap();
         assert!(check.ledgers[0].sound, "{check:?}");
+    }
+}
+
+/// A log that goes back to another when a snapshot was deleted.
+struct GoesBack {
+    log: MemoryLog,
+    to: Arc<Mutex<Option<MemoryLog>>>,
+}
+
+impl Around for GoesBack {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn written(&mut self, action: &'static str) -> Result<(), LogError> {
+        if let Some(to) = self.to.lock().unwrap().take_if(|_| action == "delete a snapshot") {
+            self.log.restore(&to);
+        }
+        Ok(())
+    }
+
+    fn another(&self) -> Option<Box<dyn Log>> {
+        let (log, to) = (self.log.clone(), self.to.clone());
+        Some(Box::new(Outside(GoesBack { log, to })))
+    }
+}
+
+#[test]
+fn nothing_is_deleted_for_a_snapshot_of_what_the_store_knew_before_it_went_back() {
+    let id = LedgerId(1);
+    // It goes back before the snapshot is looked at, or when that was believed and nothing deleted.
+    for amid in [false, true] {
+        let (clock, mut log) = (clock(), MemoryLog::default());
+        let open = |log: &MemoryLog, to| {
+            let log = GoesBack { log: log.clone(), to: Arc::new(Mutex::new(to)) };
+            let options = Pool::options().local().clock(clock.clone()).history(Duration::ZERO);
+            options.open_log(Outside(log)).unwrap()
+        };
+        let pool = open(&log, None);
+        pool.install(license("A", 9).as_bytes()).unwrap();
+        retain(&pool, "0009", "one").unwrap().keep();
+        let before = log.backup();
+        retain(&pool, "0009", "lost").unwrap().keep();
+        clock.advance(SignedDuration::from_hours(1));
+        let knew = log.backup();
+        pool.archive().unwrap();
+        let mark = log.snapshots(id).unwrap().remove(0);
+        let mut chunk = |number| log.chunk(id, mark.sequence, number).unwrap().unwrap();
+        let lost: Vec<_> = (0..mark.chunks).map(&mut chunk).collect();
+        log.restore(&before);
+        retain(&open(&log, None), "0009", "two").unwrap().keep();
+        clock.advance(SignedDuration::from_hours(1));
+        // Who is late writes the snapshot of what is lost all the same.
+        for (number, bytes) in (0..).zip(lost) {
+            let digest = (number + 1 == mark.chunks).then_some(mark.digest);
+            log.keep(id, mark.sequence, number, &Chunk { bytes, digest }).unwrap();
+        }
+        let to = amid.then(|| {
+            let to = log.backup();
+            log.restore(&knew);
+            to
+        });
+        open(&log, to).archive().unwrap();
+        assert_eq!(log.page(id, 0, 1).unwrap()[0].sequence, 1, "amid: {amid}");
+        let held = open(&log, None).held(None).unwrap();
+        let sessions: Vec<&str> = held.iter().map(|held| held.record.session.as_str()).collect();
+        assert_eq!(sessions, ["one", "two"]);
     }
 }
 

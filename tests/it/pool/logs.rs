@@ -297,6 +297,9 @@ fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
             archive.keep(id, sequence, 0, &chunk(b"one", None)).unwrap();
             archive.keep(id, sequence, 1, &chunk(b"two", Some(digest))).unwrap();
         }
+        // What is complete stays as it is, whatever anybody writes who comes late.
+        archive.keep(id, 8, 0, &chunk(b"late", None)).unwrap();
+        archive.keep(id, 8, 1, &chunk(b"late", Some(Digest::of(b"late")))).unwrap();
         archive.keep(id, 9, 0, &chunk(b"begun", None)).unwrap();
         let mut other = log.another().unwrap().unwrap();
         let archive = other.archive().unwrap();
@@ -309,6 +312,7 @@ fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
         assert_eq!(listed(9), [8, 7, 6, 5]);
         assert_eq!(listed(2), [8, 7]);
         assert_eq!(listed(1), [8]);
+        assert_eq!(archive.chunk(id, 8, 0).unwrap(), Some(b"one".to_vec()));
         assert_eq!(archive.chunk(id, 8, 1).unwrap(), Some(b"two".to_vec()));
         assert_eq!(archive.chunk(id, 8, 2).unwrap(), None);
         assert_eq!(archive.chunk(id, 7, 0).unwrap(), None);

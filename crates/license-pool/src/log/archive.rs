@@ -38,7 +38,8 @@ pub trait Archive {
     ) -> Result<Option<Vec<u8>>, LogError>;
 
     /// Keeps one chunk of the snapshot of a ledger up to the entry `sequence`. Chunks are kept in
-    /// their order: with the last one, which has a digest, the snapshot is complete.
+    /// their order: with the last one, which has a digest, the snapshot is complete, and nothing is
+    /// written to it any more. Old entries may have gone for it.
     ///
     /// # Errors
     /// When the log cannot be written.

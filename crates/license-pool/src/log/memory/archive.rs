@@ -28,7 +28,9 @@ impl Archive for MemoryLog {
         number: u64,
         chunk: &Chunk,
     ) -> Result<(), LogError> {
-        if let Some(ledger) = self.store().ledger_mut(ledger) {
+        if let Some(ledger) = self.store().ledger_mut(ledger)
+            && !ledger.complete().iter().any(|snapshot| snapshot.sequence == sequence)
+        {
             ledger.snapshots.insert((sequence, number), chunk.clone());
         }
         Ok(())

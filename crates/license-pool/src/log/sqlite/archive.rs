@@ -54,7 +54,9 @@ impl Archive for SqliteLog {
         let digest = chunk.digest.map(|digest| digest.to_string());
         turn.prepare_cached(
             "INSERT OR REPLACE INTO snapshot (ledger, sequence, chunk, bytes, digest)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+             SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE NOT EXISTS (SELECT 1 FROM snapshot
+                               WHERE ledger = ?1 AND sequence = ?2 AND digest IS NOT NULL)",
         )
         .and_then(|mut statement| {
             statement.execute(params![ledger.0, sequence, number, chunk.bytes, digest])

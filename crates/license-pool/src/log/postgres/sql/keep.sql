@@ -1,5 +1,7 @@
--- Nothing more is written to a store that another took the place of.
+-- Nothing more is written to a store that another took the place of, nor to a snapshot that is complete.
 INSERT INTO snapshot (ledger, sequence, chunk, bytes, digest)
 SELECT $1, $2, $3, $4, $5 FROM store WHERE sealed_to IS NULL
+  AND NOT EXISTS (SELECT 1 FROM snapshot
+                  WHERE ledger = $1 AND sequence = $2 AND digest IS NOT NULL)
 ON CONFLICT (ledger, sequence, chunk)
 DO UPDATE SET bytes = excluded.bytes, digest = excluded.digest
