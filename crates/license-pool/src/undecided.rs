@@ -1,13 +1,16 @@
 //! Turns whose commit got no answer: nobody is told anything before the store says what became of
 //! them. What was made is answered; what was not is decided again, as if it had just been asked.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
 use license_core::Command;
+use license_types::Token;
 
 use crate::Error;
 use crate::commands::Written;
+use crate::log::Which;
 use crate::request::{Done, Write};
 use crate::turn::{Turned, Unknown};
 use crate::writer::Writer;
@@ -51,10 +54,14 @@ impl Writer {
 /// What is decided again must not do more than its caller asked for when it asked: a release ends
 /// only what it would have ended, and a command whose caller has gone is dropped.
 pub(crate) fn keep_to_what_was_decided(writes: &mut Vec<Write>, outcomes: &[Result<Done, Error>]) {
+    let mut ended: BTreeMap<Which, Vec<Token>> = BTreeMap::new();
     for (write, outcome) in writes.iter_mut().zip(outcomes) {
+        let released = outcome.as_ref().map_or(&[][..], |done| &done.released);
         if let Command::Release(_) = write.command {
-            let released = outcome.as_ref().map_or(&[][..], |done| &done.released);
-            write.only = Some(released.iter().map(|released| released.token).collect());
+            // What somebody ended before it was there for it to end as well: he may have gone.
+            let ended = ended.entry(write.license.clone()).or_default();
+            ended.extend(released.iter().map(|released| released.token));
+            write.only = Some(ended.clone());
         }
     }
     writes.retain(|write| !write.reply.is_gone() && !write.is_answered());

@@ -14,6 +14,7 @@ use license_pool::{
 
 use license_tests::around::Outside;
 
+use super::cluster::Cluster;
 use super::faults::{Breaking, Failure, Landed, broken};
 use super::world::{clock, holders, license, options, retain};
 
@@ -52,6 +53,51 @@ fn a_release_that_is_decided_again_ends_only_what_it_would_have_ended() {
     assert!(matches!(error, Error::Refused(Refusal::NotRetained { .. })), "{error:?}");
     assert_eq!(holders(&world.other), ["one"]);
     assert_eq!(world.other.usage(None).unwrap()[0].token.get(), 2);
+}
+
+#[test]
+fn a_release_ends_what_one_before_it_would_have_ended_whose_caller_has_gone() {
+    let caller: Arc<Mutex<Option<_>>> = Arc::default();
+    let gone = caller.clone();
+    let mut world = World::new(
+        Failure::Lost,
+        Box::new(move |log, mark| {
+            drop(gone.lock().unwrap().take());
+            log.landed(mark)
+        }),
+    );
+    retain(&world.other, "0009", "one").unwrap().keep();
+    *caller.lock().unwrap() = Some(world.pool.release_async("one", None));
+    let again = world.pool.release_async("one", None);
+    world.fail_next();
+    assert_eq!(world.answer(again).unwrap().released.len(), 1);
+    assert!(holders(&world.other).is_empty());
+}
+
+#[test]
+fn a_session_whose_move_back_got_no_answer_is_not_judged_by_when_it_went_away() {
+    for failure in [Failure::Unanswered, Failure::Lost] {
+        let cluster = Cluster::new(9, &["west"]);
+        let (countdown, unknown) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(1)));
+        let landed = cannot_tell(unknown.clone());
+        let log = cluster.log.clone();
+        let log = Outside(Breaking { log, failure, landed, countdown: countdown.clone() });
+        let east = Pool::options().server("east".parse().unwrap()).serving().instance(7);
+        cluster.wake("east", east.clock(cluster.clock.clone()).open_driven(log).unwrap());
+        cluster.grant("east", "one").unwrap();
+        cluster.pass(50);
+        cluster.renew("west", "one").unwrap();
+        cluster.pass(30);
+        // The turn that follows upon what is read.
+        countdown.store(2, Ordering::SeqCst);
+        let error = cluster.renew("east", "one").unwrap_err();
+        assert!(matches!(error, Error::OutcomeUnknown(_)), "{error:?}");
+        assert_eq!(unknown.load(Ordering::SeqCst), 0);
+        cluster.pass(59);
+        assert_eq!(cluster.holders("west"), ["one"], "it may rely on what west told it");
+        cluster.pass(120);
+        assert!(cluster.holders("west").is_empty());
+    }
 }
 
 #[test]
