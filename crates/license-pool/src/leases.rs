@@ -183,9 +183,27 @@ impl Leases {
         }
     }
 
+    /// All sessions of these ledgers, of which nothing that was counted or told is true any more.
+    pub(crate) fn estrange_all(&mut self, ledgers: &BTreeSet<LedgerId>) {
+        let Leases { sessions, agenda, over, .. } = self;
+        sessions.retain(|(ledger, _), _| !ledgers.contains(ledger));
+        agenda.retain(|(_, (ledger, _))| !ledgers.contains(ledger));
+        over.retain(|(ledger, _)| !ledgers.contains(ledger));
+    }
+
     /// Forgets all: this server vouches for nothing any more.
     pub(crate) fn clear(&mut self) {
         *self = Leases::new(self.sleep);
+    }
+
+    /// The ledgers of all sessions.
+    pub(crate) fn ledgers(&self) -> BTreeSet<LedgerId> {
+        self.sessions.keys().map(|(ledger, _)| *ledger).collect()
+    }
+
+    /// Whether this server vouches for a session.
+    pub(crate) fn is_known(&self, key: &Key) -> bool {
+        self.sessions.contains_key(key)
     }
 
     /// Every session that holds by a lease here.

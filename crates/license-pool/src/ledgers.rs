@@ -1,7 +1,7 @@
 //! What the pool remembers of the ledgers in the store: enough to decide, never believed before it
 //! was brought up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::alarms::Bell;
 use crate::archivist::Keep;
 use crate::leases::Key;
 use crate::log::{Asked, Found, LedgerId, Log, LogError, News, Since, Which};
-use crate::recover::{Fault, Recovered, recover};
+use crate::recover::{Fault, Recovered, lacks, recover};
 use crate::{Error, LOCAL};
 
 /// How long a fault is believed before the ledger is read again: its store may have been put right.
@@ -35,6 +35,9 @@ pub(crate) struct Ledgers {
     asks: u64,
     /// The time that had passed when last asked.
     now: Duration,
+    /// The ledgers whose sessions are to be counted anew, since this was last asked: their store went
+    /// back in time, or they could not be used for a while.
+    anew: BTreeSet<LedgerId>,
     /// The sessions that turns fetched from other servers since this was last asked, also where it is
     /// not known whether they were made.
     came: Vec<Key>,
@@ -76,13 +79,15 @@ impl Ledgers {
             crowd: loaded_max,
             asks: 0,
             now: Duration::ZERO,
+            anew: BTreeSet::new(),
             came: Vec::new(),
         }
     }
 
-    /// Forgets a ledger, so that it is read again before it is used.
+    /// Forgets a ledger to which nothing leads any more, so that it is read again before it is used.
     pub(crate) fn forget(&mut self, id: LedgerId) {
         self.memory.remove(&id);
+        self.anew.insert(id);
         self.leads.retain(|_, led| *led != id);
     }
 
@@ -164,17 +169,8 @@ impl Ledgers {
                         self.faulted(*id, fault.into());
                     }
                 }
-                (Some(Memory::Sound { ledger, told, .. }), Since::WentBack) => {
-                    if *told == ledger.head() {
-                        let license = ledger.license_number().map(|number| number.to_string());
-                        self.bell.ring(|alarms| {
-                            alarms.went_back += 1;
-                            alarms.license = license;
-                        });
-                    }
-                    stale.push(*id);
-                }
-                (Some(Memory::Sound { .. }), Since::Reload)
+                // Also where only what a turn applied is missing that failed.
+                (Some(Memory::Sound { .. }), Since::Reload | Since::WentBack)
                 | (Some(Memory::Faulted { .. }) | None, _) => stale.push(*id),
             }
         }
@@ -188,6 +184,19 @@ impl Ledgers {
         log: &mut dyn Log,
         id: LedgerId,
     ) -> Result<Option<Timestamp>, LogError> {
+        match self.memory.get(&id).map(|loaded| &loaded.memory) {
+            Some(Memory::Sound { ledger, told, .. }) if lacks(log, id, *told)? => {
+                let license = ledger.license_number().map(|number| number.to_string());
+                self.bell.ring(|alarms| {
+                    alarms.went_back += 1;
+                    alarms.license = license;
+                });
+                self.anew.insert(id);
+            }
+            // Nobody was heard while it could not be used.
+            Some(Memory::Faulted { .. }) => drop(self.anew.insert(id)),
+            Some(Memory::Sound { .. }) | None => {}
+        }
         self.memory.remove(&id);
         match recover(log, id)? {
             Ok(Recovered { ledger, snapshot, corrected }) => {
@@ -231,6 +240,16 @@ impl Ledgers {
 
     fn loaded(&mut self, id: LedgerId, memory: Memory) {
         self.memory.insert(id, Loaded { memory, asked: self.asks, listed: false });
+    }
+
+    /// The ledgers whose sessions are to be counted anew, since this was last asked.
+    pub(crate) fn take_anew(&mut self) -> BTreeSet<LedgerId> {
+        std::mem::take(&mut self.anew)
+    }
+
+    /// Whether what was counted of the sessions of a ledger says nothing any more.
+    pub(crate) fn is_anew(&self, id: LedgerId) -> bool {
+        self.anew.contains(&id)
     }
 
     /// Notes sessions of a ledger that come here from another server with a turn.

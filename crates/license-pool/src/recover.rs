@@ -103,6 +103,20 @@ pub(crate) fn bears(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool,
     Ok(last == Some(head))
 }
 
+/// Whether the log of a ledger ends before a head that it told of once, or tells another story there:
+/// its store went back in time. What was deleted since is not missed.
+pub(crate) fn lacks(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool, LogError> {
+    let Some(before) = head.sequence.checked_sub(1) else { return Ok(false) };
+    match log.page(id, before, 1) {
+        Ok(page) => Ok(page.first().is_none_or(|entry| {
+            (entry.sequence, entry.chain) != (head.sequence, head.chain)
+                && entry.sequence <= head.sequence
+        })),
+        Err(LogError::Entry { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn restored(
     archive: &mut dyn Archive,
     id: LedgerId,

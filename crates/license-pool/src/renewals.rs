@@ -35,7 +35,8 @@ impl Turns {
     /// Renews every session of every list; one outcome each.
     pub(crate) fn renew(&mut self, lists: &[Renewal]) -> Vec<Vec<Result<Heard, Error>>> {
         let licenses = distinct(lists.iter().map(|list| &list.license));
-        let (found, clock) = match self.catch_up(&licenses) {
+        let caught_up = self.not_mute().and_then(|()| self.catch_up(&licenses));
+        let (found, clock) = match caught_up {
             Ok(caught_up) => caught_up,
             Err(error) => return all(lists, &error),
         };

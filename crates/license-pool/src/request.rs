@@ -57,6 +57,11 @@ impl Request {
         }
     }
 
+    /// Whether it is of somebody who relies on being heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.writes() || matches!(self, Request::Renew(_))
+    }
+
     /// The license that it concerns, where it concerns one.
     pub(crate) fn license(&self) -> Option<&Which> {
         match self {
@@ -274,12 +279,15 @@ pub(crate) struct SeatId {
 }
 
 impl SeatId {
-    /// The command that releases exactly this retention.
+    /// The command that releases exactly this retention: its token may be another's in a store that
+    /// went back.
     pub(crate) fn release(self, reply: Reply) -> Write {
+        let SeatId { license, session, token, .. } = self;
+        let target = Target::Session { session, product: None, token: Some(token) };
         Write {
-            license: Which::Number(self.license),
+            license: Which::Number(license),
             principal: None,
-            command: Command::Release(Release::new(Target::Token(self.token))),
+            command: Command::Release(Release::new(target)),
             only: None,
             wait: None,
             reply,

@@ -42,6 +42,10 @@ impl Turns {
         let own = self.actor.server.clone();
         self.turn_of(&ledgers, |moment, gathering| {
             for (id, session) in sessions {
+                // Only this turn has shown that by what was counted nobody is to be judged.
+                if moment.ledgers.is_anew(*id) {
+                    continue;
+                }
                 let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
                 let ended = |held: &Held| held.server == own && ends(*id, held);
                 let tokens: Vec<Token> =

@@ -72,6 +72,10 @@ pub(crate) struct Turns {
     back: bool,
     /// Whether another took this server's name: nothing is left to be done.
     fenced: Option<Error>,
+    /// When the beat began that the store took last.
+    shown: Option<Duration>,
+    /// Why nobody can be heard: this server cannot show that it lives.
+    mute: Option<Error>,
     pub(crate) bell: Arc<Bell>,
     /// Ledgers that were read from their start again, or in which a turn may have been made of which
     /// nobody was told, since this was last asked.
@@ -138,6 +142,8 @@ impl Turns {
             sealed_to: None,
             back: false,
             fenced: None,
+            shown: None,
+            mute: None,
             bell,
             reread: Vec::new(),
             archives,
@@ -217,8 +223,33 @@ impl Turns {
     /// Shows that this server lives, and reads the register.
     pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
         self.not_fenced()?;
+        let began = self.clock.elapsed();
         let rows = self.log.beat(silences).map_err(Error::store);
+        if rows.is_ok() {
+            (self.shown, self.mute) = (Some(began), None);
+        }
         self.note(rows)
+    }
+
+    /// How long ago this server last showed that it lives.
+    pub(crate) fn shown_before(&self) -> Duration {
+        self.shown.map_or(Duration::MAX, |shown| self.clock.elapsed().saturating_sub(shown))
+    }
+
+    /// Whether this server must show that it lives before it hears anybody. Whoever takes it for dead
+    /// relies on that it heard nobody later than a third of its lease after its last beat.
+    pub(crate) fn must_show(&self) -> bool {
+        self.actor.role != Role::Local && self.shown_before() > self.actor.lease / 3
+    }
+
+    /// Hears nobody until this server has shown that it lives, which failed.
+    pub(crate) fn mute(&mut self, why: Error) {
+        self.mute = Some(why);
+    }
+
+    /// Fails where nobody can be heard.
+    pub(crate) fn not_mute(&self) -> Result<(), Error> {
+        self.mute.clone().map_or(Ok(()), Err)
     }
 
     /// The ledgers in which a server serves sessions, of those that are served here.
@@ -293,6 +324,7 @@ impl Turns {
         plan: impl FnMut(Moment<'_>) -> Plan<T>,
     ) -> Result<Turned<T>, Error> {
         self.not_fenced()?;
+        self.not_mute()?;
         let turned = self.try_turn(licenses, plan);
         self.note_away(match &turned {
             Ok(Turned::Made(_)) => false,

@@ -1,13 +1,15 @@
 //! What a pool does though nobody asks: it shows that it lives, ends leases that ran out, and takes
 //! over what the dead served.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use license_core::Held;
 use license_types::{ReleaseCause, ServerName};
 
-use crate::leases::Leases;
+use crate::leases::{Key, Leases};
 use crate::log::{LedgerId, ServerRow};
 use crate::takeover::Estate;
 use crate::turn::{Role, Turns, distinct};
@@ -38,9 +40,13 @@ pub(crate) struct Upkeep {
     begun: bool,
     /// Whether the store was asked in which ledgers this name served sessions before.
     asked: bool,
+    /// Whether it is to be asked because the store went back in time.
+    went_back: bool,
     /// The ledgers with sessions that this server serves and does not vouch for yet, and how long
     /// those may have been silent before.
     loading: VecDeque<(LedgerId, Duration)>,
+    /// Those of them of which no silence that was told is true any more.
+    anew: BTreeSet<LedgerId>,
     dead: VecDeque<Dead>,
     /// When to go on with what the store did not take.
     again: Duration,
@@ -55,7 +61,9 @@ impl Upkeep {
             begun: false,
             // A name that nobody had before served nothing.
             asked: matches!(role, Role::Local | Role::Transient),
+            went_back: false,
             loading: VecDeque::new(),
+            anew: BTreeSet::new(),
             dead: VecDeque::new(),
             again: Duration::ZERO,
         }
@@ -78,6 +86,8 @@ impl Writer {
             // says for longer.
             let _ = self.turns.take_off();
         }
+        let anew = self.turns.ledgers.take_anew();
+        self.count_anew(anew);
         let reread = self.turns.reread();
         self.upkeep.loading.extend(reread.into_iter().map(|id| (id, Duration::ZERO)));
         let elapsed = self.turns.elapsed();
@@ -91,6 +101,15 @@ impl Writer {
             if done.is_err() {
                 self.upkeep.again = elapsed + RETRY;
             }
+        }
+    }
+
+    /// Counts the sessions of these ledgers anew, whatever was counted or told of them.
+    fn count_anew(&mut self, mut ledgers: BTreeSet<LedgerId>) {
+        if !ledgers.is_empty() {
+            self.leases.estrange_all(&ledgers);
+            self.upkeep.loading.extend(ledgers.iter().map(|id| (*id, Duration::ZERO)));
+            self.upkeep.anew.append(&mut ledgers);
         }
     }
 
@@ -164,6 +183,13 @@ impl Writer {
             Ok(rows) => {
                 self.leases.told();
                 let own = self.turns.actor.server.clone();
+                if self.upkeep.watcher.goes_back(rows, &own) {
+                    // This server may serve sessions again, also in ledgers that it does not know, and
+                    // others may have heard some meanwhile that it serves as before.
+                    (self.upkeep.asked, self.upkeep.went_back) = (false, true);
+                    let ledgers = self.leases.ledgers();
+                    self.count_anew(ledgers);
+                }
                 let every = self.upkeep.watcher.every(third);
                 let dead = self.upkeep.watcher.see(rows, &own, elapsed, every);
                 let settled = dead.into_iter().filter(|dead| settles(role, &dead.row));
@@ -199,6 +225,9 @@ impl Writer {
         if !self.upkeep.asked {
             let own = self.turns.actor.server.clone();
             let ledgers = self.turns.serving(&own)?;
+            if mem::take(&mut self.upkeep.went_back) {
+                self.upkeep.anew.extend(&ledgers);
+            }
             self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, Duration::ZERO)));
             self.upkeep.asked = true;
         }
@@ -229,7 +258,7 @@ impl Writer {
     /// there was anything.
     fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<bool, Error> {
         let (served, silences) = self.turns.served(id)?;
-        let now = self.turns.vouched();
+        let (now, anew) = (self.turns.vouched(), self.upkeep.anew.contains(&id));
         for held in served.values() {
             let last = held.last().map(|held| held.record.token);
             let told = silences.iter().find(|silence| Some(silence.token) == last);
@@ -237,8 +266,12 @@ impl Writer {
             let before = before.min(self.leases.third(held));
             let before = told.map_or(before, |told| told.silent.max(before));
             let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
+            // What was told there is void, and is to be taken back.
+            let void = |(token, _)| (token, Duration::ZERO);
+            let kept = if anew { kept.map(void) } else { kept };
             self.leases.take_over(id, held, kept, now);
         }
+        self.upkeep.anew.remove(&id);
         Ok(!served.is_empty())
     }
 
@@ -249,11 +282,21 @@ impl Writer {
         if sessions.is_empty() {
             return Ok(());
         }
+        // In a store that went back nobody is to be judged by what was counted before, and only a beat
+        // tells: another may have heard him, of which the ledger knows nothing any more.
+        if self.turns.actor.role != Role::Local && self.turns.shown_before() >= RETRY {
+            self.beat()?;
+        }
+        let sessions: Vec<Key> =
+            sessions.into_iter().filter(|key| self.leases.is_known(key)).collect();
         let seats = &self.seats;
-        let vouches = |id, token| seats.contains_key(&(id, token));
+        let vouches = |id, held: &Held| {
+            let seats = seats.get(&(id, held.record.token));
+            seats.is_some_and(|(session, _)| *session == held.record.session)
+        };
         let leases = &self.leases;
         self.turns.end(&sessions, ReleaseCause::LeaseExpired, |id, held| {
-            leases.has_run_out(id, held, now) && !vouches(id, held.record.token)
+            leases.has_run_out(id, held, now) && !vouches(id, held)
         })?;
         for key in sessions {
             let (id, session) = &key;
@@ -263,7 +306,7 @@ impl Writer {
             };
             if held.first().is_none_or(|held| held.server != self.turns.actor.server) {
                 self.leases.forget(&key);
-            } else if held.iter().any(|held| vouches(*id, held.record.token)) {
+            } else if held.iter().any(|held| vouches(*id, held)) {
                 self.leases.heard(*id, &held, now);
             } else {
                 self.leases.reconsider(&key, &held);

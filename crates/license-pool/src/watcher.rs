@@ -16,6 +16,8 @@ pub(crate) struct Watcher {
     read: Option<Duration>,
     /// Whether the store shows who lives.
     shows: bool,
+    /// The beat of this server that the register showed last.
+    own: Option<u64>,
 }
 
 struct Seen {
@@ -33,9 +35,23 @@ pub(crate) struct Dead {
 }
 
 impl Watcher {
+    /// Whether the register shows that the store went back in time: after a beat of this server, it
+    /// tells of fewer than before. Then it tells of the others, too, what was true once, however
+    /// alive they are: how long they stood still is counted anew.
+    pub(crate) fn goes_back(&mut self, rows: &[ServerRow], own: &ServerName) -> bool {
+        let shown = rows.iter().find(|row| row.name == *own).map(|row| row.beat);
+        let before = std::mem::replace(&mut self.own, shown);
+        let goes_back = shown.zip(before).is_some_and(|(shown, before)| shown <= before);
+        if goes_back {
+            self.seen.clear();
+        }
+        goes_back
+    }
+
     /// Takes in what the register shows, after beats at most `every` apart; gives who is dead. Only
     /// time between two successes counts, and none in which this process did not run: who cannot use
-    /// the store itself must not take others for dead.
+    /// the store itself must not take others for dead. Who did not look on gives everybody the time
+    /// for a beat: one that came meanwhile may be lost, with a store that went back.
     pub(crate) fn see(
         &mut self,
         rows: &[ServerRow],
@@ -43,14 +59,17 @@ impl Watcher {
         elapsed: Duration,
         every: Duration,
     ) -> Vec<Dead> {
-        let passed = self.read.map_or(Duration::ZERO, |read| elapsed.saturating_sub(read));
-        let passed = passed.min(every);
+        let passed = self.read.map(|read| elapsed.saturating_sub(read));
+        let passed = passed.filter(|passed| *passed <= every * 2).map(|passed| passed.min(every));
         self.read = Some(elapsed);
         self.shows = rows.iter().any(|row| row.alive.is_some());
         let others = rows.iter().filter(|row| row.name != *own);
         let seen = others.map(|row| {
             let before = self.seen.get(&row.name).filter(|seen| seen.row.is_unchanged(row));
-            let still = before.map_or(Duration::ZERO, |seen| seen.still + passed);
+            let still = before.map_or(Duration::ZERO, |seen| match passed {
+                Some(passed) => seen.still + passed,
+                None => seen.still.min(borne(row).saturating_sub(third(row))),
+            });
             (row.name.clone(), Seen { row: row.clone(), still })
         });
         self.seen = seen.collect();

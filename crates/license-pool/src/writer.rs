@@ -32,8 +32,9 @@ pub(crate) struct Writer {
     pub(crate) upkeep: Upkeep,
     /// The way to the other writers, where this is one of several.
     pub(crate) lanes: Option<Arc<Lanes>>,
-    /// How many seats stand for a retention; it is released when the last of them is dropped.
-    pub(crate) seats: BTreeMap<(LedgerId, Token), u64>,
+    /// Of which session the seats are that stand for a retention, and how many; it is released when
+    /// the last of them is dropped. A store that went back gives a token again, maybe to another.
+    pub(crate) seats: BTreeMap<(LedgerId, Token), (Arc<SessionId>, u64)>,
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
     /// Turns of which nobody knows whether they were made.
@@ -107,6 +108,12 @@ impl Writer {
 
     /// Serves what waits, and what is due.
     pub(crate) fn serve(&mut self, batch: Vec<Request>) {
+        if batch.iter().any(Request::is_heard)
+            && self.turns.must_show()
+            && let Err(error) = self.register()
+        {
+            self.turns.mute(error);
+        }
         self.decide_undecided();
         self.turns.refusals.owe(self.queue.lapsed(self.turns.elapsed()));
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
@@ -342,7 +349,12 @@ impl Writer {
                 let granted = granted.map(|granted| (granted.seat.clone(), granted.new));
                 match (answer(outcome), granted) {
                     (Received::Seat, Some((seat, _))) => {
-                        *self.seats.entry((seat.ledger, seat.token)).or_default() += 1;
+                        let seats = self.seats.entry((seat.ledger, seat.token));
+                        let seats = seats.or_insert_with(|| (seat.session.clone(), 0));
+                        if seats.0 != seat.session {
+                            *seats = (seat.session.clone(), 0);
+                        }
+                        seats.1 += 1;
                     }
                     (Received::Lost, Some((seat, true))) => {
                         self.unreleased.push(seat.release(Reply::Nobody));
@@ -388,8 +400,12 @@ impl Writer {
         else {
             return None;
         };
-        *seats.get_mut() -= 1;
-        if *seats.get() > 0 {
+        let (session, count) = seats.get_mut();
+        if *session != seat.session {
+            return None;
+        }
+        *count -= 1;
+        if *count > 0 {
             return None;
         }
         seats.remove();

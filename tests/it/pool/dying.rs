@@ -1,10 +1,15 @@
 //! Servers that die: what they served is taken over or ended in time, and whoever was taken for dead
 //! answers nobody.
 
-use license_pool::log::{Log, ServerRow};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use license_pool::log::{Asked, Log, LogError, MemoryLog, News, ServerRow, Turn, TurnError};
 use license_pool::{Error, LOCAL, Options, Pool, Session};
+use license_tests::around::{Around, Outside};
 
 use super::cluster::{Cluster, leased};
+use super::faults::broken;
 
 #[test]
 fn a_dead_servers_seat_is_free_within_two_leases_and_a_grace() {
@@ -85,6 +90,67 @@ fn a_session_that_comes_back_with_a_dead_servers_estate_is_not_judged_by_when_it
     assert_eq!(cluster.history("east", 2), history, "the client may rely on what west told it");
     cluster.pass(90);
     assert!(cluster.holders("east").is_empty());
+}
+
+/// A store that is away for one of its servers.
+struct Away {
+    log: MemoryLog,
+    away: Arc<AtomicBool>,
+}
+
+impl Away {
+    fn or_fail(&self) -> Result<(), LogError> {
+        if self.away.load(Ordering::SeqCst) { Err(broken()) } else { Ok(()) }
+    }
+}
+
+impl Around for Away {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, _action: &'static str) -> Result<(), LogError> {
+        self.or_fail()
+    }
+
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Turn,
+    ) -> Result<(), TurnError> {
+        self.or_fail().map_err(TurnError::Dropped)?;
+        self.log.turn(asked, decide)
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.or_fail()?;
+        self.log.catch_up(asked)
+    }
+}
+
+#[test]
+fn a_server_that_was_silent_shows_that_it_lives_before_it_hears_anybody() {
+    // At any time until it is taken for dead.
+    for silent in 150.. {
+        let cluster = Cluster::new(9, &["east"]);
+        let away = Arc::new(AtomicBool::new(false));
+        let log = Outside(Away { log: cluster.log.clone(), away: away.clone() });
+        let west = Pool::options().server("west".parse().unwrap()).serving().instance(7);
+        cluster.wake("west", west.clock(cluster.clock.clone()).open_driven(log).unwrap());
+        cluster.pass(20);
+        away.store(true, Ordering::SeqCst);
+        cluster.pass(silent);
+        // Between two of its tries.
+        cluster.clock.advance(jiff::SignedDuration::from_millis(500));
+        away.store(false, Ordering::SeqCst);
+        match cluster.grant("west", "one") {
+            Ok(_) => {}
+            Err(Error::Fenced(_)) => return assert!(silent > 160, "{silent}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        cluster.pass(89);
+        assert_eq!(cluster.holders("east"), ["one"], "silent for {silent}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod mishaps;
 mod presence;
 mod refusals;
 mod restart;
+mod restored;
 mod seats;
 mod serving;
 mod sharing;

@@ -50,8 +50,8 @@ impl World {
         for ending in endings {
             self.judge_ending(&ending)?;
         }
-        for server in dead.iter().filter(|server| server.as_str() != LOCAL) {
-            if !self.may_be_dead(server) {
+        for (server, by) in dead.iter().filter(|(server, _)| server.as_str() != LOCAL) {
+            if !self.may_be_dead(server, Some(by)) {
                 return Err(format!("{server} was declared dead, and has shown that it lives"));
             }
         }
@@ -72,7 +72,7 @@ impl World {
             {
                 let lost = client.kind != Kind::Lease
                     && ending.cause == ReleaseCause::ServerLost
-                    && ending.server.as_ref().is_some_and(|server| self.may_be_dead(server));
+                    && ending.server.as_ref().is_some_and(|server| self.may_be_dead(server, None));
                 if !lost {
                     return Err(format!(
                         "token {} was released ({}) while {} may rely on it until {} ms",
@@ -84,13 +84,14 @@ impl World {
         Ok(())
     }
 
-    /// Whether a server did not show that it lives for its lease and grace, or has gone before.
-    fn may_be_dead(&self, server: &ServerName) -> bool {
-        let silent = |beat: &Beat| self.time.now().saturating_sub(beat.since) >= beat.borne;
-        // In a store that went back beats repeat, and to who watches it a server seems to stand still.
-        if self.tally.restored > 0 {
-            return true;
-        }
+    /// Whether a server did not show that it lives for its lease and grace, or has gone before, as far
+    /// as another can know.
+    fn may_be_dead(&self, server: &ServerName, by: Option<&ServerName>) -> bool {
+        let unaware = by.is_none_or(|by| self.unaware.contains(by));
+        let silent = |beat: &Beat| {
+            let since = if unaware { beat.since_before } else { beat.since };
+            self.time.now().saturating_sub(since) >= beat.borne
+        };
         // Whose epoch was ended once is dead for good, until its name is taken anew.
         self.beats.get(server).is_none_or(|beat| beat.shown.2.is_empty() || silent(beat))
     }
@@ -103,9 +104,10 @@ impl World {
             let shown = (row.epoch, row.beat, row.instance.clone());
             let beat = self.beats.entry(row.name.clone());
             let borne = 1_000 * (row.lease_seconds + row.grace_seconds);
-            let beat = beat.or_insert_with(|| Beat { shown: shown.clone(), borne, since: now });
+            let begins = || Beat { shown: shown.clone(), borne, since: now, since_before: now };
+            let beat = beat.or_insert_with(begins);
             if beat.shown != shown {
-                *beat = Beat { shown, borne, since: now };
+                *beat = begins();
             }
         }
         self.beats.retain(|name, _| rows.iter().any(|row| row.name == *name));

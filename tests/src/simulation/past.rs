@@ -1,19 +1,23 @@
 //! What is left of the past: nothing is deleted too early, and who reads what is left, snapshots
 //! and figures, knows what every entry ever said.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use license_core::{Figure, Ledger, Restoration};
 use license_pool::log::{Archive, LedgerId, Log, MemoryLog};
+use license_types::ServerName;
 
-use super::client::{Doing, Holding, Kind};
+use super::client::{Doing, Holding, Kind, Request};
 use super::scenario::Clocks;
 use super::truth::{History, Truth};
-use super::world::{World, ledger_id};
+use super::world::{Beat, World, ledger_id};
 
 /// An earlier state of the store, and what it knew.
 pub(super) struct Backup {
     store: MemoryLog,
     truth: Truth,
+    beats: BTreeMap<ServerName, Beat>,
 }
 
 impl World {
@@ -49,6 +53,13 @@ impl World {
             let id = ledger_id(ledger);
             let Some(history) = self.truth.ledger(id) else { continue };
             let snapshots = snapshots(&mut self.store, id)?;
+            // Who was writing one when its store went back leaves one of another log, maybe.
+            let is_foreign = |it: &Snapshot| !history.bears(it.restored.head());
+            if self.tally.restored == 0 && snapshots.iter().any(is_foreign) {
+                return Err("a snapshot is of another log".to_owned());
+            }
+            let snapshots: Vec<Snapshot> =
+                snapshots.into_iter().filter(|it| !is_foreign(it)).collect();
             let (whole, figures) = replay(history, &snapshots)?;
             whole.recount().map_err(|fault| format!("{fault}: {}", fault.breach))?;
             self.tally.snapshots += snapshots.len() as u64;
@@ -80,15 +91,27 @@ impl World {
 
     /// The store goes back to what it was at the last backup, or a backup is made.
     pub(super) fn restore(&mut self) {
-        let Some(Backup { store, truth }) = self.backup.take() else {
-            self.backup = Some(Backup { store: self.store.backup(), truth: self.truth.clone() });
+        self.note_beats();
+        let Some(Backup { store, truth, beats }) = self.backup.take() else {
+            let (truth, beats) = (self.truth.clone(), self.beats.clone());
+            self.backup = Some(Backup { store: self.store.backup(), truth, beats });
             return;
         };
         self.store.restore(&store);
-        self.truth = truth;
+        let lost = std::mem::replace(&mut self.truth, truth);
         self.tally.restored += 1;
         self.tell(|| "the store goes back".to_owned());
+        let before = std::mem::take(&mut self.beats);
         self.note_beats();
+        for (name, beat) in &mut self.beats {
+            let same = before.get(name).filter(|before| before.shown == beat.shown);
+            match same {
+                Some(_) => self.unaware.insert(name.clone()),
+                None => self.unaware.remove(name),
+            };
+            beat.since = same.map_or(beat.since, |before| before.since);
+            beat.since_before = beats.get(name).map_or(beat.since, |then| then.since_before);
+        }
         for server in 0..self.servers.len() {
             self.servers[server].owed.clear();
             self.servers[server].line = Default::default();
@@ -99,32 +122,54 @@ impl World {
         }
         // Nobody can rely on what the store forgot, nor judge what was said of it.
         for place in 0..self.clients.len() {
-            self.forget(place);
+            self.forget(place, &lost);
             self.plan_act(place, 1_000);
         }
     }
 
-    fn forget(&mut self, place: usize) {
-        let restored = self.tally.restored;
+    /// What a client holds that the store tells of, it goes on holding; all else it begins anew.
+    fn forget(&mut self, place: usize, lost: &Truth) {
+        let (now, restored) = (self.time.now(), self.tally.restored);
+        let client = &self.clients[place];
+        let history = self.truth.ledger(ledger_id(client.ledger));
+        let token = history.and_then(|it| it.holding(&client.session, client.product));
+        let relies = client.relies_on(now).is_some_and(|holding| Some(holding.token) == token);
+        // Another heard it, of which whoever serves it again knows nothing.
+        let server = |truth: &Truth| {
+            truth.ledger(ledger_id(client.ledger))?.server(&client.session).cloned()
+        };
+        let server = [&self.truth, lost].map(server);
+        let is_lost = server[0] != server[1]
+            && server[0].as_ref().is_some_and(|server| self.unaware.contains(server));
         let client = &mut self.clients[place];
         client.sent += 1;
         client.seat = None;
         if client.doing == Doing::Gone {
             return;
         }
-        client.doing = Doing::Idle;
-        if client.kind == Kind::Command {
-            // Nobody else would ever give back what it holds now.
-            let history = self.truth.ledger(ledger_id(client.ledger));
-            let token = history.and_then(|it| it.holding(&client.session, client.product));
-            if let Some(token) = token {
+        match (client.kind, token) {
+            (Kind::Lease, _) if relies && !is_lost => {
+                // A server that starts now believes what was told of a silence that is over. It
+                // leaves a third all the same.
+                let third = now + client.lease * 1_000 / 3;
+                if let Doing::Holding(holding)
+                | Doing::Asking(Request { holding: Some(holding), .. }) = &mut client.doing
+                {
+                    holding.until = holding.until.min(third);
+                }
+            }
+            (Kind::Command, Some(token)) => {
+                // Nobody else would ever give back what it holds now.
                 let (until, renews) = (u64::MAX, u64::MAX);
                 client.doing = Doing::Holding(Holding { token, until, renews, wanted: 0 });
             }
-        } else {
-            // What it asked before must not be taken for what it asks now.
-            let session = format!("client-{place}.{restored}");
-            client.session = session.parse().expect("a session id");
+            (Kind::Command, None) => client.doing = Doing::Idle,
+            (Kind::Lease | Kind::Seat, _) => {
+                // What it asked before must not be taken for what it asks now.
+                client.doing = Doing::Idle;
+                let session = format!("client-{place}.{restored}");
+                client.session = session.parse().expect("a session id");
+            }
         }
     }
 }

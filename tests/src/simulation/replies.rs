@@ -153,11 +153,10 @@ impl World {
 
     /// A retention that the client was told of: it is the one in the log, to the letter.
     fn own(&self, question: &Question, window: Window, told: &Retention) -> Result<u64, String> {
-        let client = &self.clients[question.client.expect("a client asked")];
         let token = told.token.get();
         let history = self.history(question)?;
         let life = history.life(token).ok_or("the log has no such retention")?;
-        if life.session != client.session {
+        if life.session != question.session {
             return Err(format!("token {token} is another's"));
         }
         if !history.was_held(token, window) {
@@ -282,12 +281,14 @@ impl World {
                     Refusal::NotRetained { token: Some(token), .. } => {
                         let life = history.life(token.get());
                         life.is_none_or(|life| {
-                            life.session != client.session
+                            // It may have begun since, where a store went back and gives it again.
+                            life.session != question.session
+                                || life.began > window.after
                                 || life.ended.is_some_and(|end| end <= window.to)
                         })
                     }
                     Refusal::NotRetained { token: None, .. } => {
-                        history.held_nothing(&client.session, None, window)
+                        history.held_nothing(&question.session, None, window)
                     }
                     Refusal::UnknownLicense { .. }
                     | Refusal::NotPermitted { .. }
@@ -304,10 +305,10 @@ impl World {
                     Err(format!("{error}, and that was never so"))
                 }
             }
-            (Error::StoreUnavailable(_), Some(client)) => {
+            (Error::StoreUnavailable(_), Some(_)) => {
                 let here = &self.servers[server].name;
                 let done = match question.wish {
-                    Wish::Retain { .. } => history.retained_in(&client.session, step, here),
+                    Wish::Retain { .. } => history.retained_in(&question.session, step, here),
                     Wish::Release { token } => history.released_in(token, step, here),
                     Wish::Renew => false,
                 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use license_core::{Entry, Event, License, Retained};
+use license_core::{Entry, Event, Head, License, Retained};
 use license_pool::log::{LedgerId, Log, MemoryLog};
 use license_types::{LicenseDate, ProductId, ReleaseCause, ServerName, SessionId};
 
@@ -60,8 +60,8 @@ pub(super) struct Life {
 pub(super) struct News {
     pub(super) grants: Vec<Grant>,
     pub(super) endings: Vec<Ending>,
-    /// The servers that were declared dead.
-    pub(super) dead: Vec<ServerName>,
+    /// The servers that were declared dead, and by whom.
+    pub(super) dead: Vec<(ServerName, ServerName)>,
 }
 
 /// A retention that began.
@@ -143,6 +143,12 @@ impl History {
         &self.entries
     }
 
+    /// Whether an entry with this chain value stands in that place.
+    pub(super) fn bears(&self, head: Head) -> bool {
+        let place = usize::try_from(head.sequence).ok().and_then(|it| it.checked_sub(1));
+        place.and_then(|it| self.entries.get(it)).is_some_and(|entry| entry.chain == head.chain)
+    }
+
     /// The tokens that are held, in their order.
     pub(super) fn held(&self) -> Vec<u64> {
         (1..).zip(&self.lives).filter(|(_, life)| life.ended.is_none()).map(|(t, _)| t).collect()
@@ -206,6 +212,11 @@ impl History {
         let free = offer.count.is_none_or(|count| used < count);
         let since = usize::try_from(since.max(*installed)).ok()?.checked_sub(1)?;
         self.written.get(since).copied().filter(|_| free)
+    }
+
+    /// Who serves a session that holds something.
+    pub(super) fn server(&self, session: &SessionId) -> Option<&ServerName> {
+        self.served_by.get(session)
     }
 
     /// The token that a session holds of a product.
@@ -289,7 +300,7 @@ impl History {
                 }
             }
             Event::Adopted { from_server, .. } => {
-                told.dead.push((**from_server).clone());
+                told.dead.push(((**from_server).clone(), (**server).clone()));
                 for serving in self.served_by.values_mut() {
                     if serving == &**from_server {
                         *serving = (**server).clone();

@@ -77,11 +77,11 @@ impl World {
         };
         let (wish, client) = (request.wish, &mut self.clients[place]);
         client.doing = Doing::Asking(request);
-        let (server, number) = (client.server, client.sent);
+        let (server, session, number) = (client.server, client.session.clone(), client.sent);
         self.tell(|| format!("client-{place} asks server-{server}: {wish:?}"));
         if kind != Kind::Lease || !self.happens(self.scenario.loss) {
             let delay = if kind == Kind::Lease { self.delay() } else { 0 };
-            self.plan(delay, Event::Arrive { server, client: place, number, wish });
+            self.plan(delay, Event::Arrive { server, client: place, session, number, wish });
         }
         let waits = if let Wish::Retain { wait } = wish { wait } else { 0 };
         let again = PATIENCE + waits + self.rng.u64(0..1_000);
@@ -98,7 +98,14 @@ impl World {
         self.rng.u64(0..=most)
     }
 
-    pub(super) fn arrive(&mut self, server: usize, place: usize, number: u64, wish: Wish) {
+    pub(super) fn arrive(
+        &mut self,
+        server: usize,
+        place: usize,
+        session: SessionId,
+        number: u64,
+        wish: Wish,
+    ) {
         let Client { kind, sent, .. } = self.clients[place];
         if kind != Kind::Lease && number != sent {
             return; // Who asks within a process asks nothing that is late.
@@ -108,8 +115,8 @@ impl World {
         }
         let Some(pool) = &self.servers[server].running else { return };
         let client = &mut self.clients[place];
-        let Client { session, product, lease, ledger, principal, seat, .. } = client;
-        let (session, product, lease, ledger) = (session.clone(), *product, *lease, *ledger);
+        let Client { product, lease, ledger, principal, seat, .. } = client;
+        let (product, lease, ledger) = (*product, *lease, *ledger);
         let pool = pool.license(scenario::number(ledger));
         let pool = match principal {
             Some(principal) => pool.acting_for(principal.clone()),

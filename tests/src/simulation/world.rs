@@ -1,6 +1,6 @@
 //! The world of one run: who is in it, and what happens next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
@@ -26,8 +26,8 @@ pub(super) const PATIENCE: u64 = 3_000;
 pub(super) enum Event {
     /// A client acts, unless it made another plan since.
     Act { client: usize, number: u64 },
-    /// A request arrives at a process.
-    Arrive { server: usize, client: usize, number: u64, wish: Wish },
+    /// A request of a session arrives at a process.
+    Arrive { server: usize, client: usize, session: SessionId, number: u64, wish: Wish },
     /// Somebody asks a server what is held.
     Ask { server: usize },
     /// Somebody tries to release what another holds.
@@ -51,11 +51,14 @@ pub(super) enum Event {
 }
 
 /// What the register showed of a server, and since when.
+#[derive(Clone)]
 pub(super) struct Beat {
     pub(super) shown: (u64, u64, String),
     /// So long its silence is borne, in milliseconds.
     pub(super) borne: u64,
     pub(super) since: u64,
+    /// Since when it did as far as those know who did not notice that the store went back.
+    pub(super) since_before: u64,
 }
 
 pub(super) struct World {
@@ -75,6 +78,8 @@ pub(super) struct World {
     /// The servers, the libraries, and the console.
     pub(super) servers: Vec<Process>,
     pub(super) beats: BTreeMap<ServerName, Beat>,
+    /// Who cannot have noticed that the store went back: it had not beaten since the backup.
+    pub(super) unaware: BTreeSet<ServerName>,
     pub(super) clients: Vec<Client>,
     /// Whether nothing goes wrong any more, and since when.
     pub(super) calm: bool,
@@ -163,6 +168,7 @@ impl World {
             backup: None,
             servers: processes,
             beats: BTreeMap::new(),
+            unaware: BTreeSet::new(),
             clients,
             calm: false,
             calm_since: None,
@@ -217,8 +223,8 @@ impl World {
                     self.act(client);
                 }
             }
-            Event::Arrive { server, client, number, wish } => {
-                self.arrive(server, client, number, wish);
+            Event::Arrive { server, client, session, number, wish } => {
+                self.arrive(server, client, session, number, wish);
             }
             Event::Ask { server } => self.ask(server),
             Event::Steal => self.steal(),
