@@ -18,6 +18,7 @@ const ELSEWHERE: &[ProblemCode] = &[
     ProblemCode::NotPermitted,
     ProblemCode::NotFound,
     ProblemCode::MethodNotAllowed,
+    ProblemCode::UnsupportedMediaType,
 ];
 
 /// The answer as it is, or what is wrong with it; of no operation where nothing was asked for that

@@ -31,6 +31,11 @@ where
     let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let origin = screen::screened(&parts, ends, &state.options);
+    // Also where nobody reads it, and before any of it is read, which may take long.
+    let origin = origin.and_then(|origin| match body.is_end_stream() {
+        true => Ok(origin),
+        false => screen::body_is_json(&parts.headers).map(|()| origin),
+    });
     let (operation, answer) = match routing::asked(&parts.method, parts.uri.path()) {
         Asked::Operation(operation, path) => {
             let read = origin.and_then(|origin| {
@@ -96,10 +101,6 @@ where
         let detail = format!("the body has more than {} bytes", expected.bytes);
         Failure::new(ProblemCode::PayloadTooLarge, detail)
     };
-    // Before any of it is read, which may take long.
-    if !body.is_end_stream() {
-        screen::body_is_json(headers)?;
-    }
     let declared = headers.get(axum::http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > expected.bytes) {

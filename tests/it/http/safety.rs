@@ -77,6 +77,20 @@ fn a_body_must_say_that_it_is_json() {
     assert_eq!(put("text/plain").problem(), "415 unsupported_media_type");
     assert_eq!(put("application/jsonp").problem(), "415 unsupported_media_type");
     put("application/json; charset=utf-8").expect(201);
+    // Also one that nobody reads; none at all says nothing.
+    for (method, path) in [
+        ("GET", INFO),
+        ("GET", "/healthz"),
+        ("GET", "/v1/licenses/active/history?limit=nothing"),
+        ("DELETE", "/v1/licenses/active/sessions/job-7"),
+        ("PATCH", LICENSES),
+        ("GET", "/v1/nothing"),
+    ] {
+        let ask =
+            |text: &str| world.ask(method, path).body(text).header("content-type", "text/plain");
+        assert_eq!(ask("x").send().problem(), "415 unsupported_media_type", "{method} {path}");
+        assert_ne!(ask("").send().status, 415, "{method} {path}");
+    }
 }
 
 #[test]
