@@ -20,7 +20,7 @@ let drawnIn = 0;
 
 const holders = new Holders({
   release: (holder) => askToRelease(live.license, holder, serverNow(), (receipt) => {
-    live.ledger.remove(holder.token);
+    live?.ledger.remove(holder.token);
     draw();
     say(receipt ? `Released ${holder.name}, token ${holder.token}, held by ${holder.who || "nobody named"}.` : `Token ${holder.token} was released already.`);
   }),
@@ -95,6 +95,9 @@ function tell(state) {
 }
 
 function block(problem) {
+  // What was shown before is neither true any more nor for whoever may not ask.
+  live?.stop();
+  live = null;
   const place = byId("blocked");
   byId("content").hidden = true;
   byId("main").setAttribute("aria-busy", "false");

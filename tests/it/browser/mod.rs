@@ -214,6 +214,24 @@ fn a_viewer_sorts_and_filters_what_two_servers_hold_and_releases_nothing() {
     browser.click("#release-dialog button[type=submit]");
     browser.until("document.getElementById('release-problem').innerText.includes('admin')");
     assert_eq!(west.usage(None).unwrap().len(), 3);
+
+    // Who may not see it any more is told so, and the page does not come back by itself.
+    browser.click("#release-dialog button[type=button]");
+    for mut kept in west.credentials().wait().unwrap() {
+        if kept.credential.role == CredentialRole::Viewer {
+            kept.credential.revoked_at = Some("2026-01-05T10:00:00Z".parse().unwrap());
+            west.keep_credential(kept).wait().unwrap();
+        }
+    }
+    let blocked = "!document.getElementById('blocked').hidden \
+         && document.getElementById('content').hidden \
+         && document.getElementById('blocked').innerText.includes('revoked')";
+    browser.until(blocked);
+    browser.script("window.blocked = performance.now()");
+    browser.until("performance.now() > window.blocked + 3000");
+    assert_eq!(browser.script(&format!("return {blocked}")), true);
+    browser.click("#blocked button.primary");
+    browser.until("document.getElementById('sign-in-dialog').open");
 }
 
 #[test]
