@@ -4,6 +4,9 @@ import { Problem, credential, revoke } from "./api.js";
 import { byId, element, setText } from "./dom.js";
 import { duration, fullTime } from "./words.js";
 
+/** What led to a dialog goes away with what the dialog did. */
+const GONE = Symbol("gone");
+
 /** Asks for a credential; `done` is called once one was given. */
 export function askToSignIn(why, done) {
   const dialog = byId("sign-in-dialog");
@@ -39,8 +42,12 @@ export function askToRelease(license, holder, now, done) {
       const receipt = await revoke(license, holder.token, byId("release-note").value.trim(), given);
       if (given) credential.set(given);
       done(receipt);
+      return GONE;
     } catch (problem) {
-      if (problem.status === 404) return done(null);
+      if (problem.status === 404) {
+        done(null);
+        return GONE;
+      }
       if (problem.status === 401 || problem.status === 403) {
         byId("release-credential-field").hidden = false;
         byId("release-credential").focus();
@@ -51,18 +58,18 @@ export function askToRelease(license, holder, now, done) {
   });
 }
 
-/** Shows a dialog whose form runs `act`; a problem is shown and the dialog stays. */
+/** Shows a dialog whose form runs `act`; a problem is shown and the dialog stays. Whoever goes on without a mouse goes on where the dialog was asked for. */
 function open(dialog, said, act) {
   const form = dialog.querySelector("form");
   const cancel = form.querySelector("button[value=cancel]");
   const submit = form.querySelector("button[type=submit]");
-  const asked = document.activeElement;
+  let asked = document.activeElement;
   said.hidden = true;
   form.onsubmit = async (event) => {
     event.preventDefault();
     submit.disabled = true;
     try {
-      await act();
+      if (await act() === GONE) asked = null;
       dialog.close();
     } catch (problem) {
       setText(said, problem.message);

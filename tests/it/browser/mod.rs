@@ -133,6 +133,8 @@ fn the_page_shows_what_others_do_and_releases() {
     browser.write("#release-note", "left the company");
     browser.click("#release-dialog button[type=submit]");
     browser.until(&format!("{ROWS}.length === 2 && !{ROWS}.join().includes('Bob')"));
+    // The button is gone; who uses the keyboard goes on beside it.
+    browser.until("document.activeElement.id === 'holders'");
     let history = server.ask("GET", "/v1/licenses/active/history?kind=released", &Value::Null).body;
     let history = String::from_utf8(history).unwrap();
     assert!(history.contains("revoked") && history.contains("left the company"), "{history}");
