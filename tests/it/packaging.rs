@@ -132,6 +132,26 @@ fn the_unit_starts_what_the_program_understands() {
 }
 
 #[test]
+fn the_guide_installs_the_unit_that_there_is() {
+    let (page, _) = GUIDE.split_once("pub mod service {}").unwrap();
+    let (_, page) = page.rsplit_once("/// # ").unwrap();
+    let lines: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("/// ")).collect();
+    let store = UNIT.lines().find_map(|line| line.strip_prefix("Environment=LICENSE_STORE="));
+    let commands = lines.iter().filter_map(|line| line.strip_prefix("license "));
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() >= 3, "{commands:?}");
+    for command in commands {
+        let command = command.split(" > ").next().unwrap();
+        understood(command, [].into_iter());
+        let named = command.split_once(" --store ").map(|(_, store)| store);
+        assert!(named.is_none() || named == store, "the unit serves {store:?}: {command}");
+    }
+    let set = lines.iter().filter_map(|line| line.strip_prefix("Environment="));
+    let set = set.flat_map(|line| line.split(' ')).map(|it| it.split_once('=').unwrap().0);
+    understood("serve", set);
+}
+
+#[test]
 fn the_guide_has_prometheus_scrape_the_job_that_the_rules_know() {
     let (_, job) = GUIDE.split_once("```yaml\n").unwrap();
     let (job, _) = job.split_once("/// ```").unwrap();
@@ -176,7 +196,8 @@ fn understood<'a>(arguments: &str, variables: impl Iterator<Item = &'a str>) {
     assert_eq!((help.exit, help.stderr.as_str()), (Exit::Done, ""), "license {arguments}");
     let help = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for variable in variables {
-        assert!(help.contains(&format!("[env: {variable}]")), "{variable} is not read");
+        let is_read = [']', ','].iter().any(|end| help.contains(&format!("[env: {variable}{end}")));
+        assert!(is_read, "{variable} is not read");
     }
 }
 

@@ -55,15 +55,49 @@
 /// exit code 4, so that whatever keeps it running starts it anew. An upgrade is a restart: clients that renew through the
 /// pause notice nothing.
 ///
-/// **Packaging.** Beside the command line's crate lie a hardened systemd unit, a Containerfile for a
-/// static binary ([how it starts](container)), alert rules and a Grafana dashboard
-/// (`crates/license-cli/packaging`). Manual pages and completions come from the program itself:
+/// **Packaging.** Beside the command line's crate lie a hardened systemd unit
+/// ([how it is installed](service)), a Containerfile for a static binary ([how it starts](container)),
+/// alert rules and a Grafana dashboard (`crates/license-cli/packaging`). Manual pages and completions come from the program itself:
 ///
 /// ```sh
 /// license man share/man/man1
 /// license completions bash > license.bash
 /// ```
 pub mod run {}
+
+/// # Run it as a service of systemd
+///
+/// The unit runs `/usr/bin/license` as a user of its own, who may write the store and nothing else.
+/// As root, from the checkout:
+///
+/// ```text
+/// cargo build --release -p license-cli
+/// install -m 755 target/release/license /usr/bin/license
+/// install -m 644 crates/license-cli/packaging/license.service /etc/systemd/system/
+/// systemctl daemon-reload
+/// systemctl enable --now license
+/// license install license.json --store sqlite:/var/lib/license/license.db
+/// license usage --server http://127.0.0.1:7427
+/// ```
+///
+/// Other machines are only served with the credential of an administrator and TLS. `systemctl edit`
+/// opens a file for what differs, and systemd hands over a key that only root can read:
+///
+/// ```text
+/// license credential create --role admin --store sqlite:/var/lib/license/license.db > admin.credential
+/// systemctl edit license
+/// systemctl restart license
+/// ```
+///
+/// ```ini
+/// [Service]
+/// LoadCredential=server.key:/etc/license/server.key
+/// Environment=LICENSE_TLS_CERTIFICATE=/etc/license/server.pem LICENSE_TLS_KEY=%d/server.key
+/// Environment=LICENSE_LISTEN=0.0.0.0:7427 LICENSE_ALLOWED_HOST=licenses.example.com
+/// ```
+///
+/// A key that changes is handed over by a restart; what is held stays held.
+pub mod service {}
 
 /// # Run it in a container
 ///
