@@ -263,7 +263,8 @@ impl Archivist {
                 }
             }
             Stage::Erase { reached } => {
-                self.erase(id, &holders, reached)?.map(|reached| Stage::Erase { reached })
+                let reached = self.erase(id, head, &holders, reached)?;
+                reached.map(|reached| Stage::Erase { reached })
             }
         };
         Ok(next.map(|stage| Task { id, head, snapshots, holders, stage }))
@@ -329,16 +330,22 @@ impl Archivist {
     }
 
     /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
-    /// gives how far it came, where there are more.
+    /// gives how far it came, where there are more. Who held something at `head` is known, and nothing
+    /// of later: it may have taken long until this is done, or the store may have gone back.
     fn erase(
         &mut self,
         id: LedgerId,
+        head: Head,
         holders: &BTreeSet<Arc<SessionId>>,
         reached: u64,
     ) -> Result<Option<u64>, LogError> {
         let (old, more) = self.old(id, reached, TURN, self.keep.identities)?;
+        if old.is_empty() || !recover::bears(&mut *self.log, id, head)? {
+            return Ok(None);
+        }
         let described = old
             .iter()
+            .take_while(|entry| entry.sequence <= head.sequence)
             .filter(|entry| described(entry).is_some_and(|session| !holders.contains(session)));
         let sequences: Vec<u64> = described.map(|entry| entry.sequence).collect();
         if !sequences.is_empty()
@@ -346,7 +353,8 @@ impl Archivist {
         {
             archive.erase(id, &sequences)?;
         }
-        Ok(old.last().filter(|_| more).map(|last| last.sequence))
+        let reached = old.last().filter(|_| more).map(|last| last.sequence);
+        Ok(reached.filter(|reached| *reached < head.sequence))
     }
 
     /// Up to `limit` entries after a sequence, as far as they are older than `age`, and whether there

@@ -163,6 +163,16 @@ impl Error {
         }
     }
 
+    /// The same of what may have been done before.
+    pub(crate) fn in_doubt(self) -> Error {
+        match self {
+            Error::StoreUnavailable(error) | Error::StoreBusy(error) => {
+                Error::OutcomeUnknown(error)
+            }
+            other => other,
+        }
+    }
+
     /// A failure that left nothing behind.
     pub(crate) fn store(error: LogError) -> Error {
         match error {

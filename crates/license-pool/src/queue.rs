@@ -60,6 +60,8 @@ pub(crate) struct Waiter {
     until: Duration,
     /// Whether it was never tried.
     fresh: bool,
+    /// Whether it was part of a turn of which nobody knows whether it was made.
+    in_doubt: bool,
     /// What is to be recorded of its session if this request is not answered with a refusal.
     owed: Option<Owed>,
 }
@@ -112,7 +114,8 @@ impl Queue {
         };
         let until = now.saturating_add(patience);
         let at = self.waiting.partition_point(|waiter| waiter.place <= place);
-        self.waiting.insert(at, Waiter { write, place, since, until, fresh: true, owed });
+        self.waiting
+            .insert(at, Waiter { write, place, since, until, fresh: true, in_doubt: false, owed });
     }
 
     /// How many sessions wait for what is asked for, in the name of who asks or of all, where they
@@ -180,6 +183,11 @@ impl Queue {
         self.waiting.iter().map(|waiter| waiter.until).chain(lapse).min()
     }
 
+    /// Notes that nobody knows whether the turn was made in which all of them were tried.
+    pub(crate) fn doubt(&mut self) {
+        self.waiting.iter_mut().for_each(|waiter| waiter.in_doubt = true);
+    }
+
     /// All of them, in their order.
     pub(crate) fn waiters(&self) -> &[Waiter] {
         &self.waiting
@@ -200,7 +208,8 @@ impl Queue {
                 self.waiting.push(waiter);
                 continue;
             };
-            let Waiter { write, place: number, since, owed: before, .. } = waiter;
+            let Waiter { write, place: number, since, owed: before, in_doubt, .. } = waiter;
+            let answer = answer.map_err(|error| if in_doubt { error.in_doubt() } else { error });
             if let (Some(seeker), Err(error)) = (seeker(&write), &answer) {
                 // What the store did not let be said leaves what was said before.
                 let owed = if let Error::Refused(_) = error { owed } else { owed.or(before) };

@@ -228,6 +228,7 @@ impl Writer {
                 // Those who wait go on waiting: who was granted a license is told when it is asked
                 // for again.
                 Ok(Turned::Unknown(unknown)) => {
+                    self.queue.doubt();
                     let until = elapsed + self.patience;
                     self.undecided.push(Undecided { writes, unknown, until });
                     return;
@@ -262,6 +263,10 @@ impl Writer {
         for (write, outcome) in writes.into_iter().zip(written.outcomes).chain(waited) {
             let repeats = |done: &Done| done.granted.as_ref().is_some_and(|it| !it.new);
             let outcome = match (outcome, &told) {
+                // Who waited may have been granted it in a turn of which nobody knew.
+                (Ok(done), Err(error)) if repeats(&done) && write.wait.is_some() => {
+                    Err(error.clone().in_doubt())
+                }
                 (Ok(done), Err(error)) if repeats(&done) => Err(error.clone()),
                 (outcome, _) => outcome,
             };

@@ -476,6 +476,48 @@ fn nothing_is_deleted_for_a_snapshot_of_what_the_store_knew_before_it_went_back(
     }
 }
 
+/// A log in which somebody retains a license while a snapshot is written, for a long time.
+struct TakesLong {
+    log: MemoryLog,
+    clock: Arc<ManualClock>,
+}
+
+impl Around for TakesLong {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn written(&mut self, action: &'static str) -> Result<(), LogError> {
+        if action == "keep a snapshot" {
+            let pool = Pool::options().local().clock(self.clock.clone());
+            retain(&pool.open_log(self.log.clone()).unwrap(), "0009", "later").unwrap().keep();
+            self.clock.advance(SignedDuration::from_hours(1));
+        }
+        Ok(())
+    }
+
+    fn another(&self) -> Option<Box<dyn Log>> {
+        let (log, clock) = (self.log.clone(), self.clock.clone());
+        Some(Box::new(Outside(TakesLong { log, clock })))
+    }
+}
+
+#[test]
+fn the_identity_of_who_came_while_it_was_archived_is_not_erased() {
+    let (clock, log) = (clock(), MemoryLog::default());
+    let takes_long = Outside(TakesLong { log: log.clone(), clock: clock.clone() });
+    let options = Pool::options().local().clock(clock).identities(Duration::from_secs(60));
+    let pool = options.open_log(takes_long).unwrap();
+    pool.install(license("A", 9).as_bytes()).unwrap();
+    drop(retain(&pool, "0009", "gone").unwrap());
+    retain(&pool, "0009", "holds").unwrap().keep();
+    pool.archive().unwrap();
+    let entries = history(&pool);
+    let mut told: Vec<_> = entries.iter().map(described).filter(|it| it.0.is_some()).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(Some("gone"), false), (Some("holds"), true), (Some("later"), true)]);
+}
+
 /// The session of an entry, and whether it is described.
 fn described(entry: &Entry) -> (Option<&str>, bool) {
     match &entry.event {

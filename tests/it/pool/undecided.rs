@@ -1,18 +1,19 @@
 //! A commit that got no answer: nobody is told anything before it is known what became of it, and what
 //! was not made is decided again, as far as somebody still waits for it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use license_pool::log::MemoryLog;
+use license_pool::log::{Asked, LogError, Mark, MemoryLog, News, Turn, TurnError};
 use license_pool::{
     Driver, Error, ManualClock, Pending, Pool, Refusal, ReleaseReceipt, Retain, Session,
     log::Log as _,
 };
 
-use license_tests::around::Outside;
+use license_tests::around::{Around, Outside};
 
 use super::cluster::Cluster;
 use super::faults::{Breaking, Failure, Landed, broken};
@@ -136,6 +137,60 @@ fn who_waits_for_what_nobody_knows_is_answered_when_it_is_known() {
         assert_eq!(holders(&world.other), ["one"]);
         assert_eq!(world.other.history().count(), 2);
     }
+}
+
+/// A log whose turns fail as is planned, and which never tells afterwards what became of one.
+struct Planned {
+    log: MemoryLog,
+    plan: Arc<Mutex<VecDeque<Failure>>>,
+}
+
+impl Around for Planned {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn turn(
+        &mut self,
+        asked: &[Asked],
+        decide: &mut dyn FnMut(News) -> Turn,
+    ) -> Result<(), TurnError> {
+        match self.plan.lock().unwrap().pop_front() {
+            None => self.log.turn(asked, decide),
+            Some(Failure::Unanswered) => {
+                self.log.turn(asked, decide)?;
+                Err(TurnError::Unknown(broken()))
+            }
+            Some(_) => Err(TurnError::Dropped(broken())),
+        }
+    }
+
+    fn landed(&mut self, _mark: &Mark) -> Result<bool, LogError> {
+        Err(broken())
+    }
+}
+
+#[test]
+fn who_waits_and_may_have_been_granted_it_is_not_told_that_nothing_was_done() {
+    let (log, clock, plan) = (MemoryLog::default(), clock(), Arc::new(Mutex::default()));
+    let other = options().open_log(log.clone()).unwrap();
+    other.install(license("A", 9).as_bytes()).unwrap();
+    let planned = Outside(Planned { log, plan: Arc::clone(&plan) });
+    let (pool, mut driver) = options().clock(clock.clone()).open_driven(planned).unwrap();
+    // Everything is in memory before anything fails.
+    let first = pool.usage_async(None);
+    driver.step();
+    first.try_take().unwrap().unwrap();
+    let mut never = VecDeque::from([Failure::Unanswered]);
+    never.resize(100, Failure::Before);
+    *plan.lock().unwrap() = never;
+    let granted = pool.grant(request("one"), Some(Duration::from_secs(5)));
+    driver.step();
+    assert_eq!(holders(&other), ["one"]);
+    clock.advance(SignedDuration::from_secs(6));
+    driver.step();
+    let error = granted.try_take().unwrap().unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown(_)), "{error:?}");
 }
 
 #[test]
