@@ -113,20 +113,29 @@ function expiring(product, now) {
     .sort((one, other) => one.days - other.days);
 }
 
-const inDays = (days) => (days === 1 ? "today is the last day" : `in ${plural(days, "day")}`);
+/** How far away the last day is. */
+const inDays = (days, today = "today is the last day") => (days === 1 ? today : `in ${plural(days - 1, "day")}`);
 
 /** Everything that a card shows. */
 function describe(product, refused, now) {
   const { used, allowed, unlimited, free, over } = product;
-  const notes = expiring(product, now).map(({ count, days }) => ({ level: days <= 14 ? "bad" : "warn", text: `${count === UNLIMITED ? "Unlimited" : number(count)} ${count === 1 || count === UNLIMITED ? "ends" : "end"} ${days === 1 ? "today" : `in ${plural(days, "day")}`}` }));
+  const notes = expiring(product, now).map(({ count, days }) => ({ level: days <= 14 ? "bad" : "warn", text: `${count === UNLIMITED ? "Unlimited" : number(count)} ${count === 1 || count === UNLIMITED ? "ends" : "end"} ${inDays(days, "today")}` }));
   if (refused) notes.push({ level: "warn", text: `${number(refused)} refused` });
   const next = product.rights.filter((right) => right.expirationDate).map((right) => right.expirationDate)
     .sort((one, other) => daysLeft(one, now) - daysLeft(other, now))[0];
   return {
     name: product.name, level: levelOf(product), used, allowed, unlimited, notes,
     left: unlimited ? "Unlimited" : over ? `${number(over)} over` : allowed === 0 ? "None allowed" : `${number(free)} free`,
-    until: next ? `Until ${lastDay(next)}` : "No end",
+    until: next ? `Until ${lastDay(next)}` : product.rights.length || !product.allRights.length ? "No end" : ended(product, now),
   };
+}
+
+/** Since when nothing of a product counts. */
+function ended({ allRights }, now) {
+  const past = allRights.map((right) => right.expirationDate).filter((date) => date && daysLeft(date, now) === 0);
+  const day = ({ year, month, day }) => Date.UTC(year, month - 1, day);
+  const last = past.sort((one, other) => day(other) - day(one))[0];
+  return last ? `Ended ${lastDay(last)}` : "Expired";
 }
 
 /** The card of a product, empty; it stays as long as the product does. */

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use license_pool::{CredentialRole, Pool};
 use serde_json::{Value, json};
 
@@ -234,6 +236,37 @@ fn a_viewer_sorts_and_filters_what_two_servers_hold_and_releases_nothing() {
     assert_eq!(browser.script(&format!("return {blocked}")), true);
     browser.click("#blocked button.primary");
     browser.until("document.getElementById('sign-in-dialog').open");
+}
+
+#[test]
+fn what_has_ended_and_what_ends_soon_is_called_out() {
+    let Some(browser) = Browser::start() else { return };
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let day = |days: i32| {
+        let date = today.checked_add(days.days()).unwrap();
+        json!({ "day": date.day(), "month": date.month(), "year": date.year() })
+    };
+    let mut document = license(["Server", "Client", "SQL", "REST"]);
+    for (product, days) in [(0, -2), (1, 10)] {
+        document["products"][product]["rights"][0]["expirationDate"] = day(days);
+    }
+    let server = Server::start(&document);
+    signed_in(&browser, &server);
+    browser.until("document.getElementById('attention').innerText.includes('Client: every right has expired')");
+    // A day may end while this runs.
+    let soon = |css: &str| {
+        browser.until(&format!("/in (10|9) days/.test(document.querySelector('{css}').innerText)"));
+    };
+    soon("#attention");
+    soon("[data-product=\"808464949\"]");
+    let says = |product: &str, text: &str| {
+        browser.until(&format!(
+            "document.querySelector('[data-product=\"{product}\"]').innerText.includes('{text}')"
+        ));
+    };
+    says("808464441", "Ended");
+    says("808464949", "Until");
+    says("808464439", "No end");
 }
 
 #[test]
