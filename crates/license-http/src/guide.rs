@@ -242,7 +242,7 @@ pub mod secure {}
 /// | a commit got no answer | 503 `outcome_unknown`: it was done, or not, and to ask again is safe |
 /// | a server is frozen, then wakes | it finds itself replaced before it can answer anything |
 /// | clocks jump | leases are counted by time that elapsed; dates of rights by a clock that is not believed when it leaps |
-/// | a store is restored from a backup | what was granted since is not known to it: who holds that learns it when it renews |
+/// | a store is restored from a backup | what was granted since is not known to it: who holds that learns it when it renews; for all others leases begin afresh |
 /// | an entry of the log is damaged | that license alone is answered 503 `ledger_faulted`; its history stays readable |
 ///
 /// Never more than was bought: every grant is decided and made durable in one order of all servers

@@ -28,7 +28,7 @@ pub(super) struct Line {
     fresh: Vec<(Seeker, bool)>,
     /// The places of those who wait, or waited a moment ago.
     places: BTreeMap<Seeker, Place>,
-    /// When those came last who did not wait.
+    /// When those came who did not wait.
     passing: BTreeMap<Seeker, u64>,
 }
 
@@ -51,11 +51,13 @@ impl Line {
 
     /// The process is driven: now it sees who came.
     pub(super) fn see(&mut self, now: u64) {
+        // Who asked again and again meanwhile may be granted what he asked for first.
+        let mut passing = BTreeMap::new();
         for (seeker, waits) in mem::take(&mut self.fresh) {
             self.came += 1;
             let number = self.came;
             if !waits {
-                self.passing.insert(seeker, number);
+                passing.entry(seeker).or_insert(number);
                 continue;
             }
             let place = self.places.entry(seeker);
@@ -65,6 +67,7 @@ impl Line {
             }
             place.waiting += 1;
         }
+        self.passing.extend(passing);
     }
 
     fn answered(&mut self, seeker: Seeker, granted: bool, now: u64) {
