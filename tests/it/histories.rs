@@ -36,7 +36,10 @@ pub(crate) fn history(seed: u64, steps: usize) -> Vec<Entry> {
         });
         engine.set_clock(now);
         match random.u8(..) {
-            0..8 if index > 0 => engine.append(refusal(&mut random), &Stamp::local()),
+            0..8 if index > 0 => {
+                let refused = refusal(&mut random, engine.ledger(), now);
+                engine.append(refused, &Stamp::local());
+            }
             8 if index > 0 => engine.append(Event::ClockCorrected, &Stamp::local()),
             _ => {
                 let step = Step::parse(&any_line(&mut random, index)).unwrap();
@@ -51,12 +54,14 @@ pub(crate) fn history(seed: u64, steps: usize) -> Vec<Entry> {
 }
 
 /// A refusal as servers fold them.
-fn refusal(random: &mut Rng) -> Event {
+fn refusal(random: &mut Rng, ledger: &Ledger, now: Timestamp) -> Event {
     let session = format!("S{}", random.u8(..16));
     let digest = Digest::of(session.as_bytes());
+    let product = ["0009", "0005", "0007", "0025"][random.usize(..4)].parse().unwrap();
+    let code = ledger.availability(product, now).code;
     Event::Refused(Box::new(Refused {
-        product: ["0009", "0005", "0007", "0025"][random.usize(..4)].parse().unwrap(),
-        code: RefusalCode::NoLicenseLeft,
+        product,
+        code: code.unwrap_or(RefusalCode::NoLicenseLeft),
         allowed_count: 1,
         used_count: 1,
         times: random.u64(1..9),

@@ -8,6 +8,7 @@
 
 mod browser;
 mod cli;
+mod counted;
 mod demo;
 mod differential;
 mod documents;
@@ -29,6 +30,7 @@ mod readme;
 mod scripts;
 mod simulation;
 mod snapshots;
+mod tally;
 mod types;
 mod validate;
 mod worlds;

@@ -5,6 +5,8 @@
 //! descriptions and documents and the values of the chain are replaced as well: they are hashes that
 //! anybody can compute of a guess. What is left can be counted and followed, and no more be verified.
 
+use std::path::Path;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use license_pool::License;
 use license_types::{
@@ -13,8 +15,12 @@ use license_types::{
 };
 use sha2::Sha256;
 
+use crate::arguments::Anonymized;
+use crate::context::Context;
+use crate::failure::Failure;
+
 /// A shorter key could be guessed.
-pub(crate) const KEY_BYTES_MIN: usize = 16;
+const KEY_BYTES_MIN: usize = 16;
 
 /// What the documented page shows as a reason, which names nobody.
 const CLIENT: &str = "CLIENT";
@@ -28,8 +34,20 @@ pub(crate) struct Pseudonyms {
 }
 
 impl Pseudonyms {
+    /// The pseudonyms that were asked for, if any.
+    pub(crate) fn asked(
+        asked: &Anonymized,
+        context: &mut Context<'_, '_>,
+    ) -> Result<Option<Pseudonyms>, Failure> {
+        Ok(match (asked.anonymize, &asked.anonymize_key) {
+            (false, _) => None,
+            (true, None) => Some(Pseudonyms::new(&random()?)),
+            (true, Some(file)) => Some(Pseudonyms::new(&key(file, context)?)),
+        })
+    }
+
     /// The pseudonyms of this key.
-    pub(crate) fn new(key: &[u8]) -> Pseudonyms {
+    fn new(key: &[u8]) -> Pseudonyms {
         Pseudonyms { keyed: Hmac::new_from_slice(key).expect("a key may have any length") }
     }
 
@@ -85,7 +103,7 @@ impl Pseudonyms {
             |_| String::new(),
             |license| {
                 let mut info = license.info().clone();
-                info.user_name = self.name("user", &info.user_name);
+                info.user_name = self.user(&info.user_name);
                 info.user_mail = self.name("mail", &info.user_mail);
                 info.company_name = self.name("company", &info.company_name);
                 serde_json::to_string(&info).expect("our values are JSON")
@@ -104,29 +122,40 @@ impl Pseudonyms {
                 persistent_id,
                 ..
             }) => {
-                *user_name = self.name("user", user_name);
+                *user_name = self.user(user_name);
                 *machine_name = self.name("host", machine_name);
-                *system_user_name = self.name("user", system_user_name);
+                *system_user_name = self.user(system_user_name);
                 *ip_address = self.name("address", ip_address);
                 *id = self.uuid(id);
                 *persistent_id = self.uuid(persistent_id);
             }
             Session::Sql(SqlSession { user_name, ip_address, user_id, .. }) => {
-                *user_name = self.name("user", user_name);
+                *user_name = self.user(user_name);
                 *ip_address = self.name("address", ip_address);
                 let [a, b, c, ..] = self.hash("user id", &user_id.to_string());
                 let number = u32::from_be_bytes([0, a, b, c]);
                 *user_id = UserId::new(number.into()).expect("24 bits are in its bounds");
             }
             Session::Rest(RestSession { user_name, session_id, ip_address, .. }) => {
-                *user_name = self.name("user", user_name);
+                *user_name = self.user(user_name);
                 *session_id = self.name("session", session_id);
                 *ip_address = self.name("address", ip_address);
             }
         }
     }
 
-    fn session_id(&self, id: &SessionId) -> SessionId {
+    /// The pseudonym of a user.
+    pub(crate) fn user(&self, name: &str) -> String {
+        self.name("user", name)
+    }
+
+    /// The pseudonym of a file, which may be named after somebody.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.name("file", name)
+    }
+
+    /// The pseudonym of a session.
+    pub(crate) fn session_id(&self, id: &SessionId) -> SessionId {
         SessionId::new(self.name("session", id.as_str())).expect("it is short and has no blanks")
     }
 
@@ -172,4 +201,27 @@ impl Pseudonyms {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A key for this run alone.
+fn random() -> Result<[u8; 32], Failure> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        Failure::internal(format!("the operating system gives no random numbers: {error}"))
+    })?;
+    Ok(key)
+}
+
+fn key(file: &Path, context: &mut Context<'_, '_>) -> Result<Vec<u8>, Failure> {
+    let mut key = context.read(file)?;
+    // Editors end the last line.
+    while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+        key.pop();
+    }
+    if key.len() < KEY_BYTES_MIN {
+        let detail = format!("the key in {} has less than {KEY_BYTES_MIN} bytes", file.display());
+        return Err(Failure::usage(detail)
+            .hint("`head -c 32 /dev/urandom | base64 > FILE` makes a good one"));
+    }
+    Ok(key)
 }

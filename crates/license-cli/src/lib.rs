@@ -18,6 +18,7 @@ mod input;
 mod instant;
 mod licenses;
 mod output;
+mod retold;
 mod server;
 #[cfg(unix)]
 mod signals;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, InstallReceipt, LicenseInfo, ProductDay, ProductId, Reason, ReleaseReceipt,
-    RenewReceipt, RetainReceipt, Retention, ServerName, ServerStatus, Session, SessionId,
-    SessionState, StoreCheck,
+    Availability, Entry, InstallReceipt, LicenseInfo, ProductDay, ProductId, Reason,
+    ReleaseReceipt, RenewReceipt, RetainReceipt, Retention, ServerName, ServerStatus, Session,
+    SessionId, SessionState, StoreCheck, Token,
 };
 
 use crate::failure::Failure;
@@ -34,6 +34,10 @@ pub(crate) trait Licenses {
     ) -> Result<RenewReceipt, Failure>;
     /// Releases what is held.
     fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure>;
+    /// What a session holds.
+    fn holding(&mut self, session: &SessionId) -> Result<Vec<Token>, Failure>;
+    /// The first entry of the log that there is; older ones may have been deleted.
+    fn first(&mut self) -> Result<Option<Entry>, Failure>;
     /// Hands over the entries that are wanted, page by page in the order of the log.
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure>;
     /// Recomputes the chain of the log; `reached` is told now and then which entry was reached.

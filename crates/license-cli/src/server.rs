@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use license_client::{Client, Error, Notice, Retain};
 use license_pool::{ChainCheck, HistoryPage, Selection, Target};
 use license_types::{
-    Availability, Count, DateTime, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId,
-    RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, Retention, ServerName, ServerStatus,
-    SessionId, SessionState, StoreCheck, Token,
+    Availability, Count, DateTime, Entry, InstallReceipt, LicenseInfo, ProblemCode, ProductDay,
+    ProductId, RefusalCode, ReleaseReceipt, RenewReceipt, RetainReceipt, Retention, ServerName,
+    ServerStatus, SessionId, SessionState, StoreCheck, Token,
 };
 
 use crate::failure::Failure;
@@ -165,6 +165,22 @@ impl Licenses for Server {
             }
         };
         released.map_err(failure)
+    }
+
+    fn holding(&mut self, session: &SessionId) -> Result<Vec<Token>, Failure> {
+        match self.client.session(session) {
+            Err(error) if error.code() == Some(ProblemCode::NotRetained) => Ok(Vec::new()),
+            receipt => {
+                let held = self.installed(receipt)?.map_or_else(Vec::new, |receipt| receipt.held);
+                Ok(held.iter().map(|held| held.retention.token).collect())
+            }
+        }
+    }
+
+    fn first(&mut self) -> Result<Option<Entry>, Failure> {
+        let entries = self.client.history(&license_client::Selection::default());
+        let first = self.installed(entries)?.and_then(|mut entries| entries.next());
+        first.transpose().map_err(failure)
     }
 
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure> {

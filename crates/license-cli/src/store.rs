@@ -9,9 +9,9 @@ use license_pool::{
     OpenError, Options, Pool, Refusal, Release, Retain, Selection, StoreUrl, Target, explained,
 };
 use license_types::{
-    Availability, ClockCorrection, InstallReceipt, LicenseInfo, ProblemCode, ProductDay, ProductId,
-    ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId, SessionState,
-    StoreCheck, StoreCopy, Token,
+    Availability, ClockCorrection, Entry, InstallReceipt, LicenseInfo, ProblemCode, ProductDay,
+    ProductId, ReleaseReceipt, RenewReceipt, RetainReceipt, ServerName, ServerStatus, SessionId,
+    SessionState, StoreCheck, StoreCopy, Token,
 };
 
 use crate::failure::Failure;
@@ -227,6 +227,17 @@ impl Licenses for Store {
 
     fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure> {
         self.pool.release_with(Release::new(target)).wait().map_err(|error| failure(&error))
+    }
+
+    fn holding(&mut self, session: &SessionId) -> Result<Vec<Token>, Failure> {
+        let held = self.pool.held(None).map_err(|error| failure(&error))?;
+        let of_session = held.iter().filter(|held| *held.record.session == *session);
+        Ok(of_session.map(|held| held.record.token).collect())
+    }
+
+    fn first(&mut self) -> Result<Option<Entry>, Failure> {
+        let first = self.pool.page(0, 1).wait().map_err(|error| failure(&error))?;
+        Ok(first.into_iter().next())
     }
 
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure> {

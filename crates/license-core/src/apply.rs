@@ -105,7 +105,12 @@ impl Ledger {
         }
     }
 
-    fn installed(&mut self, installed: &Installed, time: Timestamp, at: i64) -> Result<(), Breach> {
+    pub(crate) fn installed(
+        &mut self,
+        installed: &Installed,
+        time: Timestamp,
+        at: i64,
+    ) -> Result<(), Breach> {
         let license = &installed.license;
         let replaces = |number: &Arc<str>| self.bears(number);
         let continues = self.license.is_none()
@@ -147,7 +152,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn uninstalled(&mut self, number: &Arc<str>, at: i64) -> Result<(), Breach> {
+    pub(crate) fn uninstalled(&mut self, number: &Arc<str>, at: i64) -> Result<(), Breach> {
         if self.license.as_ref().is_none_or(|license| license.number() != &**number) {
             return Err(Breach::Number { number: number.to_string() });
         }
@@ -156,6 +161,12 @@ impl Ledger {
             return Err(Breach::InUse { held });
         }
         // After this point the entry must apply.
+        self.without_license(at);
+        Ok(())
+    }
+
+    /// Lists nothing from `at` on, where nothing is held.
+    pub(crate) fn without_license(&mut self, at: i64) {
         for (id, Product { name, mut running, .. }) in std::mem::take(&mut self.products) {
             running.pass(at, 0);
             running.allow(None);
@@ -163,7 +174,6 @@ impl Ledger {
         }
         self.order.clear();
         self.license = None;
-        Ok(())
     }
 
     fn retained(&mut self, entry: &Entry, retained: &Arc<Retained>, at: i64) -> Result<(), Breach> {

@@ -151,7 +151,7 @@ impl Day {
 }
 
 /// What changes when a day ends.
-struct Books<'l> {
+pub(crate) struct Books<'l> {
     products: &'l mut BTreeMap<ProductId, Product>,
     license: Option<&'l License>,
     day: &'l mut Day,
@@ -160,15 +160,18 @@ struct Books<'l> {
 impl Ledger {
     /// Ends every day that is over at `at` and begins that of `at`.
     pub(crate) fn turn_the_day(&mut self, at: i64) {
-        let Ledger { products, license, day, .. } = self;
-        Books { products, license: license.as_deref(), day }.turn(at);
+        self.books().turn(at);
     }
 
     /// The clock was set back to `at`, in an earlier day: what was counted since the one that runs began
     /// counts for that.
     pub(crate) fn set_day_back(&mut self, at: i64) {
+        self.books().set_back(at);
+    }
+
+    pub(crate) fn books(&mut self) -> Books<'_> {
         let Ledger { products, license, day, .. } = self;
-        Books { products, license: license.as_deref(), day }.set_back(at);
+        Books { products, license: license.as_deref(), day }
     }
 
     /// The figures of the days that the last entry which was applied ended, and that were not taken
@@ -228,7 +231,7 @@ impl Books<'_> {
         u64::try_from((until - start).div_euclid(DAY)).unwrap_or(0)
     }
 
-    fn set_back(&mut self, at: i64) {
+    pub(crate) fn set_back(&mut self, at: i64) {
         let Books { products, license, day } = self;
         day.lose_hope(day.now);
         day.set_hopes_back(at);
@@ -251,7 +254,7 @@ impl Books<'_> {
     }
 
     /// Begins the day of `start`.
-    fn begin(&mut self, start: i64) {
+    pub(crate) fn begin(&mut self, start: i64) {
         self.day.start = Some(start);
         self.day.refused.clear();
         self.day.sessions.clear();
@@ -265,7 +268,7 @@ impl Books<'_> {
     }
 
     /// Tells the figures of the day up to `end`.
-    fn finish(&mut self, end: i64) {
+    pub(crate) fn finish(&mut self, end: i64) {
         self.day.lose_hope(end);
         let start = self.day.start.unwrap_or(end);
         let mut figures = BTreeMap::new();

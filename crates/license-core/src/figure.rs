@@ -103,7 +103,10 @@ impl Figure {
                 }
             }
         }
-        days.into_values().map(Figure::into_product_day).collect()
+        let product_day = |((midnight, _), figure): (_, Figure)| {
+            figure.into_product_day(date(midnight), DAY.unsigned_abs())
+        };
+        days.into_iter().map(product_day).collect()
     }
 
     /// When each of its days begins that begins or ends in a stretch of time.
@@ -118,7 +121,7 @@ impl Figure {
     }
 
     /// Adds what was counted after the clock was set back into this day.
-    fn add(&mut self, more: Figure) {
+    pub(crate) fn add(&mut self, more: Figure) {
         if more.peak_used_count > self.peak_used_count {
             let after = more.start.as_millisecond() - self.start.as_millisecond();
             self.peak_used_count = more.peak_used_count;
@@ -135,18 +138,21 @@ impl Figure {
         told.lasting = told.lasting.saturating_add(more.lasting);
     }
 
-    fn into_product_day(self) -> ProductDay {
+    /// The figure of a day that is so many milliseconds long.
+    pub(crate) fn into_product_day(self, date: Date, day: u64) -> ProductDay {
         let start = self.start.as_millisecond();
         let peak_at = start.saturating_add_unsigned(self.peak_after);
         // Where the clock was set back, some of its time was counted twice: nobody knows how much, but
         // no day is longer than it is.
-        let day = DAY.unsigned_abs();
         let with_nothing_left = self.with_nothing_left.min(day);
         let held = self.held.min(self.peak_used_count.saturating_mul(day));
         ProductDay {
-            date: date(start),
+            date,
+            time_zone: None,
             product_id: self.product,
             product_name: self.product_name.to_string(),
+            user_name: None,
+            session_id: None,
             allowed_count: count(self.allowed_count),
             peak_used_count: count(self.peak_used_count),
             peak_at: (self.peak_used_count > 0).then(|| DateTime::from(timestamp(peak_at))),
@@ -171,7 +177,7 @@ pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(nearest)
 }
 
-fn date(start: i64) -> Date {
+pub(crate) fn date(start: i64) -> Date {
     let day = DateTime::from(timestamp(start));
     Date::new(&day.as_str()[..10]).expect("a date-time begins with a date")
 }

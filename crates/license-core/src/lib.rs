@@ -48,6 +48,7 @@ mod rights;
 mod served;
 mod session;
 mod snapshot;
+mod tally;
 mod tokens;
 mod wire;
 
@@ -63,6 +64,7 @@ pub use license::{InstallError, License};
 pub use refusal::Refusal;
 pub use report::Held;
 pub use snapshot::{Chunk, Restoration, RestoreError, Snapshot};
+pub use tally::{HeldBefore, Part, Tally, Told, Whose};
 
 /// A license document to try things with: 15 clients, unlimited REST sessions, one SQL connection.
 pub const SAMPLE_LICENSE: &str = include_str!("sample-license.json");

@@ -16,7 +16,7 @@ mod past;
 mod serving;
 
 pub(crate) use judging::{Asked, Schema, Validate};
-pub(crate) use past::{History, Report};
+pub(crate) use past::{Anonymized, Counted, History, Report};
 pub(crate) use serving::{
     CreateCredential, CredentialCommand, Credentials, LogFormat, RevokeCredential, Serve,
 };
@@ -244,7 +244,11 @@ pub(crate) struct Release {
 
 /// Shows who shares the store
 #[derive(Args, Debug)]
-pub(crate) struct Servers {}
+pub(crate) struct Servers {
+    /// Only the server of this name
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<ServerName>,
+}
 
 /// Looks after the store
 #[derive(Args, Debug)]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use license_types::{EventKind, ProductId, ReportPeriod, SessionId};
+use clap::{Args, ValueEnum};
+use license_types::{EventKind, ProductId, ReportPeriod, ServerName, SessionId};
 
 use super::{Exports, one_of, session};
 use crate::instant::{Instant, Zone};
@@ -23,6 +23,9 @@ pub(crate) struct History {
     /// Only this session
     #[arg(long, value_name = "ID", value_parser = session)]
     pub session: Option<SessionId>,
+    /// Only what this server appended; commands such as `license retain` are `local`
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<ServerName>,
     /// Only these kinds of entries, parted by commas
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = one_of::<EventKind>(EventKind::ALL.iter().map(|kind| kind.as_str())))]
     pub kind: Vec<EventKind>,
@@ -39,6 +42,16 @@ pub(crate) struct History {
     /// begins with `'`
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    #[command(flatten)]
+    pub anonymized: Anonymized,
+    /// Recomputes the chain of hashes over the whole log first, and says up to where it holds
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// Pseudonyms in place of names.
+#[derive(Args, Debug)]
+pub(crate) struct Anonymized {
     /// Shows pseudonyms instead of users, hosts, addresses, sessions, servers, credentials and free
     /// texts: the same one for the same name in this run, another in the next. Digests and chain
     /// values are replaced too, since they would confirm a guess, so what is shown cannot be verified
@@ -48,16 +61,14 @@ pub(crate) struct History {
     /// the key can tell who is meant
     #[arg(long, value_name = "FILE", requires = "anonymize")]
     pub anonymize_key: Option<PathBuf>,
-    /// Recomputes the chain of hashes over the whole log first, and says up to where it holds
-    #[arg(long)]
-    pub verify: bool,
 }
 
 /// Shows figures per product and day or month: what was allowed and used, and who went without
 ///
-/// The figures of a store are those that it keeps of every day, also of days whose entries are gone;
-/// those of today are as of now. Their days are UTC days, and what only one user held they do not
-/// tell.
+/// The figures of a store are those that it keeps of every UTC day, also of days whose entries are
+/// gone; those of today are as of now. Those of one user or session, and of the days of another time
+/// zone, are counted anew from all entries of the log; days whose entries are deleted cannot be told
+/// so, which is said with the first day that can.
 ///
 /// With --from FILE the figures are made from reports that were exported. Each file is one License
 /// usage, true at one instant, all of the same license; a License info among them adds what was
@@ -76,13 +87,20 @@ pub(crate) struct Report {
     /// Only this product, such as 0009 or 808464441
     #[arg(long, value_name = "ID")]
     pub product: Option<ProductId>,
-    /// Only what sessions of this user held; with --from
+    /// Only what sessions of this user held and were refused
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Only what this session held and was refused; of a store
+    #[arg(long, value_name = "ID", value_parser = session)]
+    pub session: Option<SessionId>,
+    /// Only periods and products of which the log has entries of one of these kinds, parted by
+    /// commas; all figures of these are told. Of a store
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<Counted>,
     /// Length of a period
     #[arg(long, value_name = "PERIOD", default_value = "day", value_parser = one_of::<ReportPeriod>(ReportPeriod::ALL.iter().map(|period| period.as_str())))]
     pub by: ReportPeriod,
-    /// Where days begin and end, such as Europe/Berlin; other than UTC with --from
+    /// Where days begin and end and which times are shown, such as Europe/Berlin; JSON keeps UTC
     #[arg(long, value_name = "NAME", default_value = "UTC")]
     pub time_zone: Zone,
     /// Only from this day or instant on
@@ -95,6 +113,15 @@ pub(crate) struct Report {
     /// begins with `'`
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    #[command(flatten)]
+    pub anonymized: Anonymized,
+}
+
+/// The kinds of entries that figures count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Counted {
+    Retained,
+    Refused,
 }
 
 impl Report {
@@ -119,6 +146,14 @@ Figures of a store:
               once a day
   in vain     refusals after which the session went without: none was granted to it within its
               wait, or within five minutes where it gave none
+
+Of one user or session (--user, --session):
+  peak, at, hours, retained, refused, in vain
+              its own; a user's sessions are those that described themselves as his. What nobody
+              can be named for, since a description is erased or many were refused at once, is
+              not counted, and it is said how much that is
+  allowed, none left
+              as without: of the product, for all
 
 Figures of exported reports:
   reports     usage reports whose instant lies in the period; with 0, the line shows only

@@ -42,7 +42,7 @@ pub(crate) fn run(command: &Command, context: &mut Context<'_, '_>) -> Result<Ex
         Command::Release(arguments) => release::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),
         Command::Report(arguments) => report::run(arguments, context),
-        Command::Servers(_) => servers::run(context),
+        Command::Servers(arguments) => servers::run(arguments, context),
         Command::Store(arguments) => store::run(arguments, context),
         Command::Credential(arguments) => credential::run(arguments, context),
         Command::Validate(arguments) => validate::run(arguments, context),

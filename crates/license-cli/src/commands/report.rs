@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use license_types::{ReportSourceKind, UsageFigures, UsageReport, UsageReportSource};
 
 use super::stored_report;
+use crate::anonymize::Pseudonyms;
 use crate::arguments;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -20,6 +21,12 @@ pub(super) fn run(
     if let Some(since) = arguments.of_store() {
         return stored_report::run(arguments, since, context);
     }
+    if arguments.session.is_some() || !arguments.kind.is_empty() {
+        let detail = "exported reports tell neither the ids of sessions nor refusals";
+        let cure = "without --from FILE, --session and --kind narrow the figures of a store";
+        return Err(Failure::usage(detail).hint(cure));
+    }
+    let pseudonyms = Pseudonyms::asked(&arguments.anonymized, context)?;
     let zone = arguments.time_zone.0.clone();
     let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));
     let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
@@ -37,6 +44,9 @@ pub(super) fn run(
     let mut sources = Vec::new();
     for export in &exports {
         read(export, &mut figures, &mut sources, context)?;
+    }
+    if let Some(pseudonyms) = &pseudonyms {
+        sources.iter_mut().for_each(|source| source.file = pseudonyms.file(&source.file));
     }
     let figures = figures.lines().map_err(|TooMany| {
         let detail = "the retentions span more than a million days";

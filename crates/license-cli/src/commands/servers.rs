@@ -2,13 +2,15 @@
 
 use license_types::ServerStatus;
 
+use crate::arguments::Servers;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::table::Rows;
 
-pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    let servers = context.licenses()?.servers()?;
+pub(super) fn run(arguments: &Servers, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let mut servers = context.licenses()?.servers()?;
+    servers.retain(|server| arguments.server_name.as_ref().is_none_or(|it| *it == server.name));
     if context.json() {
         context.value(&servers)?;
     } else {

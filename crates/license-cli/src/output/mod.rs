@@ -67,6 +67,17 @@ pub(crate) fn instant_in(timestamp: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// An instant in a time zone, as a spreadsheet reads it; in UTC as JSON has it.
+pub(crate) fn spelled_in(time: &DateTime, zone: &TimeZone) -> String {
+    match *zone == TimeZone::UTC {
+        true => time.as_str().to_owned(),
+        false => {
+            let time = time.timestamp().to_zoned(zone.clone());
+            time.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+        }
+    }
+}
+
 /// What any number of licenses is called.
 pub(crate) const UNLIMITED: &str = "unlimited";
 

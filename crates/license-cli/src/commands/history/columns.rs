@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use license_types::Entry;
 use serde_json::Value;
 
-use crate::output::csv;
+use crate::output::{csv, spelled_in};
 
 /// Where the value of a column stands in an entry's JSON.
 #[derive(Clone, Copy)]
@@ -69,13 +69,7 @@ pub(super) fn line(entry: &Entry, zone: &TimeZone) -> String {
     let cells = COLUMNS.map(|(name, place)| {
         let event = &json["event"];
         match place {
-            Place::Entry if name == "time" => {
-                let time = entry.time.timestamp().to_zoned(zone.clone());
-                match *zone == TimeZone::UTC {
-                    true => text(&json[name]),
-                    false => time.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
-                }
-            }
+            Place::Entry if name == "time" => spelled_in(&entry.time, zone),
             Place::Entry => text(&json[name]),
             Place::Event => text(&event[name]),
             Place::Description => text(&event["description"][name]),

@@ -4,14 +4,12 @@ mod columns;
 mod follow;
 mod line;
 
-use std::path::Path;
-
 use license_pool::{Error, HistoryPage, Selection, explained};
 use license_types::Entry;
 
 use self::follow::Follower;
 use self::line::Lines;
-use crate::anonymize::{KEY_BYTES_MIN, Pseudonyms};
+use crate::anonymize::Pseudonyms;
 use crate::arguments::History;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -21,11 +19,7 @@ use crate::output::json_line;
 use crate::output::progress::Progress;
 
 pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    let pseudonyms = match (arguments.anonymize, &arguments.anonymize_key) {
-        (false, _) => None,
-        (true, None) => Some(Pseudonyms::new(&random()?)),
-        (true, Some(file)) => Some(Pseudonyms::new(&key(file, context)?)),
-    };
+    let pseudonyms = Pseudonyms::asked(&arguments.anonymized, context)?;
     let mut licenses = context.licenses()?;
     if arguments.verify {
         verify(licenses.as_mut(), context)?;
@@ -54,7 +48,7 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
         anything |= end > 0;
         for entry in entries {
             if follower.as_mut().is_some_and(|follower| !follower.concerns(&entry))
-                || !takes(&wanted, &entry)
+                || !takes(&wanted, arguments, &entry)
             {
                 continue;
             }
@@ -104,10 +98,11 @@ impl Form {
     }
 }
 
-/// What a follower needs to see and nobody asked for is left out here.
-fn takes(wanted: &Selection, entry: &Entry) -> bool {
+/// What a follower needs to see and nobody asked for is left out here, and what no log selects.
+fn takes(wanted: &Selection, arguments: &History, entry: &Entry) -> bool {
     let kinds = &wanted.kinds;
-    wanted.from.is_none_or(|from| from <= entry.time.timestamp())
+    arguments.server_name.as_ref().is_none_or(|server| *server == entry.server)
+        && wanted.from.is_none_or(|from| from <= entry.time.timestamp())
         && (kinds.is_empty() || kinds.contains(&entry.event.kind()))
 }
 
@@ -141,27 +136,4 @@ fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<
         context.say("what was before its first entry was deleted by compaction");
     }
     Ok(())
-}
-
-/// A key for this run alone.
-fn random() -> Result<[u8; 32], Failure> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| {
-        Failure::internal(format!("the operating system gives no random numbers: {error}"))
-    })?;
-    Ok(key)
-}
-
-fn key(file: &Path, context: &mut Context<'_, '_>) -> Result<Vec<u8>, Failure> {
-    let mut key = context.read(file)?;
-    // Editors end the last line.
-    while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
-        key.pop();
-    }
-    if key.len() < KEY_BYTES_MIN {
-        let detail = format!("the key in {} has less than {KEY_BYTES_MIN} bytes", file.display());
-        return Err(Failure::usage(detail)
-            .hint("`head -c 32 /dev/urandom | base64 > FILE` makes a good one"));
-    }
-    Ok(key)
 }

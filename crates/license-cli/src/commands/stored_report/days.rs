@@ -1,0 +1,87 @@
+//! The figures of each day: those that the store keeps, or counted anew from the log.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use license_core::{Part, Told};
+use license_types::ProductDay;
+
+use crate::arguments::Report;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::instant::Instant;
+use crate::licenses::Licenses;
+use crate::output::progress::Progress;
+use crate::retold::{self, Question};
+
+/// The figures of each day: those that the store keeps, where they tell what is asked.
+pub(super) fn days(
+    arguments: &Report,
+    since: Option<Instant>,
+    licenses: &mut dyn Licenses,
+    context: &mut Context<'_, '_>,
+) -> Result<Vec<ProductDay>, Failure> {
+    let zone = arguments.time_zone.0.clone();
+    let start = since.map_or(Timestamp::MIN, |since| since.start(&zone));
+    let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
+    let (within, product) = (start..end, arguments.product);
+    let kept = |licenses: &mut dyn Licenses| {
+        let mut days = licenses.days(within.clone())?;
+        days.retain(|day| product.is_none_or(|product| product == day.product_id));
+        Ok(days)
+    };
+    let (user, session) = (arguments.user.clone(), arguments.session.clone());
+    let is_of_some = user.is_some() || session.is_some();
+    if !is_of_some && zone == TimeZone::UTC {
+        return kept(licenses);
+    }
+    let part = Part { product, user, session };
+    let question = Question { part, zone: zone.clone(), within: within.clone() };
+    let now = context.env.clock.now();
+    let mut progress = Progress::of_entries("report", context.env.stderr_is_terminal);
+    let told = retold::tell(licenses, &question, now, &mut |reached, end| {
+        progress.total(end);
+        progress.advance(reached, context.env.stderr);
+    });
+    progress.wipe(context.env.stderr);
+    let mut told = told?;
+    if let Some(first) = told.since.filter(|first| start < *first) {
+        begins_later(first, &zone, since, context)?;
+    }
+    say_unknown(&told, context);
+    if zone == TimeZone::UTC {
+        // Of a day in UTC the store tells what was allowed also by licenses whose entries are deleted.
+        told.allow(kept(licenses)?);
+    }
+    let mut days = told.days;
+    if zone != TimeZone::UTC {
+        let name = zone.iana_name().map(str::to_owned);
+        days.iter_mut().for_each(|day| day.time_zone.clone_from(&name));
+    }
+    Ok(days)
+}
+
+/// Nobody takes a part of what he asked for for the whole.
+fn begins_later(
+    first: Timestamp,
+    zone: &TimeZone,
+    since: Option<Instant>,
+    context: &mut Context<'_, '_>,
+) -> Result<(), Failure> {
+    let first = first.to_zoned(zone.clone()).date();
+    let what = format!("such figures can be told from {first} on: entries before are deleted");
+    match since {
+        None => context.say(&what),
+        Some(_) => return Err(Failure::usage(what).hint(format!("begin with --since {first}"))),
+    }
+    Ok(())
+}
+
+fn say_unknown(told: &Told, context: &mut Context<'_, '_>) {
+    let (retentions, refusals) = (told.unknown_retentions, told.unknown_refusals);
+    if retentions + refusals > 0 {
+        context.say(&format!(
+            "{retentions} retentions and {refusals} refusals are not counted, since nobody knows whose \
+             they were: descriptions are erased or deleted, or the log names no session"
+        ));
+    }
+}

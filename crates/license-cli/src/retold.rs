@@ -1,0 +1,149 @@
+//! Figures that a store does not keep, told anew from its history, page by page, whether a store tells
+//! that or a server.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use license_core::{HeldBefore, Part, Tally, Told};
+use license_pool::{HistoryPage, License, Selection, explained};
+use license_types::{Entry, Event, EventKind, LicenseInfo, ProductId, SessionId, Token};
+
+use crate::failure::Failure;
+use crate::licenses::Licenses;
+
+/// Which figures are to be told.
+pub(crate) struct Question {
+    pub part: Part,
+    pub zone: TimeZone,
+    /// Those of the days that lie at least partly in it.
+    pub within: Range<Timestamp>,
+}
+
+/// Told how many entries were read, and how many there are.
+pub(crate) type Reached<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Tells figures as they are `now`.
+pub(crate) fn tell(
+    licenses: &mut dyn Licenses,
+    question: &Question,
+    now: Timestamp,
+    reached: Reached<'_>,
+) -> Result<Told, Failure> {
+    loop {
+        let Question { part, zone, within } = question;
+        let mut tally = Tally::new(part.clone(), zone.clone(), within.clone());
+        let Some(first) = licenses.first()? else { return Ok(tally.told(now)) };
+        let sequence = first.sequence;
+        if sequence.get() > 1 {
+            let Before { held, license } = before(licenses, part)?;
+            license_core::Entry::from_wire(first)
+                .and_then(|first| tally.begin(&first, &held, license))
+                .map_err(broken)?;
+        }
+        let (mut begun, mut counted) = (None, Ok(()));
+        licenses.history(
+            Selection::default(),
+            &mut |HistoryPage { entries, reached: at, end }| {
+                for entry in entries {
+                    begun.get_or_insert(entry.sequence);
+                    if counted.is_ok() {
+                        let entry = license_core::Entry::from_wire(entry);
+                        counted = entry.and_then(|entry| tally.count(&entry));
+                    }
+                }
+                reached(at, end);
+                Ok(())
+            },
+        )?;
+        // Otherwise the oldest entries were deleted while they were read.
+        if begun == Some(sequence) {
+            return counted.map(|()| tally.told(now)).map_err(broken);
+        }
+    }
+}
+
+fn broken(fault: license_core::Fault) -> Failure {
+    Failure::damaged(explained(&fault))
+}
+
+/// What was held before the first entry that there is, and by which license.
+struct Before {
+    held: Vec<HeldBefore>,
+    license: Option<Arc<License>>,
+}
+
+/// What is known of something that was held before.
+struct Known {
+    product: ProductId,
+    product_name: Arc<str>,
+    session: Option<SessionId>,
+    user: Option<String>,
+}
+
+/// Tokens are given in order: what is held now, or was released since, and has a lower one than the
+/// first that the log tells of, was held before.
+fn before(licenses: &mut dyn Licenses, part: &Part) -> Result<Before, Failure> {
+    let mut known: BTreeMap<Token, Known> = BTreeMap::new();
+    for held in licenses.usage(None, false)? {
+        let retention = held.retention;
+        let product_name = Arc::from(retention.product_name);
+        let user = Some(retention.session.user_name().to_owned());
+        let told = Known { product: retention.product_id, product_name, session: None, user };
+        known.insert(retention.token, told);
+    }
+    if let Some(session) = &part.session {
+        for token in licenses.holding(session)? {
+            if let Some(known) = known.get_mut(&token) {
+                known.session = Some(session.clone());
+            }
+        }
+    }
+    let info = licenses.info()?;
+    let (mut first, mut was_changed) = (None, false);
+    let kinds =
+        [EventKind::Installed, EventKind::Uninstalled, EventKind::Retained, EventKind::Released];
+    let wanted = Selection { kinds: kinds.to_vec(), ..Selection::default() };
+    licenses.history(wanted, &mut |page| {
+        for Entry { event, .. } in page.entries {
+            match event {
+                Event::Installed(_) | Event::Uninstalled(_) => was_changed = true,
+                Event::Retained(event) => drop(first.get_or_insert(event.token)),
+                Event::Released(event) if first.is_none_or(|first| event.token < first) => {
+                    let product = event.product_id;
+                    let product_name = Arc::from(product.human());
+                    let (session, user) = (None, None);
+                    let unknown = Known { product, product_name, session, user };
+                    let known = known.entry(event.token).or_insert(unknown);
+                    known.session = Some(event.session_id);
+                }
+                Event::Released(_)
+                | Event::Refused(_)
+                | Event::StateChanged(_)
+                | Event::Described(_)
+                | Event::Moved(_)
+                | Event::Adopted(_)
+                | Event::ClockCorrected(_) => {}
+            }
+        }
+        Ok(())
+    })?;
+    known.retain(|token, _| first.is_none_or(|first| *token < first));
+    let held = known.into_iter().map(|(token, known)| {
+        let Known { product, product_name, session, user } = known;
+        let whose = part.whose(session.as_ref(), user.as_deref());
+        HeldBefore { token, product, product_name, session: session.map(Arc::new), whose }
+    });
+    let license = info.filter(|_| !was_changed).map(in_force).transpose()?;
+    Ok(Before { held: held.collect(), license })
+}
+
+/// The license that was never changed since.
+fn in_force(mut info: LicenseInfo) -> Result<Arc<License>, Failure> {
+    // What it does not list any more has none.
+    info.products.retain(|product| !product.rights.is_empty());
+    let document = serde_json::to_vec(&info).expect("our values are JSON");
+    License::parse(&document).map(Arc::new).map_err(|error| Failure::internal(explained(&error)))
+}
