@@ -239,8 +239,8 @@ fn a_report_shows_what_the_exports_prove_and_no_more() {
         ! license: each figure is what the reports prove, at least: see `license report --help`
 
         $ license report --from monday.json tuesday.ndjson --product 0009 --time-zone America/New_York
-        PERIOD      PRODUCT                     REPORTS  ALLOWED  PEAK  AT                    USERS  SESSIONS  RETENTIONS  HOURS
-        2026-01-05  4D Client 808464441 (0009)        2        -     4  2026-01-05 09:30:00Z      3         3           3   19.5
+        PERIOD      PRODUCT                     REPORTS  ALLOWED  PEAK  AT                         USERS  SESSIONS  RETENTIONS  HOURS
+        2026-01-05  4D Client 808464441 (0009)        2        -     4  2026-01-05 04:30:00-05:00      3         3           3   19.5
         ! license: each figure is what the reports prove, at least: see `license report --help`
 
         $ license report --from monday.json tuesday.ndjson null.json info.json --by month

@@ -11,6 +11,7 @@ mod history;
 mod hostile;
 mod install;
 mod json;
+mod narrowed;
 mod reports;
 mod retain;
 mod server;

@@ -259,7 +259,7 @@ fn schemas_are_listed_and_printed_as_they_are_published() {
         log-reset           What a client has heard of the log does not lead to what comes: it must read everything anew.
         month-report        What became of each product in each month, in the order of the months: the figures of its days, put together. A month in which a product was neither held nor refused has none.
         problem             A refusal or an error as data (RFC 9457).
-        product-day         What became of one product on one day, in UTC: what capacity is planned by. A day on which a product was neither held nor refused has none.
+        product-day         What became of one product on one day: what capacity is planned by. A day on which a product was neither held nor refused has none.
         release-receipt     The retentions that ended, in the order of their tokens.
         renew-list-receipt  What became of each session that was to be renewed, in the order of the request.
         renew-list-request  Renews every lease of many sessions at once.

@@ -93,8 +93,8 @@ pub(crate) struct Report {
     /// Only what this session held and was refused; of a store
     #[arg(long, value_name = "ID", value_parser = session)]
     pub session: Option<SessionId>,
-    /// Only periods and products of which the log has entries of one of these kinds, parted by
-    /// commas; all figures of these are told. Of a store
+    /// Only lines of periods in which something of the product was retained, or refused, or either
+    /// (parted by commas): with all their figures. Of a store
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<Counted>,
     /// Length of a period
@@ -147,13 +147,10 @@ Figures of a store:
   in vain     refusals after which the session went without: none was granted to it within its
               wait, or within five minutes where it gave none
 
-Of one user or session (--user, --session):
-  peak, at, hours, retained, refused, in vain
-              its own; a user's sessions are those that described themselves as his. What nobody
-              can be named for, since a description is erased or many were refused at once, is
-              not counted, and it is said how much that is
-  allowed, none left
-              as without: of the product, for all
+Of one user or session (--user, --session) these are its own, but for `allowed` and `none left`,
+which are those of the product, for all. The sessions of a user are those whose descriptions name
+him. What tells no user any more, since a description is erased or many sessions were refused at
+once, is not counted; how much that is, is said.
 
 Figures of exported reports:
   reports     usage reports whose instant lies in the period; with 0, the line shows only

@@ -1,6 +1,7 @@
 //! `license report`: figures per product and period, from exported reports.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use license_types::{ReportSourceKind, UsageFigures, UsageReport, UsageReportSource};
 
 use super::stored_report;
@@ -12,7 +13,7 @@ use crate::exports::{self, Export, Record};
 use crate::failure::Failure;
 use crate::figures::{Figures, Question, TooMany};
 use crate::output::table::Rows;
-use crate::output::{csv, instant, product, time};
+use crate::output::{csv, instant, instant_in, product, spelled_in};
 
 pub(super) fn run(
     arguments: &arguments::Report,
@@ -33,7 +34,7 @@ pub(super) fn run(
     let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
     let question = Question {
         by: arguments.by,
-        zone,
+        zone: zone.clone(),
         within: start..end,
         product: arguments.product,
         user: arguments.user.clone(),
@@ -53,11 +54,11 @@ pub(super) fn run(
         Failure::usage(detail).hint("narrow them with --since, or count --by month")
     })?;
     if arguments.csv {
-        context.data(&separated(&figures))?;
+        context.data(&separated(&figures, &zone))?;
     } else if context.json() {
         context.value(&UsageReport { by: arguments.by, time_zone, sources, figures })?;
     } else {
-        context.data(&table(&figures, context.width()))?;
+        context.data(&table(&figures, &zone, context.width()))?;
         context.say("each figure is what the reports prove, at least: see `license report --help`");
     }
     Ok(Exit::Done)
@@ -102,7 +103,7 @@ fn read(
     Ok(())
 }
 
-fn table(figures: &[UsageFigures], width: Option<u16>) -> String {
+fn table(figures: &[UsageFigures], zone: &TimeZone, width: Option<u16>) -> String {
     if figures.is_empty() {
         return "the reports show nothing of it\n".to_owned();
     }
@@ -127,7 +128,7 @@ fn table(figures: &[UsageFigures], width: Option<u16>) -> String {
             line.snapshots.to_string(),
             line.allowed_count.map_or_else(String::new, |count| count.to_string()),
             line.peak_used_count.to_string(),
-            time(&line.peak_at),
+            instant_in(line.peak_at.timestamp(), zone),
             line.users.to_string(),
             line.sessions.to_string(),
             line.retentions.to_string(),
@@ -138,7 +139,7 @@ fn table(figures: &[UsageFigures], width: Option<u16>) -> String {
 }
 
 /// The same members as in the JSON, in their order.
-fn separated(figures: &[UsageFigures]) -> String {
+fn separated(figures: &[UsageFigures], zone: &TimeZone) -> String {
     let mut text = csv::line([
         "period",
         "productId",
@@ -160,7 +161,7 @@ fn separated(figures: &[UsageFigures]) -> String {
             &line.snapshots.to_string(),
             &line.allowed_count.map_or_else(String::new, |count| count.to_string()),
             &line.peak_used_count.to_string(),
-            line.peak_at.as_str(),
+            &spelled_in(&line.peak_at, zone),
             &line.users.to_string(),
             &line.sessions.to_string(),
             &line.retentions.to_string(),

@@ -78,10 +78,10 @@ fn begins_later(
 
 fn say_unknown(told: &Told, context: &mut Context<'_, '_>) {
     let (retentions, refusals) = (told.unknown_retentions, told.unknown_refusals);
-    if retentions + refusals > 0 {
+    if retentions > 0 || refusals > 0 {
         context.say(&format!(
-            "{retentions} retentions and {refusals} refusals are not counted, since nobody knows whose \
-             they were: descriptions are erased or deleted, or the log names no session"
+            "not counted, since nobody knows whose they were: retentions {retentions}, refusals \
+             {refusals}; descriptions are erased or deleted, or the log names no session"
         ));
     }
 }
