@@ -14,6 +14,9 @@ use license_types::{Entry, Event, EventKind, LicenseInfo, ProductId, SessionId, 
 use crate::failure::Failure;
 use crate::licenses::Licenses;
 
+#[cfg(test)]
+mod tests;
+
 /// Which figures are to be told.
 pub(crate) struct Question {
     pub part: Part,
