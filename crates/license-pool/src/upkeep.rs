@@ -134,7 +134,14 @@ impl Writer {
                 self.upkeep.watcher.shows_who_lives() && elapsed.saturating_sub(looked) >= LOOK
             }
         };
-        if !due || self.turns.is_fenced() {
+        if self.turns.is_fenced() {
+            return;
+        }
+        if !due {
+            // The beat that found them out may have been needed for something else.
+            if !self.upkeep.dead.is_empty() {
+                let _ = self.bury();
+            }
             return;
         }
         if self.upkeep.looked.is_some() {
