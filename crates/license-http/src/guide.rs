@@ -57,7 +57,8 @@
 ///
 /// **Packaging.** Beside the command line's crate lie a hardened systemd unit
 /// ([how it is installed](service)), a Containerfile for a static binary ([how it starts](container)),
-/// alert rules and a Grafana dashboard (`crates/license-cli/packaging`). Manual pages and completions come from the program itself:
+/// alert rules and a Grafana dashboard (`crates/license-cli/packaging`). Manual pages and completions
+/// come from the program itself:
 ///
 /// ```sh
 /// license man share/man/man1

@@ -125,7 +125,8 @@ impl Writer {
         work.min(*beat)
     }
 
-    /// Looks for the dead before licenses are handed out, and while somebody waits for one, unless that was done just now.
+    /// Looks for the dead before licenses are handed out, and while somebody waits for one, unless that
+    /// was done just now.
     pub(crate) fn look(&mut self) {
         let elapsed = self.turns.elapsed();
         let due = match self.upkeep.looked {

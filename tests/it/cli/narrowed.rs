@@ -1,6 +1,8 @@
 //! `report` on a store, of one user or session, and of the days of another time zone.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs;
 use std::time::Duration;
 
 use expect_test::expect;
@@ -240,6 +242,32 @@ fn figures_counted_anew_are_those_that_are_kept_and_go_on_where_entries_are_dele
         assert_eq!(days(&left.stdout), expected, "{line}");
         assert!(expected.len() > 5, "{line}");
     }
+}
+
+#[test]
+fn what_was_allowed_by_a_license_that_is_replaced_and_deleted_is_told_in_utc() {
+    let shell = two_months();
+    let license = fs::read(shell.path("license.json")).unwrap();
+    let mut renewed: Value = serde_json::from_slice(&license).unwrap();
+    let products = renewed["products"].as_array_mut().unwrap().iter_mut();
+    for right in products.flat_map(|product| product["rights"].as_array_mut().unwrap()) {
+        if let Some(count) = right["count"].as_u64().filter(|count| *count == 5) {
+            right["count"] = (count + 2).into();
+        }
+    }
+    shell.file("renewed.json", renewed.to_string());
+    assert_eq!(shell.run("install renewed.json").exit, Exit::Done);
+    shell.clock.advance(DAY * 2);
+    shell.run("retain --product 0025 --session last");
+    let line = "report --json --session ever";
+    let whole = days(&shell.run(line).stdout);
+    shorten(&shell);
+    let left = days(&shell.run(line).stdout);
+    assert!(left.len() < whole.len(), "the first of them are deleted");
+    assert_eq!(left, whole[whole.len() - left.len()..]);
+    let allowed: BTreeSet<u64> =
+        left.iter().map(|day| day["allowedCount"].as_u64().unwrap()).collect();
+    assert_eq!(allowed, BTreeSet::from([15, 17]), "before it was replaced, and since");
 }
 
 #[test]

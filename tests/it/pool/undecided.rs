@@ -56,17 +56,20 @@ fn a_release_that_is_decided_again_ends_only_what_it_would_have_ended() {
     assert_eq!(world.other.usage(None).unwrap()[0].token.get(), 2);
 }
 
+/// A world whose commits are lost, and what waits for an answer in it until that is found out.
+fn left_by_its_caller<T: Send + 'static>() -> (World, Arc<Mutex<Option<T>>>) {
+    let caller: Arc<Mutex<Option<T>>> = Arc::default();
+    let gone = caller.clone();
+    let landed = Box::new(move |log: &mut MemoryLog, mark: &Mark| {
+        drop(gone.lock().unwrap().take());
+        log.landed(mark)
+    });
+    (World::new(Failure::Lost, landed), caller)
+}
+
 #[test]
 fn a_release_ends_what_one_before_it_would_have_ended_whose_caller_has_gone() {
-    let caller: Arc<Mutex<Option<_>>> = Arc::default();
-    let gone = caller.clone();
-    let mut world = World::new(
-        Failure::Lost,
-        Box::new(move |log, mark| {
-            drop(gone.lock().unwrap().take());
-            log.landed(mark)
-        }),
-    );
+    let (mut world, caller) = left_by_its_caller();
     retain(&world.other, "0009", "one").unwrap().keep();
     *caller.lock().unwrap() = Some(world.pool.release_async("one", None));
     let again = world.pool.release_async("one", None);
@@ -103,15 +106,7 @@ fn a_session_whose_move_back_got_no_answer_is_not_judged_by_when_it_went_away() 
 
 #[test]
 fn a_command_whose_caller_has_gone_is_not_decided_again() {
-    let caller: Arc<Mutex<Option<_>>> = Arc::default();
-    let gone = caller.clone();
-    let mut world = World::new(
-        Failure::Lost,
-        Box::new(move |log, mark| {
-            drop(gone.lock().unwrap().take());
-            log.landed(mark)
-        }),
-    );
+    let (mut world, caller) = left_by_its_caller();
     *caller.lock().unwrap() = Some(world.pool.grant(request("one"), None));
     let stays = world.pool.grant(request("two"), None);
     world.fail_next();

@@ -106,7 +106,7 @@ CREATE TABLE license.credential (
     id        TEXT PRIMARY KEY,                   -- its visible part
     digest    TEXT NOT NULL,                      -- SHA-256 of the secret, which nobody keeps
     role      TEXT NOT NULL,                      -- client, viewer, admin
-    max_seats BIGINT ,                            -- how many seats its sessions may hold of each license
+    max_seats BIGINT,                             -- how many seats its sessions may hold of each license
     created   TEXT NOT NULL,
     expires   TEXT,
     revoked   TEXT
