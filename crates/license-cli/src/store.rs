@@ -285,7 +285,6 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
         | OpenError::Occupied { .. }
         | OpenError::Newer { .. }
         | OpenError::Unreadable { .. }
-        | OpenError::Older { .. }
         | OpenError::FileSystem { .. }
         | OpenError::Register(_) => failure(ProblemCode::StoreUnavailable),
         OpenError::Url(_) | OpenError::Thread(_) => failure(ProblemCode::Internal),

@@ -132,15 +132,6 @@ pub enum OpenError {
         /// The format that this version reads there.
         known: u64,
     },
-    /// An older version of the engine serves the store, and could not read it in the format of this
-    /// version.
-    #[error("{store} is in use by server `{server}` of an older version: end that, or update it")]
-    Older {
-        /// Its absolute path, or its address without secrets.
-        store: String,
-        /// The server.
-        server: license_types::ServerName,
-    },
     /// Processes that share a file there do not see each other's locks, as on a network share.
     #[error(
         "{store} lies on {file_system}, where processes cannot share a store safely: put it on a \

@@ -22,6 +22,7 @@ mod credential;
 mod figure;
 mod file_system;
 mod format;
+mod older;
 mod open;
 mod place;
 mod presence;
@@ -32,6 +33,7 @@ mod select;
 mod tables;
 mod turnstile;
 
+use older::Older;
 use place::Place;
 use presence::{Presence, Presences};
 pub(crate) use tables::{SqliteSource, SqliteTarget};
@@ -40,9 +42,11 @@ use turnstile::{Denied, Pass, Turnstile};
 /// A log in one SQLite file.
 pub struct SqliteLog {
     connection: Connection,
+    /// The file itself, where the connection leads to a copy of it.
+    older: Option<Older>,
     place: Place,
-    /// None where the store can only be read.
-    turnstile: Option<Turnstile>,
+    /// Or why the store can only be read.
+    turnstile: Result<Turnstile, String>,
     presences: Presences,
     patience: Duration,
     /// A turn that was waited for and not taken yet.
@@ -62,6 +66,16 @@ impl SqliteLog {
     /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is.
     pub fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
         open::open(path, create, patience)
+    }
+
+    /// The connection for whoever reads, which shows what was committed before.
+    fn read(&mut self) -> Result<&mut Connection, LogError> {
+        if let Some(older) = &mut self.older
+            && let Some(copy) = older.newer_copy().map_err(failed_to("read"))?
+        {
+            self.connection = copy;
+        }
+        Ok(&mut self.connection)
     }
 
     /// Begins a turn: from here on nobody else writes, and everything committed can be read.
@@ -89,7 +103,7 @@ impl fmt::Debug for SqliteLog {
 
 impl Log for SqliteLog {
     fn line_up(&mut self) {
-        self.lined_up.get_or_insert_with(|| enter(self.turnstile.as_ref(), self.patience));
+        self.lined_up.get_or_insert_with(|| enter(&self.turnstile, self.patience));
     }
 
     fn stand_back(&mut self) {
@@ -123,6 +137,7 @@ impl Log for SqliteLog {
     }
 
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.read()?;
         let moment = self.connection.transaction().map_err(failed_to("read"))?;
         self.place.holds()?;
         register::not_fenced(&moment, self.server.as_ref())?;
@@ -131,7 +146,7 @@ impl Log for SqliteLog {
     }
 
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        let moment = self.read()?.transaction().map_err(failed_to("read"))?;
         read::page(&moment, ledger, after, limit)
     }
 
@@ -142,7 +157,7 @@ impl Log for SqliteLog {
         limit: usize,
         wanted: &Selection,
     ) -> Result<Stretch, LogError> {
-        let moment = self.connection.transaction().map_err(failed_to("read"))?;
+        let moment = self.read()?.transaction().map_err(failed_to("read"))?;
         select::select(&moment, ledger, after, limit, wanted)
     }
 
@@ -151,11 +166,11 @@ impl Log for SqliteLog {
         ledger: LedgerId,
         days: Range<Timestamp>,
     ) -> Result<Vec<Figure>, LogError> {
-        figure::read(&self.connection, ledger, &days)
+        figure::read(self.read()?, ledger, &days)
     }
 
     fn ledgers(&mut self) -> Result<Vec<LedgerNumbers>, LogError> {
-        read::ledgers(&self.connection).map_err(failed_to("read"))
+        read::ledgers(self.read()?).map_err(failed_to("read"))
     }
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
@@ -182,7 +197,7 @@ impl Log for SqliteLog {
     fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError> {
         let presences = self.presences.clone();
         let Some(server) = self.server.clone() else {
-            let rows = register::rows(&self.connection, &presences);
+            let rows = register::rows(self.read()?, &presences);
             return rows.map_err(failed_to("read the register"));
         };
         let (_pass, turn) = self.begin()?;
@@ -193,26 +208,31 @@ impl Log for SqliteLog {
     }
 
     fn glance(&mut self) -> Result<Option<Vec<ServerRow>>, LogError> {
-        let rows = register::rows(&self.connection, &self.presences);
+        let presences = self.presences.clone();
+        let rows = register::rows(self.read()?, &presences);
         rows.map(Some).map_err(failed_to("read the register"))
     }
 
     fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, LogError> {
-        register::serving(&self.connection, server).map_err(failed_to("read the register"))
+        register::serving(self.read()?, server).map_err(failed_to("read the register"))
     }
 
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError> {
-        register::silences(&self.connection, ledger).map_err(failed_to("read the register"))
+        register::silences(self.read()?, ledger).map_err(failed_to("read the register"))
     }
 
     fn changed(&mut self) -> Result<Option<bool>, LogError> {
-        let version = read::version(&self.connection).map_err(failed_to("read"))?;
+        let version = match &self.older {
+            Some(older) => older.version(),
+            None => read::version(&self.connection),
+        };
+        let version = version.map_err(failed_to("read"))?;
         let before = std::mem::replace(&mut self.version, version);
         Ok(Some(before != version))
     }
 
     fn credentials(&mut self) -> Result<Vec<KeptCredential>, LogError> {
-        let kept = credential::all(&self.connection).map_err(failed_to("tell its credentials"))?;
+        let kept = credential::all(self.read()?).map_err(failed_to("tell its credentials"))?;
         kept.into_iter().map(KeptCredential::of_columns).collect()
     }
 
@@ -254,16 +274,14 @@ impl Log for SqliteLog {
     }
 
     fn damage(&mut self) -> Result<Vec<String>, LogError> {
-        read::damage(&self.connection).map_err(failed_to("examine its file"))
+        read::damage(self.read()?).map_err(failed_to("examine its file"))
     }
 }
 
 /// Waits for a turn.
-fn enter(turnstile: Option<&Turnstile>, patience: Duration) -> Result<Pass, LogError> {
+fn enter(turnstile: &Result<Turnstile, String>, patience: Duration) -> Result<Pass, LogError> {
     let failed = |source| LogError::Unavailable { action: "begin a turn", source };
-    let Some(turnstile) = turnstile else {
-        return Err(failed("it lies where nothing can be written".into()));
-    };
+    let turnstile = turnstile.as_ref().map_err(|reason| failed(reason.as_str().into()))?;
     turnstile.enter(patience).map_err(|denied| match denied {
         Denied::Busy { holder } => LogError::Busy { holder },
         Denied::Failed(error) => failed(error.into()),

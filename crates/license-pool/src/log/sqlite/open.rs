@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use license_types::ServerName;
-use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Result};
 
 use super::file_system::{self, Ground};
+use super::older::{self, Older};
 use super::place::Place;
 use super::presence::Presences;
 use super::turnstile::{Pass, Turnstile};
@@ -49,15 +49,17 @@ fn open_on(
     let file = path.canonicalize().map_err(failed)?;
     let presences = Presences::of(&file);
     match prepare(connection, create, patience, &presences) {
-        Ok(Prepared::Ours(connection)) => {
-            let turnstile = match ground.read_only {
-                true => None,
-                false => Some(Turnstile::of(&file).map_err(failed)?),
+        Ok(Prepared::Ours(connection, older)) => {
+            let turnstile = match &older {
+                Some(older) => Err(older.to_string()),
+                None if ground.read_only => Err("it lies where nothing can be written".to_owned()),
+                None => Ok(Turnstile::of(&file).map_err(failed)?),
             };
             Ok(SqliteLog {
                 lined_up: None,
                 version: 0,
                 connection,
+                older,
                 place,
                 turnstile,
                 presences,
@@ -71,7 +73,6 @@ fn open_on(
         Ok(Prepared::Newer(format)) => {
             Err(OpenError::Newer { store: named(&path), format, known: format::FORMAT })
         }
-        Ok(Prepared::Older(server)) => Err(OpenError::Older { store: named(&path), server }),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(OpenError::Foreign { store: named(&path) })
         }
@@ -188,12 +189,11 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 enum Prepared {
-    Ours(Connection),
+    /// With the file itself, where the connection leads to a copy of an older one.
+    Ours(Connection, Option<Older>),
     Unfinished,
     Foreign,
     Newer(u64),
-    /// A server that lives reads no more than an older format.
-    Older(ServerName),
 }
 
 /// Until the file is known to be ours nothing is written to it, not even what the last writer of a
@@ -224,10 +224,10 @@ fn prepare(
     }
     if read_only {
         if format < format::FORMAT {
-            connection = raised_copy(&connection)?;
+            connection = older::raised_copy(&connection)?;
         }
         connection.pragma_update(None, "query_only", true)?;
-        return Ok(Prepared::Ours(connection));
+        return Ok(Prepared::Ours(connection, None));
     }
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| {
@@ -242,17 +242,12 @@ fn prepare(
     // Who cannot be asked is taken to live.
     let is_alive = |server: &ServerName| presences.is_alive(server).unwrap_or(true);
     Ok(match format::raise(&connection, is_alive)? {
-        Some(older) => Prepared::Older(older),
-        None => Prepared::Ours(connection),
+        Some(server) => {
+            let (older, copy) = Older::copied(connection, server)?;
+            Prepared::Ours(copy, Some(older))
+        }
+        None => Prepared::Ours(connection, None),
     })
-}
-
-/// A copy in memory in the format of this version, of an older store that cannot be written to.
-fn raised_copy(from: &Connection) -> Result<Connection> {
-    let mut copy = Connection::open_in_memory()?;
-    Backup::new(from, &mut copy)?.run_to_completion(4096, Duration::ZERO, None)?;
-    format::raise(&copy, |_| false)?;
-    Ok(copy)
 }
 
 fn unavailable(path: &Path, error: impl Into<Cause>) -> OpenError {

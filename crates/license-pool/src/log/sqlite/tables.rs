@@ -46,7 +46,7 @@ impl Source for SqliteSource {
 
     fn begin(&mut self, exclusive: bool) -> Result<(), LogError> {
         if exclusive {
-            self.pass = Some(enter(self.log.turnstile.as_ref(), self.log.patience)?);
+            self.pass = Some(enter(&self.log.turnstile, self.log.patience)?);
         }
         let begin = if exclusive { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.log.connection.execute_batch(begin).map_err(failed_to("begin a turn"))

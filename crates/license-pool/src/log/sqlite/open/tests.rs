@@ -75,17 +75,37 @@ fn a_store_whose_last_entries_cannot_be_read_is_not_read_as_less_than_it_is() {
 }
 
 #[test]
-fn a_store_is_not_raised_over_the_head_of_an_older_server_that_lives() {
-    let (folder, path) = place();
+fn a_store_that_an_older_server_uses_is_read_and_left_as_it_is() {
+    let (_folder, path) = place();
     fs::copy(FORMAT_1, &path).unwrap();
     let name = ServerName::new("db1:7427").unwrap();
     let lives = Presences::of(&path).take(&name).ok().unwrap();
-    let before = content(&folder);
-    let error = open(&path, false, Duration::ZERO).unwrap_err();
-    assert!(matches!(&error, OpenError::Older { server, .. } if *server == name), "{error:?}");
-    assert!(content(&folder) == before);
-    drop(lives);
-    open(&path, false, Duration::ZERO).unwrap();
+    let mut log = open(&path, true, Duration::ZERO).unwrap();
+    assert_eq!(log.page(LedgerId(1), 0, 100).unwrap().len(), 6);
+    assert_eq!(log.ledgers().unwrap().len(), 2);
+    assert!(log.damage().unwrap().is_empty());
+    assert_eq!(log.catch_up(&[]).unwrap().sealed_to, None);
+    let error = log.turn(&[], &mut |_| panic!("nothing is decided")).unwrap_err();
+    let reason = crate::explained(&error);
+    assert!(reason.contains("`db1:7427`") && reason.contains("update it"), "{reason}");
+    let error = log.register(server("west", "a")).unwrap_err();
+    assert!(crate::explained(&error).ends_with("the store can only be read"), "{error}");
+    assert!(log.connection.execute("DELETE FROM entry", []).is_err());
+    assert!(fs::read(&path).unwrap() == fs::read(FORMAT_1).unwrap());
+    assert!(fs::read(path.with_extension("db-wal")).unwrap().is_empty());
+    // What the older server writes is seen by who was there before.
+    let older = connect(&path).unwrap();
+    assert_eq!(log.changed().unwrap(), Some(true));
+    assert_eq!(log.changed().unwrap(), Some(false));
+    older.execute("INSERT INTO license_number VALUES ('again', 1, 1)", []).unwrap();
+    assert_eq!(log.changed().unwrap(), Some(true));
+    let numbers = log.ledgers().unwrap().remove(0).numbers;
+    assert!(numbers.iter().any(|number| number == "again"), "{numbers:?}");
+    assert_eq!(format::of(&older).unwrap(), 1);
+    drop((log, lives));
+    let mut raised = open(&path, false, Duration::ZERO).unwrap();
+    raised.register(server("west", "a")).unwrap();
+    assert_eq!(format::of(&older).unwrap(), 2);
 }
 
 #[test]
