@@ -16,14 +16,19 @@ use crate::lanes::Share;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
-    Append, Found, LedgerId, Log, LogError, Mark, News, OpenError, ServerRow, Silence, Since, Turn,
-    TurnError, Which,
+    Append, Found, LedgerId, Log, LogError, Mark, News, OpenError, Since, Turn, TurnError, Which,
 };
 use crate::refusals::Refusals;
 use crate::store_clock::StoreClock;
 use crate::tail::Tails;
 use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
+
+mod outcome;
+mod standing;
+
+pub(crate) use outcome::{Turned, Unknown};
+use standing::is_away;
 
 /// So often a turn is taken again because a ledger had to be read from its start first.
 const RELOADS_MAX: usize = 8;
@@ -161,21 +166,6 @@ impl Turns {
         self.clock.elapsed()
     }
 
-    /// The time that this server vouches for.
-    pub(crate) fn vouched(&mut self) -> Duration {
-        self.vouched.now(self.clock.elapsed())
-    }
-
-    /// When that much time will have been vouched for; never while the store is away.
-    pub(crate) fn when(&self, vouched: Duration) -> Duration {
-        if self.vouched.is_away() { Duration::MAX } else { self.vouched.when(vouched) }
-    }
-
-    /// Why nothing is left but to read, where a catch-up showed that.
-    pub(crate) fn sealed(&self) -> Option<Error> {
-        Some(Error::Sealed { target: self.sealed_to.clone()? })
-    }
-
     /// The ledgers in which this server may serve sessions that it does not know, since this was last
     /// asked: those that were read from their start again, since in a store that went back in time
     /// sessions may hold again what they had released; and those of commits without an answer, since
@@ -187,22 +177,6 @@ impl Turns {
     /// Notes ledgers in which this server may serve sessions that it does not know.
     pub(crate) fn read_again(&mut self, ids: Vec<LedgerId>) {
         self.reread.extend(ids);
-    }
-
-    /// Whether the store was away and is back, since this was last asked.
-    pub(crate) fn is_back(&mut self) -> bool {
-        std::mem::take(&mut self.back)
-    }
-
-    /// Gives back the server's name where nobody else will ever take it.
-    pub(crate) fn leave(&mut self) {
-        self.tell_refusals(true);
-        if self.actor.role == Role::Transient && self.actor.share.is_first() {
-            // A name that stays on the register does no harm.
-            let _ = self.log.leave();
-        }
-        // A single command is the only one that ever writes snapshots of a log that no server uses.
-        self.archives.end(self.actor.role != Role::Local);
     }
 
     /// What keeps the log short, for somebody else's thread.
@@ -218,38 +192,6 @@ impl Turns {
     /// When there is more of that to do.
     pub(crate) fn archive_due(&self) -> Duration {
         self.archives.due()
-    }
-
-    /// Shows that this server lives, and reads the register.
-    pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
-        self.not_fenced()?;
-        let began = self.clock.elapsed();
-        let rows = self.log.beat(silences).map_err(Error::store);
-        if rows.is_ok() {
-            (self.shown, self.mute) = (Some(began), None);
-        }
-        self.note(rows)
-    }
-
-    /// How long ago this server last showed that it lives.
-    pub(crate) fn shown_before(&self) -> Duration {
-        self.shown.map_or(Duration::MAX, |shown| self.clock.elapsed().saturating_sub(shown))
-    }
-
-    /// Whether this server must show that it lives before it hears anybody. Whoever takes it for dead
-    /// relies on that it heard nobody later than a third of its lease after its last beat.
-    pub(crate) fn must_show(&self) -> bool {
-        self.actor.role != Role::Local && self.shown_before() > self.actor.lease / 3
-    }
-
-    /// Hears nobody until this server has shown that it lives, which failed.
-    pub(crate) fn mute(&mut self, why: Error) {
-        self.mute = Some(why);
-    }
-
-    /// Fails where nobody can be heard.
-    pub(crate) fn not_mute(&self) -> Result<(), Error> {
-        self.mute.clone().map_or(Ok(()), Err)
     }
 
     /// The ledgers in which a server serves sessions, of those that are served here.
@@ -332,19 +274,6 @@ impl Turns {
             Err(error) => is_away(error),
         });
         self.note_fenced(turned)
-    }
-
-    /// Looks again whether a turn was made.
-    pub(crate) fn decide<T>(&mut self, unknown: Unknown<T>) -> Result<Turned<T>, Error> {
-        let Unknown { value, mark, error } = unknown;
-        Ok(match self.log.landed(&mark) {
-            Ok(true) => Turned::Made(value),
-            Ok(false) => Turned::NotMade(value, error),
-            Err(fenced @ LogError::Fenced { .. }) => {
-                return self.note_fenced(Err(Error::store(fenced)));
-            }
-            Err(_) => Turned::Unknown(Unknown { value, mark, error }),
-        })
     }
 
     fn try_turn<T>(
@@ -477,39 +406,6 @@ impl Turns {
         Ok(())
     }
 
-    /// Notes whether the store could be used.
-    fn note<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
-        self.note_away(outcome.as_ref().is_err_and(is_away));
-        self.note_fenced(outcome)
-    }
-
-    /// Notes whether another took this server's name.
-    fn note_fenced<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
-        if self.fenced.is_none()
-            && let Err(error @ Error::Fenced(_)) = &outcome
-        {
-            self.fenced = Some(error.clone());
-            self.bell.ring(|alarms| alarms.fenced = true);
-        }
-        outcome
-    }
-
-    /// Whether another took this server's name.
-    pub(crate) fn is_fenced(&self) -> bool {
-        self.fenced.is_some()
-    }
-
-    /// Fails once another took this server's name, also where the store went back since to when it
-    /// had not: nobody keeps up here any more.
-    fn not_fenced(&self) -> Result<(), Error> {
-        self.fenced.clone().map_or(Ok(()), Err)
-    }
-
-    fn note_away(&mut self, away: bool) {
-        self.vouched.now(self.clock.elapsed());
-        self.back |= self.vouched.note(!away);
-    }
-
     /// The stamp of who only asks what would be decided.
     pub(crate) fn stamp_of_reader(&self) -> Stamp {
         let batch = Arc::new(Batch::new("0".repeat(32)).expect("32 hexadecimal digits"));
@@ -527,40 +423,6 @@ impl Turns {
             batch: Arc::new(Batch::new(batch).expect("32 hexadecimal digits")),
             principal: None,
         }
-    }
-}
-
-/// How a turn ended.
-pub(crate) enum Turned<T> {
-    /// All of it is durable.
-    Made(T),
-    /// Its commit got no answer, and was not made: nothing of it is durable.
-    NotMade(T, LogError),
-    /// Its commit got no answer, and the store does not tell now what became of it.
-    Unknown(Unknown<T>),
-}
-
-/// A turn of which nobody knows whether it was made.
-pub(crate) struct Unknown<T> {
-    /// What to answer if it was.
-    value: T,
-    mark: Mark,
-    error: LogError,
-}
-
-impl<T> Unknown<T> {
-    /// What to answer when that must be answered now.
-    pub(crate) fn error(self) -> Error {
-        Error::OutcomeUnknown(Arc::new(self.error))
-    }
-}
-
-fn is_away(error: &Error) -> bool {
-    match error {
-        // A store that knows better is there.
-        Error::StoreUnavailable(error) => !matches!(**error, LogError::Alive { .. }),
-        Error::StoreBusy(_) | Error::OutcomeUnknown(_) => true,
-        _ => false,
     }
 }
 

@@ -188,6 +188,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each store that is opened")]
 enum Prepared {
     /// With the file itself, where the connection leads to a copy of an older one.
     Ours(Connection, Option<Older>),
