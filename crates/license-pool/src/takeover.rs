@@ -1,22 +1,25 @@
 //! What ends or changes hands without anybody asking: leases that ran out, and what the dead served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use license_core::{Command, Fault, Held, Release, Target};
-use license_types::{ReleaseCause, ServerName, SessionId, Token};
+use license_core::{Command, Event, Fault, Held, Release, Target};
+use license_types::{EventKind, ReleaseCause, ServerName, SessionId, Token};
 
-use crate::Error;
 use crate::leases::Key;
-use crate::log::{LedgerId, ServerRow, Silence, Turn, Which};
+use crate::log::{LedgerId, Selection, ServerRow, Silence, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Plan, Turns};
+use crate::{Error, LOCAL};
 
 /// More retentions than these are not released in one turn: others wait for theirs.
 const RELEASES_MAX: usize = 1000;
 
 /// Nor are more ledgers than these part of one.
 const LEDGERS_MAX: usize = 256;
+
+/// So many entries are read at once to learn who retained something.
+const PAGE: usize = 1024;
 
 /// What one server serves no longer.
 pub(crate) struct Estate {
@@ -61,25 +64,38 @@ impl Turns {
     }
 
     /// Takes over, or ends, what another server serves in these ledgers; gives those in which this
-    /// server serves its sessions now.
+    /// server serves its sessions now. What a process vouched for that is gone ends; what a single
+    /// command retained, nobody ever vouched for, and it goes on under whoever serves it.
     pub(crate) fn settle(
         &mut self,
         estate: &Estate,
         ledgers: &[LedgerId],
     ) -> Result<Vec<LedgerId>, Error> {
         self.load(ledgers)?;
+        let adopts_all = estate.adopts && estate.row.is_none();
+        let seats = match estate.adopts && !adopts_all {
+            true => self.seats(&estate.from, ledgers)?,
+            false => Seats::new(),
+        };
         self.turn_of(ledgers, |moment, gathering| {
             let mut adopted = Vec::new();
             for id in ledgers {
                 let Some(ledger) = moment.ledgers.sound_mut(*id) else { continue };
-                let ends = |held: &Held| {
-                    let lasts = estate.adopts
-                        && (estate.row.is_none() || held.record.lease_seconds.is_some());
-                    held.server == estate.from && !lasts
+                let mut all = true;
+                let ends = |held: &Held| match seats.get(&(*id, held.record.token)) {
+                    _ if held.server != estate.from || adopts_all => false,
+                    _ if !estate.adopts => true,
+                    _ if held.record.lease_seconds.is_some() => false,
+                    Some(of_process) => *of_process,
+                    // It came after those were asked for: the next turn knows.
+                    None => {
+                        all = false;
+                        false
+                    }
                 };
                 let mut tokens: Vec<Token> =
                     ledger.live().filter(ends).map(|held| held.record.token).collect();
-                let all = tokens.len() <= RELEASES_MAX;
+                all &= tokens.len() <= RELEASES_MAX;
                 tokens.truncate(RELEASES_MAX);
                 let (gathered, _) = gathering.of(*id, ledger);
                 gathered.leaves(estate.from.clone());
@@ -94,6 +110,40 @@ impl Turns {
             }
             Ok((estate.row.iter().cloned().collect(), adopted))
         })
+    }
+
+    /// What a server serves without a lease, as far as it is known now, and whether a process vouched
+    /// for it. Of what was retained so long ago that its entry is deleted one is taken to have done.
+    fn seats(&mut self, of: &ServerName, ledgers: &[LedgerId]) -> Result<Seats, Error> {
+        let licenses: Vec<Which> = ledgers.iter().filter_map(|id| self.license(*id)).collect();
+        self.catch_up(&licenses)?;
+        let mut seats = Seats::new();
+        for id in ledgers {
+            let Some(ledger) = self.ledgers.sound(*id) else { continue };
+            let is_seat = |held: &Held| *held.server == *of && held.record.lease_seconds.is_none();
+            let mut unknown: BTreeSet<Token> =
+                ledger.live().filter(is_seat).map(|held| held.record.token).collect();
+            seats.extend(unknown.iter().map(|token| ((*id, *token), true)));
+            // No entry before it retained anything, and each retained one at most.
+            let mut after = unknown.first().map_or(0, |token| token.get());
+            let wanted = Selection { kinds: vec![EventKind::Retained], ..Selection::default() };
+            while !unknown.is_empty() {
+                let found = self.log.select(*id, after, PAGE, &wanted).map_err(Error::store)?;
+                for entry in &found.entries {
+                    if let Event::Retained(retained) = &entry.event
+                        && unknown.remove(&retained.token)
+                        && entry.stamp.server.as_str() == LOCAL
+                    {
+                        seats.insert((*id, retained.token), false);
+                    }
+                }
+                if found.reached >= found.end {
+                    break;
+                }
+                after = found.reached;
+            }
+        }
+        Ok(seats)
     }
 
     /// Has the store say no longer that this server serves sessions in ledgers in which it serves none
@@ -160,6 +210,9 @@ impl Turns {
         turned
     }
 }
+
+/// Retentions without a lease, and whether a process vouched for each.
+type Seats = BTreeMap<(LedgerId, Token), bool>;
 
 /// What each session holds.
 pub(crate) type Served = BTreeMap<Arc<SessionId>, Vec<Held>>;

@@ -308,6 +308,29 @@ fn what_single_commands_retain_is_adopted_as_it_is() {
 }
 
 #[test]
+fn what_single_commands_retain_outlives_the_servers_that_serve_it() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.open("command", Pool::options().local());
+    for (name, id) in [("east", "seat"), ("command", "one")] {
+        let describe = Session::rest("ann", id, "127.0.0.1");
+        cluster.ask(name, |pool| pool.retain_async("0009", id, describe)).unwrap().keep();
+    }
+    cluster.stop("command");
+    cluster.pass(100);
+    assert_eq!(cluster.history("east", 3), [format!("east: adopted {LOCAL} 0")]);
+    cluster.start("west");
+    cluster.stop("east");
+    cluster.pass(300);
+    let history = cluster.history("west", 4);
+    assert_eq!(history, ["west: released seat server_lost", "west: adopted east 1"]);
+    cluster.start("south");
+    cluster.stop("west");
+    cluster.pass(300);
+    assert_eq!(cluster.history("south", 6), ["south: adopted west 1"]);
+    assert_eq!(cluster.holders("south"), ["one"]);
+}
+
+#[test]
 fn what_a_process_under_a_fresh_name_held_ends_with_it() {
     let cluster = Cluster::new(9, &["east"]);
     cluster.open("run", Pool::options());

@@ -70,7 +70,13 @@ impl World {
             if let Some(holding) = client.relies_on(now)
                 && holding.token == ending.token
             {
-                let lost = client.kind != Kind::Lease
+                let vouched = match client.kind {
+                    Kind::Lease => false,
+                    Kind::Seat => true,
+                    // Once its entry is deleted nobody can tell what retained it.
+                    Kind::Command => self.is_forgotten(ending),
+                };
+                let lost = vouched
                     && ending.cause == ReleaseCause::ServerLost
                     && ending.server.as_ref().is_some_and(|server| self.may_be_dead(server, None));
                 if !lost {
@@ -82,6 +88,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether the entry that retained it is deleted.
+    fn is_forgotten(&self, ending: &Ending) -> bool {
+        let entries = self.store.clone().page(ending.ledger, 0, usize::MAX).unwrap_or_default();
+        let retained = |entry: &Entry| match &entry.event {
+            Logged::Retained(retained) => retained.token.get() == ending.token,
+            _ => false,
+        };
+        !entries.iter().any(retained)
     }
 
     /// Whether a server did not show that it lives for its lease and grace, or has gone before, as far

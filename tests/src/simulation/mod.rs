@@ -12,8 +12,9 @@
 //!   released twice, counters that add up (the module `truth`);
 //! - every reply against the log between the arrival of its request and the reply;
 //! - what a client may rely on: while its lease runs, counted from when it sent the request, nobody
-//!   releases its license, whatever servers, clocks and stores do; what needs no lease lives as long
-//!   as its process shows that it lives;
+//!   releases its license, whatever servers, clocks and stores do; a seat lives as long as its
+//!   process shows that it lives, and what a command retained until it is released, as long as its
+//!   entry is kept;
 //! - that nobody is overtaken who waits in line, nor waits for what is free (the module `line`);
 //! - that nothing is deleted too early, and that whoever reads what is left knows all that there was
 //!   (the module `past`);
