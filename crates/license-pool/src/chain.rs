@@ -5,7 +5,7 @@ use std::sync::Arc;
 use license_core::{Entry, Head};
 use license_types::Digest;
 
-use crate::{Error, Pool};
+use crate::{Error, Pool, recover};
 
 const PAGE: usize = 1024;
 
@@ -16,7 +16,7 @@ const PAGE: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct ChainCheck {
     /// The first entry there is; 0 in an empty log. Of one later than 1 the chain value was taken as
-    /// it is, since what it follows was deleted by compaction.
+    /// it is, since what it follows is deleted.
     pub first: u64,
     /// The last entry up to which the chain holds; 0 where not even the first does.
     pub last: u64,
@@ -78,9 +78,24 @@ pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainC
         }
         reached(walk.head.sequence);
         if page.len() < PAGE {
-            return Ok(walk.end(None));
+            let fault = if walk.first > 1 { gone(pool, walk.first)? } else { None };
+            return Ok(walk.end(fault));
         }
     }
+}
+
+/// What is wrong with a log that begins with entry `first`: who deletes what is old leaves a snapshot
+/// that knows it.
+fn gone(pool: &Pool, first: u64) -> Result<Option<Error>, Error> {
+    let snapshot = pool.read_log(None, |log, ledger| {
+        let marks = recover::marks(log, ledger)?;
+        let believed = marks.iter().map(|mark| recover::believed(log, ledger, mark));
+        believed.filter_map(Result::transpose).next().transpose()
+    });
+    Ok(snapshot.wait()?.is_none().then(|| {
+        let source = format!("entries before {first} are gone, and no snapshot knows them");
+        Error::LedgerFaulted { sequence: first, source: Arc::from(Box::from(source)) }
+    }))
 }
 
 /// How far a chain was followed.

@@ -97,3 +97,19 @@ fn an_erased_description_leaves_the_chain_sound() {
     assert!(pool.check().unwrap().ledgers.iter().all(|ledger| ledger.sound));
     assert_eq!(holders(&pool.license("A")), ["two", "three"]);
 }
+
+#[test]
+fn entries_that_no_snapshot_knows_are_missed() {
+    let (store, pool) = two_licenses();
+    drop(pool);
+    let file = Connection::open(store.path()).unwrap();
+    let delete = "DELETE FROM entry WHERE ledger = 1 AND sequence < 3";
+    assert_eq!(file.execute(delete, []).unwrap(), 2);
+    drop(file);
+    let pool = store.open();
+    let check = pool.license("A").verify_chain(|_| ()).unwrap();
+    assert_eq!((check.first, check.last), (3, 5));
+    let fault = license_pool::explained(&check.fault.unwrap());
+    assert!(fault.contains("entries before 3 are gone"), "{fault}");
+    assert!(pool.license("B").verify_chain(|_| ()).unwrap().fault.is_none());
+}
