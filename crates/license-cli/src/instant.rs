@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+use crate::failure::Failure;
+
 /// A day, `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Day(pub Date);
@@ -44,6 +46,22 @@ impl Instant {
             }
             Instant::Exact(timestamp) => timestamp,
         }
+    }
+}
+
+/// From when and before when, where that is told; its days are those of `zone`.
+pub(crate) fn span(
+    from: Option<Instant>,
+    to: Option<Instant>,
+    zone: &TimeZone,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let span = (from.map(|from| from.start(zone)), to.map(|to| to.end(zone)));
+    match span {
+        (Some(from), Some(to)) if to <= from => {
+            Err(Failure::usage(format!("the time asked for ends at {to}, and begins at {from}"))
+                .hint("--from or --since takes the earlier time, --to or --until the later one"))
+        }
+        _ => Ok(span),
     }
 }
 

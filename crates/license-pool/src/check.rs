@@ -13,11 +13,30 @@ const PAGE: usize = 1024;
 pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let format = pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
     let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
-    let ledgers = pool.with_log(|log| log.ledgers().map_err(Error::store)).wait()?;
-    let ledgers: Result<Vec<LedgerCheck>, Error> =
-        ledgers.iter().map(|ledger| check_ledger(pool, ledger)).collect();
+    let damaged = !faults.is_empty();
+    let ledgers = match pool.with_log(|log| log.ledgers().map_err(Error::store)).wait() {
+        // It is said already, and there may be none to read.
+        Err(_) if damaged => Vec::new(),
+        ledgers => ledgers?,
+    };
+    let check = |numbers: &LedgerNumbers| match check_ledger(pool, numbers) {
+        Err(error) if damaged => Ok(unread(numbers, &error)),
+        checked => checked,
+    };
+    let ledgers: Result<Vec<LedgerCheck>, Error> = ledgers.iter().map(check).collect();
     let store = pool.store().to_owned();
     Ok(StoreCheck { store, format: count(format), faults, ledgers: ledgers? })
+}
+
+/// A ledger that cannot be read.
+fn unread(numbers: &LedgerNumbers, error: &Error) -> LedgerCheck {
+    LedgerCheck {
+        license_numbers: numbers.numbers.clone(),
+        entries: count(0),
+        held: count(0),
+        sound: false,
+        fault: Some(explained(error)),
+    }
 }
 
 fn check_ledger(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Error> {

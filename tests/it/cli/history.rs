@@ -1,6 +1,7 @@
 //! `history` and `store check`.
 
 use expect_test::expect;
+use license_cli::Exit;
 use serde_json::json;
 
 use super::shell::{Shell, conforming};
@@ -153,6 +154,45 @@ fn a_store_that_was_tampered_with_is_found_out() {
          history --verify --json
          usage",
     )));
+}
+
+#[test]
+fn a_damaged_file_is_told_with_its_cure() {
+    let shell = busy();
+    let path = shell.path("license.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let page: usize = {
+        let at = bytes.windows(6).position(|window| window == b"report").unwrap();
+        at / 4096 * 4096
+    };
+    bytes[page..page + 8].fill(0xFF);
+    std::fs::write(&path, bytes).unwrap();
+    let check = shell.run("store check");
+    assert_eq!(check.exit, Exit::Refused, "{check:?}");
+    assert!(check.stdout.contains("damaged: "), "{check:?}");
+    assert!(check.stderr.contains("restore the last sound backup"), "{check:?}");
+    for line in ["usage", "history", "retain --product 0009 --session late"] {
+        let said = shell.run(line);
+        assert_eq!(said.exit, Exit::Unreachable, "{said:?}");
+        assert!(said.stderr.contains("restore the last sound backup"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_time_that_ends_before_it_begins_is_a_mistake() {
+    let shell = busy();
+    for line in [
+        "history --from 2026-01-05 --to 2026-01-04",
+        "history --from 2026-01-05T12:00:00Z --to 2026-01-05T12:00:00Z --csv",
+        "report --since 2026-01-05 --until 2026-01-04",
+        "report --from 2026-01-05 --to 2026-01-04 --csv",
+    ] {
+        let said = shell.run(line);
+        assert_eq!((said.exit, &*said.stdout), (Exit::Usage, ""), "{line}: {said:?}");
+        assert!(said.stderr.contains("takes the earlier time"), "{line}: {said:?}");
+    }
+    let day = "history --from 2026-01-05 --to 2026-01-05";
+    assert_eq!(shell.run(day).exit, Exit::Done);
 }
 
 /// The text without values of the chain, in which each turn's random id shows.

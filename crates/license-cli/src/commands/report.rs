@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::exports::{self, Export, Record};
 use crate::failure::Failure;
 use crate::figures::{Figures, Question, TooMany};
+use crate::instant::span;
 use crate::output::table::Rows;
 use crate::output::{csv, instant, instant_in, product, spelled_in};
 
@@ -29,8 +30,8 @@ pub(super) fn run(
     }
     let pseudonyms = Pseudonyms::asked(&arguments.anonymized, context)?;
     let zone = arguments.time_zone.0.clone();
-    let start = arguments.since.map_or(Timestamp::MIN, |since| since.start(&zone));
-    let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
+    let (start, end) = span(arguments.since, arguments.until, &zone)?;
+    let (start, end) = (start.unwrap_or(Timestamp::MIN), end.unwrap_or(Timestamp::MAX));
     let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
     let question = Question {
         by: arguments.by,

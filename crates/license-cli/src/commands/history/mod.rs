@@ -14,11 +14,14 @@ use crate::arguments::History;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::instant::span;
 use crate::licenses::Licenses;
 use crate::output::json_line;
 use crate::output::progress::Progress;
 
 pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
+    let zone = &arguments.time_zone.0;
+    let (from, to) = span(arguments.from, arguments.to, zone)?;
     let pseudonyms = Pseudonyms::asked(&arguments.anonymized, context)?;
     let mut licenses = context.licenses()?;
     if arguments.verify {
@@ -28,10 +31,9 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     if let Form::Csv = form {
         context.data(&columns::headings())?;
     }
-    let zone = &arguments.time_zone.0;
     let wanted = Selection {
-        from: arguments.from.map(|from| from.start(zone)),
-        to: arguments.to.map(|to| to.end(zone)),
+        from,
+        to,
         product: arguments.product,
         session: arguments.session.clone(),
         kinds: arguments.kind.clone(),
@@ -133,7 +135,7 @@ fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<
         }
     }
     if check.first > 1 {
-        context.say("what was before its first entry was deleted by compaction");
+        context.say("the entries before are deleted");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use license_types::ProductDay;
 use crate::arguments::Report;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::instant::Instant;
+use crate::instant::{Instant, span};
 use crate::licenses::Licenses;
 use crate::output::progress::Progress;
 use crate::retold::{self, Question};
@@ -21,8 +21,8 @@ pub(super) fn days(
     context: &mut Context<'_, '_>,
 ) -> Result<Vec<ProductDay>, Failure> {
     let zone = arguments.time_zone.0.clone();
-    let start = since.map_or(Timestamp::MIN, |since| since.start(&zone));
-    let end = arguments.until.map_or(Timestamp::MAX, |until| until.end(&zone));
+    let (start, end) = span(since, arguments.until, &zone)?;
+    let (start, end) = (start.unwrap_or(Timestamp::MIN), end.unwrap_or(Timestamp::MAX));
     let (within, product) = (start..end, arguments.product);
     let kept = |licenses: &mut dyn Licenses| {
         let mut days = licenses.days(within.clone())?;

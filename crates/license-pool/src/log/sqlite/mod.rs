@@ -31,6 +31,7 @@ mod register;
 mod row;
 mod select;
 mod tables;
+mod trouble;
 mod turnstile;
 
 use older::Older;
@@ -320,6 +321,6 @@ fn write(turn: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
 fn failed_to(action: &'static str) -> impl FnOnce(rusqlite::Error) -> LogError {
     move |error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => LogError::Busy { holder: None },
-        _ => LogError::Unavailable { action, source: error.into() },
+        _ => LogError::Unavailable { action, source: trouble::told(error) },
     }
 }

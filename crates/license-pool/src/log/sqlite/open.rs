@@ -14,6 +14,7 @@ use super::file_system::{self, Ground};
 use super::older::{self, Older};
 use super::place::Place;
 use super::presence::Presences;
+use super::trouble::told;
 use super::turnstile::{Pass, Turnstile};
 use super::{SqliteLog, format};
 use crate::log::{Cause, OpenError};
@@ -76,7 +77,7 @@ fn open_on(
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(OpenError::Foreign { store: named(&path) })
         }
-        Err(error) => Err(unavailable(&path, error)),
+        Err(error) => Err(unavailable(&path, told(error))),
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn begin_copy(path: &Path) -> Result<(Connection, Pass), OpenError> {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(OpenError::Occupied { store: named(&path) })
         }
-        Err(error) => Err(unavailable(&path, error)),
+        Err(error) => Err(unavailable(&path, told(error))),
     }
 }
 
@@ -140,7 +141,7 @@ fn fit(path: &Path, ground: impl FnOnce(&Path) -> io::Result<Ground>) -> Result<
 
 fn connect(path: &Path) -> Result<Connection, Cause> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(path, flags)?)
+    Connection::open_with_flags(path, flags).map_err(told)
 }
 
 /// Opens a store that nobody can write to, as on a medium that can only be read: SQLite then puts no

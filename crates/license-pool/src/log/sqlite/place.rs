@@ -28,7 +28,10 @@ impl Place {
         if file_id(&self.path).is_ok_and(|file| file == self.file) {
             return Ok(());
         }
-        let source = format!("{} was removed or replaced while it was open", self.path.display());
+        let source = format!(
+            "{} was removed or replaced while it was open, put it back or start this program anew",
+            self.path.display()
+        );
         Err(LogError::Unavailable { action: "find its file again", source: source.into() })
     }
 }

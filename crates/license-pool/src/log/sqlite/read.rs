@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use license_core::{Entry, Head};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{failed_to, row};
+use super::{failed_to, row, trouble};
 use crate::log::{Asked, Found, LedgerId, LedgerNumbers, LogError, Mark, News, Since, Which};
 
 /// More entries than these are not read while others wait for their turn.
@@ -166,8 +166,16 @@ pub(super) fn ends_as_its_head_says(
     Err(LogError::Entry { ledger, sequence: head.min(end + 1), source: source.into() })
 }
 
-/// What SQLite finds wrong with the file; a few of many findings say enough.
+/// What SQLite finds wrong with the file; a few of many findings say enough. It may be so damaged that
+/// it cannot be examined.
 pub(super) fn damage(connection: &Connection) -> Result<Vec<String>> {
+    match examined(connection) {
+        Err(error) if trouble::is_damage(&error) => Ok(vec![error.to_string()]),
+        examined => examined,
+    }
+}
+
+fn examined(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA integrity_check(5)")?;
     let mut damage: Vec<String> =
         statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
