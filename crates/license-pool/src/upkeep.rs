@@ -168,22 +168,22 @@ impl Writer {
     /// Shows that this server lives, and looks who else does.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
         let (now, role) = (self.turns.vouched(), self.turns.actor.role);
-        // Who went to another server is not silent there. Who goes between this and the beat is told
-        // to be silent all the same, until this server forgets the session within a lease and says
-        // that it is over: rows bear no server's name. Only a restart of that other server within this
-        // time reads such a row, and its client has a third of a lease then to be heard again.
+        // Who went to another server is not silent there: where the store does not tell now who did,
+        // nobody is told to be silent. Who goes between this and the beat is, all the same, until this
+        // server forgets the session within a lease and says that it is over: rows bear no server's
+        // name. Only a restart of that other server within this time reads such a row, and its client
+        // has a third of a lease then to be heard again.
         let ledgers = self.leases.silent(now);
         let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
-        if !licenses.is_empty() {
-            // What the store does not tell now, the beat finds out too.
-            let _ = self.turns.catch_up(&distinct(licenses.iter()));
-        }
+        let knows_who_went =
+            licenses.is_empty() || self.turns.catch_up(&distinct(licenses.iter())).is_ok();
         if role != Role::Local {
             // What the store does not take now, it goes on saying in vain.
             let _ = self.turns.take_off();
         }
         let turns = &self.turns;
-        let silences = self.leases.silences(now, |session| turns.last_token(session));
+        let last = |session: &Key| turns.last_token(session).filter(|_| knows_who_went);
+        let silences = self.leases.silences(now, last);
         let rows = self.turns.beat(&silences);
         let elapsed = self.turns.elapsed();
         let third = self.turns.actor.lease / 3;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use license_pool::log::MemoryLog;
+use license_pool::log::{Log, MemoryLog};
 use license_pool::{
     Clock, Driver, Entry, Error, Granted, LeaseSeconds, ManualClock, Options, Pending, Pool,
     RenewReceipt, Retain, Session, SessionState,
@@ -54,10 +54,15 @@ impl Cluster {
 
     /// Starts whatever the options say, known to the test by a name of its own.
     pub(crate) fn open(&self, name: &str, options: Options) {
+        self.open_on(self.log.clone(), name, options);
+    }
+
+    /// Likewise, by a way of its own to the store.
+    pub(crate) fn open_on(&self, log: impl Log + 'static, name: &str, options: Options) {
         let mut instances = self.instances.borrow_mut();
         *instances += 1;
         let options = options.clock(self.clock.clone()).instance(*instances);
-        let server = options.open_driven(self.log.clone()).unwrap();
+        let server = options.open_driven(log).unwrap();
         self.servers.borrow_mut().insert(name.to_owned(), server);
         drop(instances);
         self.step(name);

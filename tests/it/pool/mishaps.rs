@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use license_pool::log::{Archive, LedgerId, Log, LogError, MemoryLog};
+use license_pool::log::{Archive, Asked, LedgerId, Log, LogError, MemoryLog, News};
 use license_pool::{Error, InstallOptions, Options, Pool};
 use license_tests::around::{Around, Outside};
 
@@ -14,22 +14,39 @@ use super::world::license;
 
 const LEDGER: LedgerId = LedgerId(1);
 
-/// A log whose silences cannot be read for a while.
-struct Silent {
+/// A way to the store by which nothing can be done, for a while, that bears this name.
+struct Faltering {
     log: MemoryLog,
+    failing: &'static str,
     fails: Arc<AtomicBool>,
 }
 
-impl Around for Silent {
+impl Faltering {
+    /// Starts a serving server that has no better way; gives what makes it fail.
+    fn start(cluster: &Cluster, server: &str, failing: &'static str) -> Arc<AtomicBool> {
+        let fails = Arc::new(AtomicBool::new(false));
+        let log = Faltering { log: cluster.log.clone(), failing, fails: fails.clone() };
+        let options = Pool::options().server(server.parse().unwrap()).serving();
+        cluster.open_on(Outside(log), server, options);
+        fails
+    }
+}
+
+impl Around for Faltering {
     fn inside(&mut self) -> &mut MemoryLog {
         &mut self.log
     }
 
     fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
-        if action == "tell silences" && self.fails.load(Ordering::Relaxed) {
+        if action == self.failing && self.fails.load(Ordering::Relaxed) {
             return Err(LogError::Unavailable { action, source: "the test says so".into() });
         }
         Ok(())
+    }
+
+    fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
+        self.reach("catch up")?;
+        self.log.catch_up(asked)
     }
 }
 
@@ -38,22 +55,34 @@ fn what_was_adopted_while_the_store_failed_is_judged_all_the_same() {
     let cluster = Cluster::new(1, &["east"]);
     cluster.grant("east", "one").unwrap();
     drop(cluster.stop("east"));
-    let fails = Arc::new(AtomicBool::new(true));
-    let log = Outside(Silent { log: cluster.log.clone(), fails: fails.clone() });
-    let options = Pool::options().server("west".parse().unwrap()).serving().instance(99);
-    let (_pool, mut driver) = options.clock(cluster.clock.clone()).open_driven(log).unwrap();
-    let mut pass = |seconds: u64| {
-        for _ in 0..seconds {
-            driver.step();
-            cluster.clock.advance(SignedDuration::from_secs(1));
-        }
-    };
+    let fails = Faltering::start(&cluster, "west", "tell silences");
+    fails.store(true, Ordering::Relaxed);
     let entries = || cluster.log.clone().page(LEDGER, 2, 100).unwrap().len();
-    pass(300);
+    cluster.pass(300);
     assert_eq!(entries(), 1, "it is adopted");
     fails.store(false, Ordering::Relaxed);
-    pass(200);
+    cluster.pass(200);
     assert_eq!(entries(), 2, "nobody renewed it");
+}
+
+#[test]
+fn who_does_not_see_who_went_elsewhere_tells_of_nobodys_silence() {
+    let cluster = Cluster::new(1, &["east"]);
+    let fails = Faltering::start(&cluster, "west", "catch up");
+    cluster.grant("west", "one").unwrap();
+    cluster.pass(40);
+    fails.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        cluster.renew("east", "one").unwrap();
+        // West beats meanwhile.
+        cluster.pass(30);
+    }
+    cluster.renew("east", "one").unwrap();
+    cluster.start("east");
+    cluster.pass(89);
+    assert_eq!(cluster.holders("east"), ["one"], "it was heard right before east started anew");
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
 }
 
 #[test]
