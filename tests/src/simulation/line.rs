@@ -20,8 +20,8 @@ const NOTICED: u64 = 1_000;
 /// When each session came that asks for a license here.
 #[derive(Default)]
 pub(super) struct Line {
-    /// Whether the process waited for the store in the middle of a step: then nobody else knows who
-    /// came before that and who kept its place.
+    /// Whether nobody but the process knows who came before and who kept its place: it waited for the
+    /// store in the middle of a step, or who asked was forgotten when the store went back.
     pub(super) is_vague: bool,
     came: u64,
     /// Who asked since the process was driven last, and whether it waits.
@@ -47,6 +47,11 @@ struct Place {
 impl Line {
     pub(super) fn arrive(&mut self, ledger: usize, session: &SessionId, waits: bool) {
         self.fresh.push(((ledger, session.clone()), waits));
+    }
+
+    /// Forgets who asked here, though the process does not.
+    pub(super) fn forget(&mut self) {
+        *self = Line { is_vague: true, ..Line::default() };
     }
 
     /// The process is driven: now it sees who came.

@@ -114,7 +114,7 @@ impl World {
         }
         for server in 0..self.servers.len() {
             self.servers[server].owed.clear();
-            self.servers[server].line = Default::default();
+            self.servers[server].line.forget();
             if self.servers[server].part != super::process::Part::Server {
                 // What it holds by is a thing of the past, or of no past at all.
                 self.kill(server);
