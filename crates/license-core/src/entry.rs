@@ -163,7 +163,7 @@ pub enum Whom {
         reason: Arc<Reason>,
         /// What the caller said of the session.
         identity: Identity,
-        /// How long it had waited; `None` where it did not wait.
+        /// How long it had waited; `None` where it did not wait, or may wait on elsewhere.
         waited_seconds: Option<u64>,
     },
     /// Sessions that the log does not name, since there were so many.

@@ -76,7 +76,7 @@ impl Writer {
         for (write, outcome) in self.queue.answered(outcomes, Duration::ZERO) {
             self.answer(write, outcome);
         }
-        self.turns.refusals.owe(self.queue.lapsed(Duration::MAX));
+        self.turns.refusals.owe(self.queue.end());
         for watch in self.watches.drain(..) {
             watch.awaits.fail(Error::Closed);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Command, Ledger, Retain};
+use license_core::{Command, Ledger, Retain, Whom};
 use license_types::{ProductId, RefusalCode, SessionId};
 
 use crate::Error;
@@ -157,6 +157,19 @@ impl Queue {
             }
         }
         std::mem::take(&mut self.lapsed)
+    }
+
+    /// Takes all places away because this server ends; gives what is to be recorded of that. Who was
+    /// refused here may wait on elsewhere, or when the server is back: how long it waited in the end,
+    /// and whether in vain, shows there. Where it waits no longer, time shows.
+    pub(crate) fn end(&mut self) -> Vec<Owed> {
+        let mut owed = self.lapsed(Duration::MAX);
+        for Owed { refused, .. } in &mut owed {
+            if let Whom::Session { waited_seconds, .. } = &mut refused.whom {
+                *waited_seconds = None;
+            }
+        }
+        owed
     }
 
     /// A session was granted what it had waited for: it was not refused in the end.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use license_pool::{Error, Event, Granted, Pending, Pool, Refusal, Retain};
 
 use super::cluster::{Cluster, leased};
@@ -114,15 +115,28 @@ fn a_wait_that_is_counted_with_other_refusals_is_told_with_them() {
 }
 
 #[test]
-fn a_wait_that_ended_is_recorded_before_the_pool_ends() {
-    let cluster = Cluster::new(1, &["east", "west"]);
-    cluster.grant("east", "one").unwrap();
-    let two = wait(&cluster, "west", leased("two", 90));
-    cluster.pass(30);
-    assert!(is_none_left(outcome(two).unwrap()));
-    drop(cluster.pool("west").close());
-    cluster.step("west");
-    assert_eq!(waited(&cluster), [Some(30)]);
+fn a_wait_that_ended_is_recorded_before_the_pool_ends_and_may_go_on_elsewhere() {
+    for goes_on in [false, true] {
+        let cluster = Cluster::new(1, &["east", "west"]);
+        let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+        let two = wait(&cluster, "west", leased("two", 90));
+        cluster.pass(30);
+        assert!(is_none_left(outcome(two).unwrap()));
+        drop(cluster.pool("west").close());
+        cluster.step("west");
+        assert_eq!(waited(&cluster), [None], "west does not know how long it will have been");
+        if goes_on {
+            let two = wait(&cluster, "east", leased("two", 90));
+            drop(seat);
+            cluster.pass(1);
+            outcome(two).unwrap().unwrap();
+        }
+        cluster.pass(5 * 60);
+        let days = cluster.ask("east", |pool| pool.days(Timestamp::MIN..Timestamp::MAX)).unwrap();
+        let [day] = &days[..] else { panic!("one product on one day, not {days:?}") };
+        let figures = (day.refused.get(), day.true_refusals.get());
+        assert_eq!(figures, (1, u64::from(!goes_on)));
+    }
 }
 
 #[test]
