@@ -1,5 +1,6 @@
 //! Reads a whole store again and says whether it is sound.
 
+use jiff::Timestamp;
 use license_core::{Entry, Head, Ledger};
 use license_types::{Count, LedgerCheck, StoreCheck};
 
@@ -62,6 +63,10 @@ fn check_entries(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Er
         let wrong = ledger.license().is_some() != numbers.in_force;
         wrong.then(|| "its entries tell otherwise whether its license is installed".to_owned())
     });
+    let fault = match fault {
+        None => unreadable_figures(pool, numbers.ledger)?,
+        fault => fault,
+    };
     Ok(LedgerCheck {
         license_numbers: numbers.numbers.clone(),
         entries: count(ledger.head().sequence),
@@ -69,6 +74,16 @@ fn check_entries(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Er
         sound: fault.is_none(),
         fault,
     })
+}
+
+/// Why the daily figures cannot be read, which tell of entries that may be gone.
+fn unreadable_figures(pool: &Pool, id: LedgerId) -> Result<Option<String>, Error> {
+    let all = Timestamp::MIN..Timestamp::MAX;
+    let read = pool.with_log(move |log| log.figures(id, all).map(drop).map_err(Error::store));
+    let Err(error) = read.wait() else { return Ok(None) };
+    // It is no fault of theirs where the whole store cannot be read.
+    pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
+    Ok(Some(explained(&error)))
 }
 
 /// The sequence of the first entry that there is.

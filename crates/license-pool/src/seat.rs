@@ -66,7 +66,9 @@ impl Seat {
         RetainReceipt { retention: self.record(), lease: None }
     }
 
-    /// Lets the retention go on without this seat, until it is released by its session or token.
+    /// Lets the retention go on without this seat, until it is released by its session or token. One
+    /// of a [local](crate::Options::local) pool outlives every process; any other ends when a
+    /// [server](crate::Options::serving) takes over from a pool that died or ended.
     pub fn keep(mut self) {
         self.shared = None;
     }

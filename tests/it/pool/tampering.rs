@@ -113,3 +113,18 @@ fn entries_that_no_snapshot_knows_are_missed() {
     assert!(fault.contains("entries before 3 are gone"), "{fault}");
     assert!(pool.license("B").verify_chain(|_| ()).unwrap().fault.is_none());
 }
+
+#[test]
+fn figures_that_cannot_be_read_are_found_out() {
+    let (store, pool) = two_licenses();
+    drop(pool);
+    let file = Connection::open(store.path()).unwrap();
+    let figure = "INSERT INTO figure
+        VALUES (1, '2026-01-01T00:00:00.000Z', 1, 'Client', -1, 1, 1, 1, 1, 1, 1, 1, 1, 1)";
+    assert_eq!(file.execute(figure, []).unwrap(), 1);
+    drop(file);
+    let ledgers = store.open().check().unwrap().ledgers;
+    let fault = ledgers[0].fault.as_ref().unwrap();
+    assert!(!ledgers[0].sound && fault.contains("a figure of ledger 1"), "{fault}");
+    assert!(ledgers[1].sound);
+}
