@@ -53,6 +53,14 @@ fn a_server_that_was_replaced_says_so_and_ends_and_serves_when_it_is_started_aga
 }
 
 #[test]
+fn no_server_takes_the_name_of_single_commands() {
+    let world = World::new();
+    let said = world.refused("--listen 127.0.0.1:0 --server-name local");
+    assert!(said.contains("`local`") && said.contains("LICENSE_SERVER_NAME"), "{said}");
+    assert!(!world.path("license.db").exists());
+}
+
+#[test]
 fn others_reach_it_only_with_an_administrator_and_tls() {
     let world = World::new();
     world.certificate("server");

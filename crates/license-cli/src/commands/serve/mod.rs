@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use license_http::{Ended, Options};
-use license_pool::{Pool, StoreUrl};
+use license_pool::{LOCAL, Pool, StoreUrl};
 use license_types::{LeaseSeconds, ProblemCode, ServerName};
 
 use crate::arguments::{LogFormat, Serve};
@@ -117,6 +117,11 @@ fn store(arguments: &Serve, context: &Context<'_, '_>) -> Result<StoreUrl, Failu
 
 fn server_name(arguments: &Serve, address: SocketAddr) -> Result<ServerName, Failure> {
     match &arguments.server_name {
+        // Who acts under it shows nobody that he lives, and judges no lease.
+        Some(name) if name.as_str() == LOCAL => {
+            Err(Failure::usage("`local` is what all single commands are called")
+                .hint("give the server a name of its own by --server-name or LICENSE_SERVER_NAME"))
+        }
         Some(name) => Ok(name.clone()),
         None => ServerName::new(address.to_string())
             .map_err(|invalid| Failure::usage(invalid.to_string())),
