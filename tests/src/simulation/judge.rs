@@ -119,6 +119,9 @@ impl World {
         for row in &rows {
             let shown = (row.epoch, row.beat, row.instance.clone());
             let beat = self.beats.entry(row.name.clone());
+            if !row.is_ended() {
+                self.shown.insert(row.name.clone(), shown.clone());
+            }
             let borne = 1_000 * (row.lease_seconds + row.grace_seconds);
             let begins = || Beat { shown: shown.clone(), borne, since: now, since_before: now };
             let beat = beat.or_insert_with(begins);

@@ -102,12 +102,14 @@ impl World {
         self.tally.restored += 1;
         self.tell(|| "the store goes back".to_owned());
         let before = std::mem::take(&mut self.beats);
+        let shown = self.shown.clone();
         self.note_beats();
         for (name, beat) in &mut self.beats {
             let same = before.get(name).filter(|before| before.shown == beat.shown);
-            match same {
-                Some(_) => self.unaware.insert(name.clone()),
-                None => self.unaware.remove(name),
+            // Whoever beat since will notice; that others ended its epoch meanwhile, it never learns.
+            match shown.get(name) == Some(&beat.shown) {
+                true => self.unaware.insert(name.clone()),
+                false => self.unaware.remove(name),
             };
             beat.since = same.map_or(beat.since, |before| before.since);
             beat.since_before = beats.get(name).map_or(beat.since, |then| then.since_before);

@@ -50,10 +50,13 @@ pub(super) enum Event {
     StoreBack { server: usize },
 }
 
+/// What the register shows of a server: its epoch, its beat, and who it is; nobody once it was ended.
+pub(super) type Shown = (u64, u64, String);
+
 /// What the register showed of a server, and since when.
 #[derive(Clone)]
 pub(super) struct Beat {
-    pub(super) shown: (u64, u64, String),
+    pub(super) shown: Shown,
     /// So long its silence is borne, in milliseconds.
     pub(super) borne: u64,
     pub(super) since: u64,
@@ -78,6 +81,8 @@ pub(super) struct World {
     /// The servers, the libraries, and the console.
     pub(super) servers: Vec<Process>,
     pub(super) beats: BTreeMap<ServerName, Beat>,
+    /// What each server showed last of itself, also where others ended it since.
+    pub(super) shown: BTreeMap<ServerName, Shown>,
     /// Who cannot have noticed that the store went back: it had not beaten since the backup.
     pub(super) unaware: BTreeSet<ServerName>,
     pub(super) clients: Vec<Client>,
@@ -168,6 +173,7 @@ impl World {
             backup: None,
             servers: processes,
             beats: BTreeMap::new(),
+            shown: BTreeMap::new(),
             unaware: BTreeSet::new(),
             clients,
             calm: false,
