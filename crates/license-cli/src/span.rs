@@ -27,6 +27,19 @@ impl FromStr for Span {
     }
 }
 
+/// How long something is kept that is gone for good afterwards: nobody is to mean days and get seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Age(pub Duration);
+
+impl FromStr for Age {
+    type Err = NoSpan;
+
+    fn from_str(text: &str) -> Result<Age, NoSpan> {
+        let Span(span) = text.parse()?;
+        if text.ends_with(|c: char| c.is_ascii_digit()) { Err(NoSpan) } else { Ok(Age(span)) }
+    }
+}
+
 /// The text is no span of time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoSpan;

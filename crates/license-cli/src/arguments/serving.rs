@@ -9,7 +9,7 @@ use license_types::{Count, CredentialRole, Principal, ServerName};
 
 use super::one_of;
 use crate::instant::Instant;
-use crate::span::Span;
+use crate::span::{Age, Span};
 
 /// Runs the license server: HTTP API and page; creates the store where there is none
 ///
@@ -34,11 +34,11 @@ pub(crate) struct Serve {
     /// same: each deletes what is too old for itself, and nobody else deletes any [env:
     /// LICENSE_HISTORY] [default: 400d]
     #[arg(long, value_name = "TIME")]
-    pub history: Option<Span>,
+    pub history: Option<Age>,
     /// How long descriptions of sessions are kept that hold nothing, such as 90d; without, as long
     /// as the entries [env: LICENSE_IDENTITIES]
     #[arg(long, value_name = "TIME")]
-    pub identities: Option<Span>,
+    pub identities: Option<Age>,
     /// The name under which it shares the store [env: LICENSE_SERVER_NAME] [default: HOST:PORT]
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<ServerName>,

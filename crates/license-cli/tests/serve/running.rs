@@ -259,6 +259,19 @@ fn the_demo_serves_a_sample_license_with_clients_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn how_long_something_is_kept_is_told_with_its_unit() {
+    let world = World::new();
+    for flag in ["--history", "--identities"] {
+        let said = world.refused(&format!("{flag} 400"));
+        assert!(said.contains(flag) && said.contains("a number and a unit"), "{said}");
+    }
+    let mut serve = world.license("serve");
+    let said = refused(serve.env("LICENSE_HISTORY", "400"));
+    assert!(said.contains("`400` in LICENSE_HISTORY") && said.contains("a unit"), "{said}");
+    assert!(!world.path("license.db").exists());
+}
+
+#[test]
 fn a_server_keeps_history_and_identities_as_long_as_it_is_told() {
     let world = World::new();
     let days = |days: i64| SignedDuration::from_hours(24 * days);

@@ -21,7 +21,7 @@ use crate::arguments::{LogFormat, Serve};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::span::Span;
+use crate::span::{Age, Span};
 use listening::Listening;
 use simulated::Clients;
 
@@ -45,10 +45,10 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
 
     let name = server_name(arguments, address)?;
     let mut pool = Pool::options().server(name).serving().lease(lease).grace(grace);
-    if let Some(history) = span(arguments.history) {
+    if let Some(Age(history)) = arguments.history {
         pool = pool.history(history);
     }
-    if let Some(identities) = span(arguments.identities) {
+    if let Some(Age(identities)) = arguments.identities {
         pool = pool.identities(identities);
     }
     listening::only_safely(arguments, address, certificate.is_some(), &url, context)?;
