@@ -79,7 +79,8 @@ impl Options {
     }
 
     /// Acts as the server of this name, and takes the name from whoever has it. Without, the pool
-    /// takes a name that nobody had before.
+    /// takes a name that nobody had before. [`LOCAL`] is the name of no server: see
+    /// [`local`](Self::local).
     pub fn server(mut self, name: ServerName) -> Options {
         self.server = Some(name);
         self
