@@ -48,6 +48,20 @@ impl Pool {
         pending
     }
 
+    /// The same of a pool that can be used: fails also where the store can be read and takes nothing,
+    /// such as on a full disk. That shows by the beats of a server, which come every third of its
+    /// lease, and again each second where the store did not take one.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub fn readiness(&self) -> Pending<ClockState> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Aside(Box::new(move |writer| {
+            drop(sender.send(writer.readiness()));
+        })));
+        pending
+    }
+
     /// Believes what the store's clock shows from now on, whatever it showed before, and says so in
     /// the history of the license: an administrator put it right. Only this lets time step back, and
     /// takes back the figures of days that are still to come.

@@ -79,6 +79,8 @@ pub(crate) struct Turns {
     fenced: Option<Error>,
     /// When the beat began that the store took last.
     shown: Option<Duration>,
+    /// Why the store did not take the last beat.
+    unshown: Option<Error>,
     /// Why nobody can be heard: this server cannot show that it lives.
     mute: Option<Error>,
     pub(crate) bell: Arc<Bell>,
@@ -148,6 +150,7 @@ impl Turns {
             back: false,
             fenced: None,
             shown: None,
+            unshown: None,
             mute: None,
             bell,
             reread: Vec::new(),

@@ -15,7 +15,7 @@ use crate::takeover::Estate;
 use crate::turn::{Role, Turns, distinct};
 use crate::watcher::{Dead, Watcher};
 use crate::writer::Writer;
-use crate::{Error, LOCAL};
+use crate::{ClockState, Error, LOCAL};
 
 /// How long to wait before something that the store did not take is tried again.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
@@ -163,6 +163,17 @@ impl Writer {
     /// The register, as it is now.
     pub(crate) fn register(&mut self) -> Result<Vec<ServerRow>, Error> {
         self.beat()
+    }
+
+    /// The time, where the store also takes what this server writes to it.
+    pub(crate) fn readiness(&mut self) -> Result<ClockState, Error> {
+        match self.turns.unshown() {
+            // To wait for its turn once more would keep everybody waiting.
+            Some(busy @ Error::StoreBusy(_)) => return Err(busy.clone()),
+            Some(_) => drop(self.register()?),
+            None => {}
+        }
+        self.turns.clock_state()
     }
 
     /// Shows that this server lives, and looks who else does.

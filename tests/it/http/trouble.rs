@@ -15,7 +15,7 @@ use serde_json::json;
 use super::world::{SAMPLE, World, described};
 use crate::pool::world::{Store, clock, license, options, sample};
 
-/// A store that is there, away, or does not say what became of a commit.
+/// A store that is there, away, full, or does not say what became of a commit.
 struct Troubled {
     log: MemoryLog,
     mood: Arc<AtomicU8>,
@@ -25,6 +25,7 @@ const THERE: u8 = 0;
 const AWAY: u8 = 1;
 const SILENT: u8 = 2;
 const BUSY: u8 = 3;
+const FULL: u8 = 4;
 
 impl Troubled {
     /// A server on it, and what sets its mood.
@@ -51,8 +52,9 @@ impl Around for Troubled {
         &mut self.log
     }
 
-    fn reach(&mut self, _: &'static str) -> Result<(), LogError> {
-        if self.is(AWAY) { Err(broken()) } else { Ok(()) }
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        let is_broken = self.is(AWAY) || self.is(FULL) && action == "beat";
+        if is_broken { Err(broken()) } else { Ok(()) }
     }
 
     fn turn(
@@ -100,6 +102,19 @@ fn a_store_that_is_away_is_said_and_never_answered_for() {
     mood(THERE);
     world.get("/readyz").expect(200);
     assert_eq!(world.get(&format!("{ACTIVE}/usage")).expect(200).value()[0]["token"], 1);
+}
+
+#[test]
+fn who_can_only_read_its_store_is_not_ready() {
+    let (world, mood) = Troubled::world();
+    mood(FULL);
+    // A beat that the store does not take.
+    assert_eq!(world.get("/v1/servers").problem(), "503 store_unavailable");
+    assert_eq!(world.get("/readyz").problem(), "503 store_unavailable");
+    world.get(&format!("{ACTIVE}/usage")).expect(200);
+    world.get("/healthz").expect(200);
+    mood(THERE);
+    world.get("/readyz").expect(200);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(super) async fn readiness(call: &Call) -> Answer {
     if call.state.is_draining() {
         return Err(Failure::new(ProblemCode::Draining, "the server is stopping"));
     }
-    if call.state.pool.clock_state().await?.skew.is_some() {
+    if call.state.pool.readiness().await?.skew.is_some() {
         let detail =
             "the clock jumped ahead and is not believed until it has stood for ten minutes";
         return Err(Failure::new(ProblemCode::ClockSkew, detail));

@@ -44,10 +44,16 @@ impl Turns {
         self.not_fenced()?;
         let began = self.clock.elapsed();
         let rows = self.log.beat(silences).map_err(Error::store);
+        self.unshown = rows.as_ref().err().cloned();
         if rows.is_ok() {
             (self.shown, self.mute) = (Some(began), None);
         }
         self.note(rows)
+    }
+
+    /// Why this server could not show that it lives when it last tried to.
+    pub(crate) fn unshown(&self) -> Option<&Error> {
+        self.unshown.as_ref()
     }
 
     /// How long ago this server last showed that it lives.
