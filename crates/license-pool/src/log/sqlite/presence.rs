@@ -24,7 +24,7 @@ pub(super) struct Presences {
 /// The lock of one server, held until this is dropped.
 #[derive(Debug)]
 pub(super) struct Presence {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -63,7 +63,7 @@ impl Presences {
         }
         // The number is for the one who is refused, the name for people who look.
         writeln!(file, "{} {name}", std::process::id()).map_err(Denied::Failed)?;
-        Ok(Presence { _file: file, path })
+        Ok(Presence { file, path })
     }
 
     /// Whether the process that took a name lives.
@@ -102,6 +102,13 @@ impl Presence {
     pub(super) fn end(self) {
         // What is left is removed by whoever takes a name next.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child that this process is just starting has it too.
+        let _ = self.file.unlock();
     }
 }
 
