@@ -140,10 +140,11 @@ pub mod container {}
 /// ```
 ///
 /// `/healthz` tells that the process answers, `/readyz` that its store does and takes what is
-/// written: 200 also where no license is installed, 503 with a `code` where it cannot serve. `/metrics` is for Prometheus: what
-/// is allowed, used and left of each product, today's peak, seconds until rights expire, refusals by
-/// reason, what waits, requests by operation, and how often the store went back in time. No label names a user, a session or an address, and
-/// neither does the log at its usual level.
+/// written: 200 also where no license is installed, 503 with a `code` where it cannot serve.
+/// `/metrics` is for Prometheus: what is allowed, used and left of each product, today's peak,
+/// seconds until rights expire, refusals by reason, what waits, requests by operation, and how often
+/// the store went back in time. No label names a user, a session or an address, and neither does the
+/// log at its usual level.
 ///
 /// Once the store has a credential, `/metrics` asks for one of a `viewer`; what stands in a file
 /// stands in no list of processes:

@@ -48,9 +48,17 @@ impl Pool {
         pending
     }
 
-    /// The same of a pool that can be used: fails also where the store can be read and takes nothing,
-    /// such as on a full disk. That shows by the beats of a server, which come every third of its
-    /// lease, and again each second where the store did not take one.
+    /// The same as [`clock_state`](Self::clock_state), of a pool that can be used: it fails also where
+    /// the store can be read and takes nothing, as on a full disk. That shows by the beats of a server,
+    /// which come every third of its lease, and again each second where the store did not take one.
+    ///
+    /// ```
+    /// use license_pool::Pool;
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// assert!(pool.readiness().wait()?.skew.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What the store said.

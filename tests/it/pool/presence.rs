@@ -1,7 +1,6 @@
 //! Servers of one file: the lock of each shows at once who died, and nobody waits for a beat.
 
 use std::fs::File;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -165,27 +164,6 @@ fn who_only_looks_who_lives_is_in_nobodys_way() {
             }
         }
         started.store(true, Ordering::Relaxed);
-    });
-}
-
-/// Until it becomes another program, a child has the files that were open when it began.
-#[test]
-fn who_starts_programs_meanwhile_can_take_the_name_again_that_he_gave_back() {
-    let store = Store::new();
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                Command::new("true").status().unwrap();
-            }
-        });
-        let taken = (0..300).map(|_| {
-            let log = SqliteLog::open(&store.path(), true, Duration::from_secs(10)).unwrap();
-            named("east").clock(clock()).open_driven(log).map(drop)
-        });
-        let taken: Result<Vec<()>, _> = taken.collect();
-        ended.store(true, Ordering::Relaxed);
-        taken.unwrap();
     });
 }
 

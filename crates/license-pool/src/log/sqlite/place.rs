@@ -29,7 +29,7 @@ impl Place {
             return Ok(());
         }
         let source = format!(
-            "{} was removed or replaced while it was open, put it back or start this program anew",
+            "{} was removed or replaced while it was open: put it back or start this program anew",
             self.path.display()
         );
         Err(LogError::Unavailable { action: "find its file again", source: source.into() })

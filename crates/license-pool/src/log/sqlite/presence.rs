@@ -139,3 +139,22 @@ fn holder(mut file: &File) -> Option<u32> {
     file.read_to_string(&mut note).ok()?;
     note.split(' ').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A child has the files of its process until it is another program.
+    #[test]
+    fn a_name_that_was_given_back_is_free_though_a_child_has_its_file_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let presences = Presences::of(&folder.path().join("license.db"));
+        let name = ServerName::new("east").unwrap();
+        let east = presences.take(&name).ok().unwrap();
+        let _childs = east.file.try_clone().unwrap();
+        assert!(matches!(presences.take(&name), Err(Denied::Taken { .. })));
+        drop(east);
+        assert!(!presences.is_alive(&name).unwrap());
+        presences.take(&name).ok().unwrap();
+    }
+}
