@@ -3,23 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use license_core::{Command, Event, Fault, Held, Release, Target};
-use license_types::{EventKind, ReleaseCause, ServerName, SessionId, Token};
+use license_core::{Command, Fault, Held, Release, Target};
+use license_types::{ReleaseCause, ServerName, SessionId, Token};
 
+use crate::Error;
 use crate::leases::Key;
-use crate::log::{LedgerId, Selection, ServerRow, Silence, Turn, Which};
+use crate::log::{LedgerId, ServerRow, Silence, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Plan, Turns};
-use crate::{Error, LOCAL};
+
+mod seats;
 
 /// More retentions than these are not released in one turn: others wait for theirs.
 const RELEASES_MAX: usize = 1000;
 
 /// Nor are more ledgers than these part of one.
 const LEDGERS_MAX: usize = 256;
-
-/// So many entries are read at once to learn who retained something.
-const PAGE: usize = 1024;
 
 /// What one server serves no longer.
 pub(crate) struct Estate {
@@ -113,7 +112,7 @@ impl Turns {
     }
 
     /// What a server serves without a lease, as far as it is known now, and whether a process vouched
-    /// for it. Of what was retained so long ago that its entry is deleted one is taken to have done.
+    /// for it.
     fn seats(&mut self, of: &ServerName, ledgers: &[LedgerId]) -> Result<Seats, Error> {
         let licenses: Vec<Which> = ledgers.iter().filter_map(|id| self.license(*id)).collect();
         self.catch_up(&licenses)?;
@@ -121,27 +120,12 @@ impl Turns {
         for id in ledgers {
             let Some(ledger) = self.ledgers.sound(*id) else { continue };
             let is_seat = |held: &Held| *held.server == *of && held.record.lease_seconds.is_none();
-            let mut unknown: BTreeSet<Token> =
+            let tokens: BTreeSet<Token> =
                 ledger.live().filter(is_seat).map(|held| held.record.token).collect();
-            seats.extend(unknown.iter().map(|token| ((*id, *token), true)));
-            // No entry before it retained anything, and each retained one at most.
-            let mut after = unknown.first().map_or(0, |token| token.get());
-            let wanted = Selection { kinds: vec![EventKind::Retained], ..Selection::default() };
-            while !unknown.is_empty() {
-                let found = self.log.select(*id, after, PAGE, &wanted).map_err(Error::store)?;
-                for entry in &found.entries {
-                    if let Event::Retained(retained) = &entry.event
-                        && unknown.remove(&retained.token)
-                        && entry.stamp.server.as_str() == LOCAL
-                    {
-                        seats.insert((*id, retained.token), false);
-                    }
-                }
-                if found.reached >= found.end {
-                    break;
-                }
-                after = found.reached;
-            }
+            let of_commands = seats::of_commands(&mut *self.log, *id, tokens.clone());
+            let of_commands = of_commands.map_err(Error::store)?;
+            let of_process = |token| ((*id, token), !of_commands.contains(&token));
+            seats.extend(tokens.into_iter().map(of_process));
         }
         Ok(seats)
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use license_core::{Chunk, Digest, Entry, Figure, Refusals};
+use license_pool::Selection;
 use license_pool::log::{Append, LedgerId, Log, Since};
 
 use super::{append, every_kind, head, on_every_log, since, turn};
@@ -133,6 +134,23 @@ fn only_entries_that_every_complete_snapshot_knows_are_deleted() {
         // Who knew what is gone reads from the start; who knows what is there reads on.
         assert_eq!(since(other, Some(head(&entries[2]))), Since::Reload);
         assert_eq!(since(other, Some(head(&entries[5]))), Since::Entries(entries[6..].to_vec()));
+    });
+}
+
+#[test]
+fn a_search_does_not_look_through_what_is_gone_from_the_beginning() {
+    on_every_log(|log, other| {
+        // A million before the last one would be looked through in many steps.
+        let mut entries = every_kind();
+        entries.push(Entry { sequence: 1_000_000, ..entries[3].clone() });
+        append(log, None, Some("A"), &entries);
+        let (id, last) = (LedgerId(1), &entries[entries.len() - 1..]);
+        let chunk = Chunk { bytes: b"all".to_vec(), digest: Some(Digest::of(b"all")) };
+        log.archive().unwrap().keep(id, 1_000_000, 0, &chunk).unwrap();
+        log.archive().unwrap().discard_entries(id, 999_999, 99).unwrap();
+        assert_eq!(other.page(id, 0, 99).unwrap(), last);
+        let found = other.select(id, 0, 3, &Selection::default()).unwrap();
+        assert_eq!((&*found.entries, found.reached), (last, 1_000_000));
     });
 }
 

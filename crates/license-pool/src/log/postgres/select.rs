@@ -18,7 +18,7 @@ pub(super) struct Question<'q> {
     wanted: &'q Selection,
 }
 
-/// The entries, and where the log ends.
+/// The entries, and where the log ends and goes on.
 pub(super) struct Answer {
     entries: Vec<Row>,
     ends: Vec<Row>,
@@ -34,26 +34,22 @@ impl<'q> Question<'q> {
         Question { ledger, after, limit, wanted }
     }
 
-    fn reach(&self) -> u64 {
-        self.after.saturating_add(STRETCH)
-    }
-
     pub(super) async fn ask(&self, connection: &Connection) -> Result<Answer, Trouble> {
         let (from, to) = self.wanted.spelled();
         let product = self.wanted.product.map(|product| sequence(product.get()));
         let session = self.wanted.session.as_ref().map(|session| session.as_str());
         let kinds: Vec<&str> = self.wanted.kinds.iter().map(|kind| kind.as_str()).collect();
         let kinds = (!kinds.is_empty()).then_some(kinds);
-        let (after, reach) = (sequence(self.after), sequence(self.reach()));
+        let (after, stretch) = (sequence(self.after), sequence(STRETCH));
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let values: [&(dyn ToSql + Sync); 9] =
-            [&self.ledger.0, &after, &reach, &from, &to, &product, &session, &kinds, &limit];
+            [&self.ledger.0, &after, &stretch, &from, &to, &product, &session, &kinds, &limit];
         let statements = &connection.statements;
         let answers = connection
             .trip(&[
                 (&statements.begin_moment, &[]),
                 (&statements.wanted, &values),
-                (&statements.ends, &[&self.ledger.0]),
+                (&statements.ends, &[&self.ledger.0, &after]),
                 (&statements.commit, &[]),
             ])
             .await?;
@@ -68,11 +64,13 @@ impl<'q> Question<'q> {
             let number = number.map_err(|trouble| trouble.into_log("read"))?;
             Ok(number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
         };
-        let (end, last) = (number(0)?, number(1)?);
+        let (end, last, begin) = (number(0)?, number(1)?, number(2)?);
+        // What is gone from the beginning of a log need not be looked through.
+        let whole = if begin == 0 { end } else { (begin - 1).saturating_add(STRETCH) };
         let mut entries = row::read(self.ledger, &answer.entries)?;
         let reached = match entries.last() {
             Some(entry) if entries.len() == self.limit => entry.sequence,
-            _ => self.reach().min(end).max(self.after),
+            _ => whole.min(end).max(self.after),
         };
         if reached >= end && end > last {
             // Licenses that are held and yet free, if nobody noticed.
