@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use license_core::{Command, Fault, Held, Release, Target};
 use license_types::{ReleaseCause, ServerName, SessionId, Token};
 
 use crate::Error;
 use crate::leases::Key;
-use crate::log::{LedgerId, ServerRow, Silence, Turn, Which};
+use crate::log::{LedgerId, ServerRow, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Plan, Turns};
 
@@ -157,9 +158,10 @@ impl Turns {
     }
 
     /// What this server serves in a ledger, by session, and what was told of their silences.
-    pub(crate) fn served(&mut self, id: LedgerId) -> Result<(Served, Vec<Silence>), Error> {
+    pub(crate) fn served(&mut self, id: LedgerId) -> Result<(Served, Silences), Error> {
         self.load(&[id])?;
         let silences = self.log.silences(id).map_err(Error::store)?;
+        let silences = silences.into_iter().map(|it| (it.token, it.silent)).collect();
         let mut served = Served::new();
         if let Some(ledger) = self.ledgers.sound(id) {
             for held in ledger.live().filter(|held| held.server == self.actor.server) {
@@ -200,6 +202,9 @@ type Seats = BTreeMap<(LedgerId, Token), bool>;
 
 /// What each session holds.
 pub(crate) type Served = BTreeMap<Arc<SessionId>, Vec<Held>>;
+
+/// How long sessions were silent, by the token that each retained last then.
+pub(crate) type Silences = BTreeMap<Token, Duration>;
 
 fn release(
     step: &mut Step<'_>,

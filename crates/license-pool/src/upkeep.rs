@@ -280,10 +280,10 @@ impl Writer {
         let (now, anew) = (self.turns.vouched(), self.upkeep.anew.contains(&id));
         for held in served.values() {
             let last = held.last().map(|held| held.record.token);
-            let told = silences.iter().find(|silence| Some(silence.token) == last);
+            let told = last.and_then(|token| silences.get(&token));
             // Where its lease is short beside this server's own, no more than a third of that.
             let before = before.min(self.leases.third(held));
-            let before = told.map_or(before, |told| told.silent.max(before));
+            let before = told.map_or(before, |silent| before.max(*silent));
             let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
             // What was told there is void, and is to be taken back.
             let void = |(token, _)| (token, Duration::ZERO);
