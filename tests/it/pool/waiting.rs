@@ -245,12 +245,34 @@ fn who_gives_up_is_granted_nothing() {
 }
 
 #[test]
+fn who_has_gone_gets_nothing_of_what_comes_free_before_that_is_noticed() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    drop(wait(&cluster, "east", leased("two", 90)));
+    release(&cluster, "east", "one");
+    cluster.pass(1);
+    assert_eq!(cluster.history("east", 2), ["east: released one released"]);
+}
+
+#[test]
+fn a_wait_ends_in_time_also_behind_one_that_goes_on() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let first = wait(&cluster, "east", leased("first", 90));
+    let second = cluster.pool("east").grant(leased("second", 90), Some(Duration::from_secs(10)));
+    cluster.pass(10);
+    assert!(is_none_left(outcome(second).unwrap()));
+    assert!(outcome(first).is_err(), "its wait is not over");
+}
+
+#[test]
 fn a_wait_for_what_would_never_come_ends_at_once() {
     let cluster = Cluster::new(1, &["east"]);
     let mut unknown = leased("one", 90);
     unknown.product = "0042".parse().unwrap();
     let answer = outcome(wait(&cluster, "east", unknown)).unwrap();
     assert!(matches!(answer, Err(Error::Refused(Refusal::UnknownProduct { .. }))));
+    assert_eq!(waited(&cluster), [None], "it did not wait at all");
     // And who holds it already need not wait.
     cluster.grant("east", "one").unwrap();
     assert!(!outcome(wait(&cluster, "east", leased("one", 90))).unwrap().unwrap().new);
