@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use license_core::{Event, Figure, Ledger, Stamp};
+use license_core::{Event, Figure, Ledger, Refusals, Stamp};
 
 use crate::{
     counted::{Count, DAY, Days, by_date},
@@ -77,6 +77,51 @@ fn what_is_held_over_days_without_entries_counts_on_each_of_them() {
         assert_eq!(day.retained.get(), u64::from(day.date.as_str() == "2026-01-01"));
         assert_eq!(day.peak_at.as_ref().unwrap().as_str(), format!("{}T00:00:00.000Z", day.date));
     }
+}
+
+#[test]
+fn days_after_the_license_has_expired_are_told_apart_from_those_before() {
+    let mut ledger = held("2 expires=2026-01-20").ledger().clone();
+    let later = "2026-03-01T12:00:00Z".parse().unwrap();
+    let entry = ledger.seal(Event::ClockCorrected, &Stamp::local(), later);
+    ledger.apply(&entry).unwrap();
+    let days = days(ledger.take_figures());
+    assert_eq!(days.len(), 59);
+    for day in days.values() {
+        let allowed = if day.date.as_str() <= "2026-01-20" { 2 } else { 0 };
+        assert_eq!(day.allowed_count.get(), allowed, "{}", day.date);
+        assert_eq!(day.seconds_with_nothing_left.get(), 0, "what has expired is not used up");
+    }
+}
+
+#[test]
+fn a_refusal_late_in_the_evening_counts_once_however_long_nothing_follows() {
+    let mut engine = held("1");
+    for line in ["at 2026-01-01T23:58:00Z", "retain --product 0009 --session S2"] {
+        scripts::answer(&mut engine, &Step::parse(line).unwrap());
+    }
+    let later = "2026-03-01T12:00:00Z".parse().unwrap();
+    let days = days(engine.ledger().running_figures(later));
+    let lasting: Vec<_> = days.values().filter(|day| day.true_refusals.get() > 0).collect();
+    let [day] = &lasting[..] else { panic!("it counts on one day, not on {}", lasting.len()) };
+    // Nobody knew at midnight whether the session would go without.
+    assert_eq!((day.date.as_str(), day.true_refusals.get()), ("2026-01-02", 1));
+}
+
+#[test]
+fn a_ledger_does_not_grow_with_what_it_refuses() {
+    let mut engine = held("1");
+    let mut refuse = |session: usize| {
+        let line = format!("retain --product 0009 --session R{session}");
+        scripts::answer(&mut engine, &Step::parse(&line).unwrap());
+    };
+    (0..4100).for_each(&mut refuse);
+    // One that is not remembered counts anew; for the oldest nobody waits any longer.
+    refuse(4099);
+    let [figure] = &engine.ledger().running_figures(Timestamp::MIN)[..] else {
+        panic!("one product on one day")
+    };
+    assert_eq!(figure.refusals, Refusals { times: 4101, sessions: 4101, lasting: 4 });
 }
 
 #[test]
