@@ -105,3 +105,21 @@ impl Allowance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_expired_did_so_with_its_last_right() {
+        let right = |day| {
+            let expires =
+                Some(Expiry { last_day: jiff::civil::date(2026, 1, day), end: day.into() });
+            Right { count: 1, expires }
+        };
+        for days in [[3, 7, 5], [7, 5, 3]] {
+            let allowance = Allowance::of(&days.map(right), None, Timestamp::MAX);
+            assert_eq!(allowance, Allowance::Expired { on: jiff::civil::date(2026, 1, 7) });
+        }
+    }
+}
