@@ -163,6 +163,9 @@ impl Batch<'_> {
             let (now, principal) = (self.moment.clock.now, write.principal.clone());
             let told = self.refusals.note(id, step.ledger, refused, principal, now, self.elapsed);
             step.tell(told)?;
+        } else if let Command::Retain(retain) = &write.command {
+            let told = self.refusals.settle(id, step.ledger, retain);
+            step.tell(told)?;
         }
         Ok(Ok(outcome))
     }

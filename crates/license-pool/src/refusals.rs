@@ -1,7 +1,8 @@
 //! Refusals, folded: whoever asks again and again would fill the log. The first of a session, product
 //! and reason in a minute is an entry; repetitions are counted, and told in one entry when the minute
-//! ends. Where more sessions of a product are refused than can be named, one entry stands for the
-//! rest. Counts are this pool's own and lie in memory; a crash loses those of a minute.
+//! ends, or when the session is granted what it was refused. Where more sessions of a product are
+//! refused than can be named, one entry stands for the rest. Counts are this pool's own and lie in
+//! memory; a crash loses those of a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Event, Identity, Ledger, Refused, Whom};
+use license_core::{Event, Identity, Ledger, Refused, Retain, Whom};
 use license_types::{Principal, ProductId, RefusalCode, SessionId};
 
 use crate::log::{LedgerId, Turn, Which};
@@ -125,6 +126,19 @@ impl Refusals {
     /// Notes these with the next occasion.
     pub(crate) fn owe(&mut self, owed: Vec<Owed>) {
         self.owed.extend(owed);
+    }
+
+    /// Gives what was repeated of who holds now what he asked for. Told later, when he may have given
+    /// it back, it would be taken for a refusal after which he went without.
+    pub(crate) fn settle(&mut self, id: LedgerId, ledger: &Ledger, retain: &Retain) -> Vec<Told> {
+        let Retain { product, session, .. } = retain;
+        let holds = || ledger.held(session).any(|held| held.record.product == *product);
+        if !self.ledgers.contains_key(&id) || !holds() {
+            return Vec::new();
+        }
+        self.keep(id);
+        let minute = self.ledgers.get_mut(&id);
+        minute.map_or_else(Vec::new, |minute| minute.take_repeated(*product, session))
     }
 
     /// Ends the minute of a ledger; gives what is still to be told of it.
@@ -256,6 +270,16 @@ impl Named {
         }
         self.repeated = Some(refused);
     }
+
+    /// The one entry of what was repeated since the first, or since this was last asked.
+    fn take_repeated(&mut self) -> Option<Told> {
+        let mut repeated = self.repeated.take()?;
+        if let Whom::Session { identity, .. } = &mut repeated.whom {
+            // Who it is says the first entry.
+            *identity = Identity::Erased(identity.digest());
+        }
+        Some((Event::Refused(Box::new(repeated)), self.principal.clone()))
+    }
 }
 
 impl Minute {
@@ -309,15 +333,15 @@ impl Minute {
         None
     }
 
+    /// What was repeated of a session and a product, for whatever reason it was refused.
+    fn take_repeated(&mut self, product: ProductId, session: &Arc<SessionId>) -> Vec<Told> {
+        let key = |code: &RefusalCode| (product, session.clone(), *code);
+        let named = |code| self.named.get_mut(&key(code)).and_then(Named::take_repeated);
+        RefusalCode::ALL.iter().filter_map(named).collect()
+    }
+
     fn end(self) -> Vec<Told> {
-        let repeated = self.named.into_values().filter_map(|Named { principal, repeated }| {
-            let mut repeated = repeated?;
-            if let Whom::Session { identity, .. } = &mut repeated.whom {
-                // Who it is says the first entry.
-                *identity = Identity::Erased(identity.digest());
-            }
-            Some((Event::Refused(Box::new(repeated)), principal))
-        });
+        let repeated = self.named.into_values().filter_map(|mut named| named.take_repeated());
         let others = self.others.into_values().map(|Others { sessions, last }| {
             let sessions = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
             let refused = Refused { whom: Whom::Others { sessions }, ..last };

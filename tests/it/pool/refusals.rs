@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use license_pool::log::MemoryLog;
-use license_pool::{Driver, Error, Event, ManualClock, Pool, RefusedEvent, Session};
+use license_pool::{Driver, Error, Event, ManualClock, Pool, ProductDay, RefusedEvent, Session};
 
 use super::batches::Gate;
 use super::world::{is_refused, license, options, retain};
@@ -40,10 +40,28 @@ impl World {
         assert!(matches!(self.ask(product, session), Err(Error::Refused(_))));
     }
 
+    fn release(&mut self, session: &str) {
+        let released = self.pool.release_async(session, None);
+        self.driver.step();
+        released.try_take().unwrap().unwrap();
+    }
+
     /// Lets time pass, and has done what is due then.
     fn pass(&mut self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
         self.driver.step();
+    }
+
+    fn days(&mut self) -> Vec<ProductDay> {
+        let mut days = self.pool.days(Timestamp::MIN..Timestamp::MAX);
+        loop {
+            self.driver.step();
+            match days.try_take() {
+                Ok(told) => return told.unwrap(),
+                // One question after the other.
+                Err(pending) => days = pending,
+            }
+        }
     }
 
     /// The refusals that the log has.
@@ -101,6 +119,25 @@ fn the_first_refusal_is_an_entry_and_repetitions_are_one_when_the_minute_ends() 
 }
 
 #[test]
+fn who_was_granted_what_he_was_refused_again_and_again_did_not_go_without() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.refuse("0009", "S1");
+    }
+    world.release("held");
+    std::mem::forget(world.ask("0009", "S1").unwrap());
+    let told = ["S1: no_license_left 1 times, described", "S1: no_license_left 2 times"];
+    assert_eq!(world.told(), told);
+    world.release("S1");
+    // The minute ends, and so does the time in which he might have been granted more.
+    world.pass(30);
+    world.pass(600);
+    assert_eq!(world.told(), told);
+    let days = world.days();
+    assert_eq!((days[0].refused.get(), days[0].true_refusals.get()), (3, 0));
+}
+
+#[test]
 fn of_more_sessions_than_can_be_named_one_entry_tells() {
     let mut world = World::new();
     for round in 0..3 {
@@ -141,7 +178,7 @@ fn what_was_counted_is_told_when_the_pool_ends() {
         _ => None,
     });
     assert_eq!(times.collect::<Vec<_>>(), [1, 2]);
-    let days = pool.days(jiff::Timestamp::MIN..jiff::Timestamp::MAX).wait().unwrap();
+    let days = pool.days(Timestamp::MIN..Timestamp::MAX).wait().unwrap();
     assert_eq!((days[0].refused.get(), days[0].sessions_refused.get()), (3, 1));
 }
 
