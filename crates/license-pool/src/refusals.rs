@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Event, Identity, Ledger, Refused, Retain, Whom};
+use license_core::{Event, Ledger, Refused, Retain, Whom};
 use license_types::{Principal, ProductId, RefusalCode, SessionId};
 
 use crate::log::{LedgerId, Turn, Which};
@@ -273,12 +273,8 @@ impl Named {
 
     /// The one entry of what was repeated since the first, or since this was last asked.
     fn take_repeated(&mut self) -> Option<Told> {
-        let mut repeated = self.repeated.take()?;
-        if let Whom::Session { identity, .. } = &mut repeated.whom {
-            // Who it is says the first entry.
-            *identity = Identity::Erased(identity.digest());
-        }
-        Some((Event::Refused(Box::new(repeated)), self.principal.clone()))
+        let repeated = Box::new(self.repeated.take()?);
+        Some((Event::Refused(repeated), self.principal.clone()))
     }
 }
 

@@ -106,9 +106,9 @@ fn the_first_refusal_is_an_entry_and_repetitions_are_one_when_the_minute_ends() 
     assert!(world.driver.step().unwrap() <= std::time::Duration::from_secs(30));
     world.pass(1);
     let repeated = [
-        "S1: unknown_product 4 times",
-        "S1: no_license_left 4 times",
-        "S2: no_license_left 4 times",
+        "S1: unknown_product 4 times, described",
+        "S1: no_license_left 4 times, described",
+        "S2: no_license_left 4 times, described",
     ];
     assert_eq!(world.told(), [&first[..], &repeated[..]].concat());
     // Nothing more is told of that minute, and the next one begins anew.
@@ -126,7 +126,7 @@ fn who_was_granted_what_he_was_refused_again_and_again_did_not_go_without() {
     }
     world.release("held");
     std::mem::forget(world.ask("0009", "S1").unwrap());
-    let told = ["S1: no_license_left 1 times, described", "S1: no_license_left 2 times"];
+    let told = ["S1: no_license_left 1 times, described", "S1: no_license_left 2 times, described"];
     assert_eq!(world.told(), told);
     world.release("S1");
     // The minute ends, and so does the time in which he might have been granted more.
@@ -156,7 +156,7 @@ fn of_more_sessions_than_can_be_named_one_entry_tells() {
     let (repeated, others): (Vec<_>, Vec<_>) =
         told[200..].iter().partition(|told| told.starts_with('S'));
     assert_eq!(repeated.len(), 100);
-    assert!(repeated.iter().all(|told| told.ends_with(": no_license_left 2 times")));
+    assert!(repeated.iter().all(|told| told.ends_with(": no_license_left 2 times, described")));
     assert_eq!(others[0], "30 sessions: no_license_left 90 times");
     assert!(others[1..].iter().all(|told| *told == "1 sessions: unknown_product 1 times"));
     assert_eq!(others.len(), 100, "of more products nothing is told");
