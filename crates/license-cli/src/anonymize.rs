@@ -129,9 +129,10 @@ impl Pseudonyms {
                 *id = self.uuid(id);
                 *persistent_id = self.uuid(persistent_id);
             }
-            Session::Sql(SqlSession { user_name, ip_address, user_id, .. }) => {
+            Session::Sql(SqlSession { user_name, ip_address, user_agent, user_id, .. }) => {
                 *user_name = self.user(user_name);
                 *ip_address = self.name("address", ip_address);
+                *user_agent = self.name("agent", user_agent);
                 let [a, b, c, ..] = self.hash("user id", &user_id.to_string());
                 let number = u32::from_be_bytes([0, a, b, c]);
                 *user_id = UserId::new(number.into()).expect("24 bits are in its bounds");
