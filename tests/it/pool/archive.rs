@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use license_core::Chunk;
 use license_pool::log::{Archive as _, LedgerId, Log, LogError, MemoryLog};
-use license_pool::{Clock as _, Entry, Error, Event, ManualClock, Options, Pool, Seat, Session};
+use license_pool::{
+    Alarms, Clock as _, Entry, Error, Event, ManualClock, Options, Pool, Seat, Session,
+};
 use license_tests::around::{Around, Outside};
 use rusqlite::Connection;
 
@@ -177,6 +179,33 @@ fn of_a_damaged_snapshot_the_one_before_tells() {
 }
 
 #[test]
+fn nothing_is_deleted_for_a_snapshot_that_is_not_there_as_it_was_written() {
+    let world = World::after(30);
+    let torn = "UPDATE snapshot SET bytes = x'00' WHERE rowid = NEW.rowid";
+    world.change(&format!("CREATE TRIGGER torn AFTER INSERT ON snapshot BEGIN {torn}; END"));
+    let pool = world.open_with(|options| options.history(10 * DAY));
+    pool.archive().unwrap();
+    assert_eq!(history(&pool)[0].sequence.get(), 1);
+}
+
+#[test]
+fn who_knew_only_what_is_deleted_by_now_reads_the_rest_and_sees_nothing_wrong() {
+    let world = World::after(5);
+    let lagging = world.open();
+    lagging.usage(None).unwrap();
+    let known = history(&lagging).len();
+    let pool = world.open_with(|options| options.history(10 * DAY));
+    for day in 0..20 {
+        retain(&pool, "0009", &format!("later-{day}")).unwrap().release().unwrap();
+        world.clock.advance(SignedDuration::from_hours(24));
+    }
+    pool.archive().unwrap();
+    assert!(history(&pool)[0].sequence.get() > u64::try_from(known).unwrap());
+    assert_eq!(told(&lagging), told(&pool));
+    assert_eq!(lagging.alarms(), Alarms::default());
+}
+
+#[test]
 fn old_entries_go_and_no_report_changes() {
     for world in World::on_every_store(60) {
         old_entries_go(&world);
@@ -268,6 +297,23 @@ fn nothing_of_an_identity_that_was_erased_is_left_in_the_file() {
 }
 
 #[test]
+fn no_snapshot_tells_of_an_identity_that_was_erased() {
+    let world = World::after(1);
+    let pool = world.open_with(|options| options.identities(DAY));
+    let telling = || {
+        let tells = "instr(bytes, CAST('user of gone' AS BLOB))";
+        world.sql(&format!("SELECT count(*) FROM snapshot WHERE {tells}"))
+    };
+    let seat = retain(&pool, "0009", "gone").unwrap();
+    pool.archive().unwrap();
+    assert_eq!(telling(), 1);
+    seat.release().unwrap();
+    world.clock.advance(SignedDuration::from_hours(48));
+    pool.archive().unwrap();
+    assert_eq!(telling(), 0);
+}
+
+#[test]
 fn what_a_wrong_clock_wrote_keeps_nothing_beyond_its_time() {
     let world = World::after(30);
     let open = |time: &str| {
@@ -318,7 +364,7 @@ fn what_only_a_wrong_clock_wrote_is_not_old() {
         retain(&pool, "0009", &format!("wrong-{session}")).unwrap().release().unwrap();
     }
     drop(pool);
-    world.clock.set("2025-02-05T10:00:00Z".parse().unwrap());
+    world.clock.set("2025-02-10T10:00:00Z".parse().unwrap());
     let pool = world.open_with(|options| options.history(DAY).identities(DAY));
     pool.archive().unwrap();
     let left = history(&pool);
@@ -409,10 +455,11 @@ fn what_is_deleted_while_it_is_read_is_no_fault() {
     }
 }
 
-/// A log that goes back to another when a snapshot was deleted.
+/// A log that goes back to another once something was done that bears this name.
 struct GoesBack {
     log: MemoryLog,
     to: Arc<Mutex<Option<MemoryLog>>>,
+    when: &'static str,
 }
 
 impl Around for GoesBack {
@@ -421,7 +468,7 @@ impl Around for GoesBack {
     }
 
     fn written(&mut self, action: &'static str) -> Result<(), LogError> {
-        if let Some(to) = self.to.lock().unwrap().take_if(|_| action == "delete a snapshot") {
+        if let Some(to) = self.to.lock().unwrap().take_if(|_| action == self.when) {
             self.log.restore(&to);
         }
         Ok(())
@@ -429,7 +476,7 @@ impl Around for GoesBack {
 
     fn another(&self) -> Option<Box<dyn Log>> {
         let (log, to) = (self.log.clone(), self.to.clone());
-        Some(Box::new(Outside(GoesBack { log, to })))
+        Some(Box::new(Outside(GoesBack { log, to, when: self.when })))
     }
 }
 
@@ -440,7 +487,8 @@ fn nothing_is_deleted_for_a_snapshot_of_what_the_store_knew_before_it_went_back(
     for amid in [false, true] {
         let (clock, mut log) = (clock(), MemoryLog::default());
         let open = |log: &MemoryLog, to| {
-            let log = GoesBack { log: log.clone(), to: Arc::new(Mutex::new(to)) };
+            let (log, to) = (log.clone(), Arc::new(Mutex::new(to)));
+            let log = GoesBack { log, to, when: "delete a snapshot" };
             let options = Pool::options().local().clock(clock.clone()).history(Duration::ZERO);
             options.open_log(Outside(log)).unwrap()
         };
@@ -474,6 +522,22 @@ fn nothing_is_deleted_for_a_snapshot_of_what_the_store_knew_before_it_went_back(
         let sessions: Vec<&str> = held.iter().map(|held| held.record.session.as_str()).collect();
         assert_eq!(sessions, ["one", "two"]);
     }
+}
+
+#[test]
+fn no_identity_is_erased_for_who_held_nothing_before_the_store_went_back() {
+    let (clock, log) = (clock(), MemoryLog::default());
+    let options = || Pool::options().local().clock(clock.clone()).identities(Duration::ZERO);
+    let pool = options().open_log(log.clone()).unwrap();
+    pool.install(license("A", 9).as_bytes()).unwrap();
+    retain(&pool, "0009", "one").unwrap().keep();
+    let to = Arc::new(Mutex::new(Some(log.backup())));
+    pool.release("one", None).unwrap();
+    clock.advance(SignedDuration::from_hours(1));
+    let goes_back = GoesBack { log: log.clone(), to, when: "keep a snapshot" };
+    options().open_log(Outside(goes_back)).unwrap().archive().unwrap();
+    let entries = history(&options().open_log(log).unwrap());
+    assert_eq!(described(entries.last().unwrap()), (Some("one"), true));
 }
 
 /// A log in which somebody retains a license while a snapshot is written, for a long time.
