@@ -2,12 +2,19 @@
 //! too many to name.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use license_pool::log::MemoryLog;
-use license_pool::{Driver, Error, Event, ManualClock, Pool, ProductDay, RefusedEvent, Session};
+use license_pool::log::{Log, Mark, MemoryLog};
+use license_pool::{
+    Driver, Error, Event, Granted, ManualClock, Pending, Pool, ProductDay, RefusedEvent, Session,
+};
+use license_tests::around::Outside;
 
 use super::batches::Gate;
+use super::cluster::leased;
+use super::faults::{Breaking, Failure};
 use super::world::{is_refused, license, options, retain};
 
 struct World {
@@ -19,9 +26,22 @@ struct World {
 impl World {
     /// The only license is held.
     fn new() -> World {
+        World::on(MemoryLog::default())
+    }
+
+    /// A world on a store of which an operation fails once the countdown is set.
+    fn failing() -> (World, Arc<AtomicU64>) {
+        let (log, countdown) = (MemoryLog::default(), Arc::new(AtomicU64::new(0)));
+        let landed = Box::new(|log: &mut MemoryLog, mark: &Mark| log.landed(mark));
+        let (failure, countdown_of_log) = (Failure::Dropped, countdown.clone());
+        let log = Breaking { log, failure, landed, countdown: countdown_of_log };
+        (World::on(Outside(log)), countdown)
+    }
+
+    fn on(log: impl Log + 'static) -> World {
         let clock = Arc::new(ManualClock::new("2026-01-05T10:00:30Z".parse().unwrap()));
         let options = Pool::options().clock(clock.clone()).instance(1);
-        let (pool, mut driver) = options.open_driven(MemoryLog::default()).unwrap();
+        let (pool, mut driver) = options.open_driven(log).unwrap();
         let installed = pool.install_with(license("A", 1).as_bytes(), Default::default());
         driver.step();
         installed.try_take().unwrap().unwrap();
@@ -34,6 +54,13 @@ impl World {
         let session = self.pool.retain_async(product, session, Session::rest("ann", "s", "::1"));
         self.driver.step();
         session.try_take().unwrap()
+    }
+
+    /// Asks and waits for so many seconds.
+    fn wait(&mut self, session: &str, seconds: u64) -> Pending<Granted> {
+        let pending = self.pool.grant(leased(session, 90), Some(Duration::from_secs(seconds)));
+        self.driver.step();
+        pending
     }
 
     fn refuse(&mut self, product: &str, session: &str) {
@@ -103,7 +130,7 @@ fn the_first_refusal_is_an_entry_and_repetitions_are_one_when_the_minute_ends() 
     ];
     world.pass(29);
     assert_eq!(world.told(), first);
-    assert!(world.driver.step().unwrap() <= std::time::Duration::from_secs(30));
+    assert!(world.driver.step().unwrap() <= Duration::from_secs(30));
     world.pass(1);
     let repeated = [
         "S1: unknown_product 4 times, described",
@@ -135,6 +162,73 @@ fn who_was_granted_what_he_was_refused_again_and_again_did_not_go_without() {
     assert_eq!(world.told(), told);
     let days = world.days();
     assert_eq!((days[0].refused.get(), days[0].true_refusals.get()), (3, 0));
+}
+
+#[test]
+fn the_first_refusal_of_a_new_minute_is_an_entry_whatever_is_still_to_be_told() {
+    let mut world = World::new();
+    world.refuse("0009", "S1");
+    world.refuse("0009", "S1");
+    world.clock.advance(SignedDuration::from_secs(31));
+    world.refuse("0009", "S1");
+    let first = "S1: no_license_left 1 times, described";
+    assert_eq!(world.told(), [first; 3]);
+}
+
+#[test]
+fn a_refusal_that_the_store_did_not_take_leaves_the_next_one_the_first() {
+    let (mut world, countdown) = World::failing();
+    countdown.store(1, Ordering::SeqCst);
+    world.refuse("0009", "S1");
+    assert_eq!(countdown.load(Ordering::SeqCst), 0, "the refusal met the failure");
+    assert_eq!(world.told(), [""; 0]);
+    world.refuse("0009", "S1");
+    assert_eq!(world.told(), ["S1: no_license_left 1 times, described"]);
+}
+
+#[test]
+fn what_was_counted_is_told_a_little_later_where_the_store_does_not_take_it() {
+    let (mut world, countdown) = World::failing();
+    (0..3).for_each(|_| world.refuse("0009", "S1"));
+    world.pass(29);
+    countdown.store(1, Ordering::SeqCst);
+    world.pass(1);
+    assert_eq!((countdown.load(Ordering::SeqCst), world.told().len()), (0, 1));
+    world.pass(1);
+    assert_eq!(world.told()[1..], ["S1: no_license_left 2 times, described"]);
+}
+
+#[test]
+fn a_wait_in_vain_is_told_a_little_later_where_the_store_does_not_take_it() {
+    // Either the store fails when it would be told, or when the session waited again.
+    for waits_again in [false, true] {
+        let (mut world, countdown) = World::failing();
+        let first = world.wait("S1", 10);
+        world.pass(10);
+        assert!(matches!(first.try_take(), Ok(Err(Error::Refused(_)))));
+        let again = waits_again.then(|| world.wait("S1", 14));
+        world.pass(13);
+        countdown.store(1, Ordering::SeqCst);
+        world.pass(2);
+        assert_eq!(countdown.load(Ordering::SeqCst), 0, "it met the failure");
+        let again = again.map(|again| again.try_take().unwrap().unwrap_err());
+        assert!(again.is_none_or(|error| matches!(error, Error::StoreUnavailable(_))));
+        assert_eq!(world.told(), [""; 0]);
+        world.pass(if waits_again { 15 } else { 1 });
+        assert_eq!(world.told(), ["S1: no_license_left 1 times, described"]);
+    }
+}
+
+#[test]
+fn who_waits_goes_on_waiting_where_the_store_fails_meanwhile() {
+    let (mut world, countdown) = World::failing();
+    countdown.store(1, Ordering::SeqCst);
+    let waits = world.wait("S1", 10);
+    assert_eq!(countdown.load(Ordering::SeqCst), 0, "it met the failure");
+    world.pass(9);
+    let waits = waits.try_take().expect_err("its time is not over");
+    world.pass(1);
+    assert!(matches!(waits.try_take(), Ok(Err(Error::Refused(_)))));
 }
 
 #[test]

@@ -156,6 +156,52 @@ fn a_session_waits_once_however_often_it_asks() {
 }
 
 #[test]
+fn a_wait_that_ends_while_another_of_its_session_goes_on_is_not_recorded() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let short = wait(&cluster, "east", leased("two", 90));
+    let long = cluster.pool("east").grant(leased("two", 90), Some(Duration::from_secs(600)));
+    cluster.pass(30);
+    assert!(is_none_left(outcome(short).unwrap()));
+    cluster.pass(20);
+    release(&cluster, "east", "one");
+    cluster.pass(20);
+    assert!(outcome(long).unwrap().unwrap().new);
+    assert_eq!(waited(&cluster), []);
+}
+
+#[test]
+fn a_place_is_kept_for_as_long_from_each_request_on() {
+    let cluster = Cluster::new(1, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
+    for patience in [30, 5] {
+        let patience = Some(Duration::from_secs(patience));
+        let two = cluster.pool("east").grant(leased("two", 90), patience);
+        cluster.step("east");
+        cluster.pass(patience.unwrap().as_secs());
+        assert!(is_none_left(outcome(two).unwrap()));
+    }
+    // Without the second request its place would be lost by now.
+    cluster.pass(14);
+    assert_eq!(waited(&cluster), []);
+    cluster.pass(1);
+    assert_eq!(waited(&cluster), [Some(35)]);
+    drop(seat);
+}
+
+#[test]
+fn who_got_it_at_another_server_meanwhile_waits_no_longer() {
+    let cluster = Cluster::new(1, &["east", "west"]);
+    cluster.grant("west", "two").unwrap();
+    let one = wait(&cluster, "east", leased("one", 90));
+    release(&cluster, "west", "two");
+    cluster.grant("west", "one").unwrap();
+    cluster.pass(1);
+    assert!(!outcome(one).unwrap().unwrap().new);
+}
+
+#[test]
 fn who_keeps_a_place_is_never_one_too_many() {
     let cluster = Cluster::new(0, &["east"]);
     let early = wait(&cluster, "east", leased("early", 90));
