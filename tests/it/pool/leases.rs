@@ -1,6 +1,9 @@
 //! Leases: counted by no clock that can be set, fair to who could not be heard, and never for ever.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
+use license_pool::log::{LedgerId, Log as _};
 use license_pool::{Error, Pool, Refusal, Release, Session, SessionState, Target};
 
 use super::cluster::{Cluster, leased};
@@ -83,8 +86,8 @@ fn a_session_that_sleeps_is_kept_for_two_days_and_one_that_wakes_is_not() {
     assert!(cluster.holders("east").is_empty());
 }
 
-#[test]
-fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
+/// East, with a license of 0009 and 0005.
+fn two_products() -> Cluster {
     let cluster = Cluster::new(9, &["east"]);
     let document = super::world::license("A", 9).replace(
         r#""rights""#,
@@ -92,6 +95,12 @@ fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
            "allowedCount": 9, "rights""#,
     );
     cluster.ask("east", |pool| pool.install_with(document.as_bytes(), Default::default())).unwrap();
+    cluster
+}
+
+#[test]
+fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
+    let cluster = two_products();
     cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
     let mut short = leased("one", 20);
     short.product = "0005".parse().unwrap();
@@ -104,6 +113,53 @@ fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
     assert_eq!(cluster.holders("east"), ["one"]);
     cluster.pass(1);
     assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn a_session_that_sleeps_is_kept_for_no_less_than_its_lease() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.start_with("east", |options| options.serving().sleep(Duration::from_secs(20)));
+    cluster.grant("east", "one").unwrap();
+    cluster.tell("east", "one", SessionState::Sleeping);
+    cluster.pass(89);
+    assert_eq!(cluster.holders("east"), ["one"]);
+    cluster.pass(1);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn who_only_looks_at_a_session_does_not_fetch_it() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    cluster.grant("east", "one").unwrap();
+    let seen = cluster.ask("west", |pool| pool.session("one".parse().unwrap())).unwrap();
+    assert_eq!(seen.held.len(), 1);
+    assert_eq!(cluster.history("west", 2), [""; 0]);
+}
+
+#[test]
+fn of_a_silence_nothing_is_left_once_it_is_told_otherwise_or_nothing_is_held() {
+    let cluster = two_products();
+    let silent = || {
+        let silences = cluster.log.clone().silences(LedgerId(1)).unwrap();
+        silences.iter().map(|silence| silence.token.get()).collect::<Vec<_>>()
+    };
+    let release = |product: &str| {
+        let product = Some(product.parse().unwrap());
+        cluster.ask("east", |pool| pool.release_async("one", product)).unwrap();
+    };
+    for product in ["0009", "0005"] {
+        let mut retain = leased("one", 90);
+        retain.product = product.parse().unwrap();
+        cluster.ask("east", |pool| pool.grant(retain, None)).unwrap();
+    }
+    cluster.pass(50);
+    assert_eq!(silent(), [2]);
+    release("0005");
+    cluster.pass(31);
+    assert_eq!(silent(), [1]);
+    release("0009");
+    cluster.pass(31);
+    assert_eq!(silent(), [0; 0]);
 }
 
 #[test]
@@ -167,6 +223,81 @@ fn a_list_says_of_each_session_what_became_of_it() {
     assert!(matches!(answers[1], Err(Error::Refused(Refusal::NotRetained { .. }))));
     assert_eq!(answers[2].as_ref().unwrap().held.len(), 1);
     assert_eq!(cluster.history("east", 2), ["east: one is postponed"]);
+}
+
+#[test]
+fn a_server_that_crashes_in_a_loop_keeps_no_dead_seat() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    for _ in 0..12 {
+        cluster.pass(20);
+        cluster.start("east");
+    }
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn after_a_restart_a_silent_session_has_a_third_of_its_lease_and_all_of_it_once_it_was_heard() {
+    for heard in [false, true] {
+        let cluster = Cluster::new(9, &["east"]);
+        cluster.grant("east", "one").unwrap();
+        cluster.pass(85);
+        cluster.start("east");
+        cluster.pass(29);
+        assert_eq!(cluster.holders("east"), ["one"]);
+        if heard {
+            cluster.renew("east", "one").unwrap();
+            cluster.pass(89);
+            assert_eq!(cluster.holders("east"), ["one"]);
+        }
+        cluster.pass(1);
+        assert!(cluster.holders("east").is_empty());
+    }
+}
+
+#[test]
+fn who_was_heard_after_a_silence_has_all_of_its_lease_though_the_server_crashes_at_once() {
+    let hear: [fn(&Cluster, &str); 2] = [
+        |cluster, server| drop(cluster.renew(server, "one").unwrap()),
+        |cluster, server| assert!(!cluster.grant(server, "one").unwrap().new),
+    ];
+    for hear in hear {
+        for server in ["east", "west"] {
+            let cluster = Cluster::new(9, &["east", "west"]);
+            cluster.grant("east", "one").unwrap();
+            cluster.pass(60);
+            assert_eq!(cluster.log.clone().silences(LedgerId(1)).unwrap().len(), 1);
+            hear(&cluster, server);
+            cluster.start(server);
+            cluster.pass(89);
+            assert_eq!(cluster.holders(server), ["one"], "it was heard by {server}");
+            cluster.pass(31);
+            assert!(cluster.holders(server).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_session_that_comes_back_with_a_dead_server_is_not_judged_by_when_it_went_away() {
+    let cluster = Cluster::new(9, &["east", "west"]);
+    cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
+    cluster.pass(50);
+    cluster.renew("west", "one").unwrap();
+    cluster.stop("west");
+    cluster.pass(899);
+    assert!(cluster.history("east", 3).contains(&"east: adopted west 1".to_owned()));
+    assert_eq!(cluster.holders("east"), ["one"], "it may rely on what west told it");
+    cluster.pass(300);
+    assert!(cluster.holders("east").is_empty());
+}
+
+#[test]
+fn what_a_single_command_retains_has_no_lease() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.open("command", Pool::options().local());
+    assert!(cluster.grant("command", "one").unwrap().lease.is_none());
+    cluster.pass(1000);
+    assert_eq!(cluster.holders("east"), ["one"]);
 }
 
 #[test]

@@ -88,6 +88,42 @@ fn a_dead_server_that_served_nothing_any_more_vanishes_without_an_entry() {
 }
 
 #[test]
+fn who_serves_nobody_elses_sessions_does_not_take_over_those_of_a_dead_server() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.start_with("west", |options| options);
+    cluster.grant("east", "one").unwrap();
+    cluster.stop("east");
+    cluster.pass(600);
+    assert_eq!(cluster.history("west", 2), [""; 0]);
+}
+
+#[test]
+fn the_seats_of_a_dead_server_end_however_many_and_what_commands_retained_goes_on() {
+    let cluster = Cluster::new(2000, &["east"]);
+    let ask = |server: &str, session: &str| {
+        let describe = Session::rest("ann", session, "127.0.0.1");
+        cluster.pool(server).retain_async("0009", session, describe)
+    };
+    cluster.open("command", Pool::options().local());
+    let command = |session: &str| {
+        let seat = ask("command", session);
+        cluster.step("command");
+        seat.try_take().unwrap().unwrap().keep();
+        cluster.pass(31);
+    };
+    command("first");
+    // More than are read, or released, at once.
+    let seats: Vec<_> = (0..1100).map(|seat| ask("east", &format!("seat-{seat}"))).collect();
+    (0..4).for_each(|_| cluster.step("east"));
+    seats.into_iter().for_each(|seat| seat.try_take().unwrap().unwrap().keep());
+    command("last");
+    cluster.stop("east");
+    cluster.start("west");
+    cluster.pass(300);
+    assert_eq!(cluster.holders("west"), ["first", "last"]);
+}
+
+#[test]
 fn who_ends_in_order_leaves_nothing_on_the_list() {
     let cluster = Cluster::new(9, &["east"]);
     cluster.open("run", Pool::options());
