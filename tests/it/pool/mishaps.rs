@@ -129,6 +129,51 @@ fn a_clock_in_2099_for_a_minute_deletes_no_history() {
 }
 
 #[test]
+fn a_clock_that_is_put_right_soon_after_a_server_began_deletes_no_history() {
+    let cluster = Cluster::new(9, &["east"]);
+    cluster.grant("east", "one").unwrap();
+    cluster.ask("east", |pool| pool.release_async("one", None)).unwrap();
+    cluster.clock.set("2099-01-01T00:00:00Z".parse().unwrap());
+    let day = Duration::from_secs(24 * 60 * 60);
+    cluster.start_with("east", |options: Options| options.serving().history(day));
+    cluster.pass(5 * 60);
+    cluster.clock.set("2026-01-05T10:05:00Z".parse().unwrap());
+    cluster.pass(2 * 3600);
+    assert_eq!(cluster.history("east", 0).len(), 3);
+}
+
+#[test]
+fn who_cannot_show_that_it_lives_hears_nobody() {
+    let cluster = Cluster::new(9, &["east"]);
+    let fails = Faltering::start(&cluster, "west", "beat");
+    cluster.grant("west", "one").unwrap();
+    fails.store(true, Ordering::Relaxed);
+    cluster.pass(35);
+    // Whoever takes it for dead relies on that.
+    let is_unavailable = |error: Error| matches!(error, Error::StoreUnavailable(_));
+    assert!(is_unavailable(cluster.renew("west", "one").unwrap_err()));
+    assert!(is_unavailable(cluster.grant("west", "two").unwrap_err()));
+    assert_eq!(cluster.holders("west"), ["one"], "who only asks is told");
+    fails.store(false, Ordering::Relaxed);
+    cluster.renew("west", "one").unwrap();
+    cluster.grant("west", "two").unwrap();
+}
+
+#[test]
+fn who_is_heard_after_a_silence_is_not_told_so_before_the_store_has_taken_that() {
+    let cluster = Cluster::new(9, &["east"]);
+    let fails = Faltering::start(&cluster, "west", "beat");
+    cluster.grant("west", "one").unwrap();
+    cluster.pass(50);
+    fails.store(true, Ordering::Relaxed);
+    let is_unavailable = |error: Error| matches!(error, Error::StoreUnavailable(_));
+    assert!(is_unavailable(cluster.renew("west", "one").unwrap_err()));
+    assert!(is_unavailable(cluster.grant("west", "one").unwrap_err()));
+    fails.store(false, Ordering::Relaxed);
+    cluster.renew("west", "one").unwrap();
+}
+
+#[test]
 fn who_waits_at_a_server_whose_name_was_taken_is_told_so_at_once() {
     let cluster = Cluster::new(1, &["east"]);
     cluster.grant("east", "one").unwrap();

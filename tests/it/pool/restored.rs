@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use license_pool::log::{Log as _, MemoryLog};
-use license_pool::{Options, Pool, Seat};
+use license_pool::{Error, Options, Pool, Seat};
 use license_tests::around::Outside;
 
 use super::cluster::{Cluster, leased};
@@ -27,6 +27,21 @@ fn a_server_whose_beats_are_gone_is_not_taken_for_dead() {
     cluster.pass(30);
     assert!(cluster.history("west", 2).is_empty());
     assert_eq!(cluster.renew("east", "one").unwrap().held[0].retention.token, token);
+}
+
+#[test]
+fn who_lost_its_name_once_never_has_it_again() {
+    let cluster = Cluster::new(9, &["east"]);
+    let backup = cluster.log.backup();
+    let east = cluster.stop("east");
+    cluster.start("east");
+    cluster.wake("the one before", east);
+    let asked = |cluster: &Cluster| cluster.ask("the one before", |pool| pool.held_async(None));
+    assert!(matches!(asked(&cluster), Err(Error::Fenced(_))));
+    // Its name is its own again, by what the store says.
+    cluster.log.restore(&backup);
+    assert!(matches!(asked(&cluster), Err(Error::Fenced(_))));
+    assert!(matches!(cluster.grant("the one before", "one"), Err(Error::Fenced(_))));
 }
 
 #[test]
