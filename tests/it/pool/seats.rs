@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use license_pool::log::MemoryLog;
 use license_pool::{Error, Pool, Refusal, Retain, Session};
 
 use super::world::{Store, holders, is_refused, license, options, retain, sample};
@@ -38,6 +39,25 @@ fn two_seats_of_one_session_are_one_retention_until_the_last_is_dropped() {
     assert_eq!(holders(&pool), ["one"]);
     drop(second);
     assert!(holders(&pool).is_empty());
+}
+
+#[test]
+fn a_seat_that_is_asked_for_while_another_of_its_session_is_dropped_is_held() {
+    let (pool, mut driver) = options().open_driven(MemoryLog::default()).unwrap();
+    let installed = pool.install_with(license("A", 1).as_bytes(), Default::default());
+    let ask = || pool.retain_async("0009", "one", Session::rest("ann", "one", "127.0.0.1"));
+    let first = ask();
+    driver.step();
+    installed.try_take().unwrap().unwrap();
+    let first = first.try_take().unwrap().unwrap();
+    // Both are there before either is seen to.
+    let second = ask();
+    drop(first);
+    driver.step();
+    let second = second.try_take().unwrap().unwrap();
+    let held = pool.held_async(None);
+    driver.step();
+    assert_eq!(held.try_take().unwrap().unwrap()[0].record.token, second.token());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use license_pool::log::MemoryLog;
-use license_pool::{Error, LOCAL, OpenError, Pool, ServerName};
+use license_pool::{Error, LOCAL, OpenError, Pool, ServerName, Session};
 
 use super::world::{Store, holders, is_refused, license, options, reports, retain};
 use crate::postgres::server::database;
@@ -40,6 +40,25 @@ fn what_one_pool_acknowledged_the_other_sees() {
         east.install(license("A", 1).as_bytes()).unwrap();
         assert_eq!(west.info().unwrap().unwrap().products[0].allowed_count.get(), 1);
         assert_eq!(reports(east), reports(west));
+    });
+}
+
+#[test]
+fn however_much_others_appended_meanwhile_all_of_it_is_seen() {
+    on_every_log(|east, west| {
+        east.install(license("A", 9999).as_bytes()).unwrap();
+        assert!(holders(west).is_empty());
+        // As many as are read at once, and one more.
+        for count in [1024, 1025] {
+            let seat = |n| {
+                let session = format!("{count}-{n}");
+                east.retain_async("0009", &session, Session::rest("ann", &session, "127.0.0.1"))
+            };
+            let seats: Vec<_> = (0..count).map(seat).collect();
+            seats.into_iter().for_each(|seat| seat.wait().unwrap().keep());
+            assert_eq!(holders(west).len(), holders(east).len());
+        }
+        assert_eq!(retain(west, "0009", "next").unwrap().token().get(), 1024 + 1025 + 1);
     });
 }
 

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use license_pool::log::{Asked, LogError, Mark, MemoryLog, News, Turn, TurnError};
 use license_pool::{
     Driver, Error, ManualClock, Pending, Pool, Refusal, ReleaseReceipt, Retain, Session,
-    log::Log as _,
+    SessionState, log::Log as _,
 };
 
 use license_tests::around::{Around, Outside};
@@ -29,6 +29,20 @@ fn what_was_not_made_is_decided_again_before_anybody_is_answered() {
     assert_eq!(holders(&world.other), ["one"]);
     // Each is in the log once, though it was decided twice.
     assert_eq!(world.other.history().count(), 2);
+}
+
+#[test]
+fn a_renewal_that_was_not_made_is_made_before_it_is_answered() {
+    let mut world = World::new(Failure::Lost, Box::new(|log, mark| log.landed(mark)));
+    retain(&world.other, "0009", "one").unwrap().keep();
+    let renewed = world.pool.renew_async("one", Some(SessionState::Sleeping));
+    // The turn that follows upon what is read.
+    world.countdown.store(2, Ordering::SeqCst);
+    world.driver.step();
+    assert_eq!(world.countdown.load(Ordering::SeqCst), 0, "the turn met the failure");
+    world.answer(renewed).unwrap();
+    let held = world.other.held(None).unwrap();
+    assert_eq!(held[0].state, Some(SessionState::Sleeping));
 }
 
 #[test]
