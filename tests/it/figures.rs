@@ -162,6 +162,17 @@ fn who_reads_the_entries_of_others_has_no_figures_to_write() {
 }
 
 #[test]
+fn days_after_the_one_to_which_the_clock_is_set_back_at_once_are_not_told() {
+    let mut ledger = held("1").ledger().clone();
+    for time in ["2026-01-04T10:00:00Z", "2026-01-02T20:00:00Z"] {
+        let entry = ledger.seal(Event::ClockCorrected, &Stamp::local(), time.parse().unwrap());
+        ledger.apply(&entry).unwrap();
+    }
+    let told = days(ledger.take_figures());
+    assert!(told.values().map(|day| day.date.as_str()).eq(["2026-01-01", "2026-01-02"]));
+}
+
+#[test]
 fn an_entry_that_faults_ends_no_day() {
     let mut ledger = held("1").ledger().clone();
     let later = "2026-03-01T12:00:00Z".parse().unwrap();

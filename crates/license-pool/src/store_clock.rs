@@ -162,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn a_correction_that_is_still_to_come_says_nothing_of_a_jump() {
+        let mut clock = started();
+        let shown = at("2098-01-01T00:00:00Z");
+        let state = clock.read_corrected(at("2099-01-01T00:00:00Z"), shown, seconds(8));
+        assert_eq!(state, ClockState { now: at("2026-01-05T10:00:01Z"), skew: Some(shown) });
+    }
+
+    #[test]
     fn a_long_silence_is_no_jump() {
         let mut clock = started();
         let shown = at("2026-02-05T10:00:00Z");
