@@ -268,8 +268,8 @@ impl Leases {
         self.sessions.insert(key.clone(), lease);
     }
 
-    /// What to tell of silences: those of a sixth of a lease and more, by the token that `last` says
-    /// the session retained last, and those that are over.
+    /// What to tell of silences: those that are long enough, by the token that `last` says the session
+    /// retained last, and those that are over.
     pub(crate) fn silences(
         &mut self,
         now: Duration,
@@ -287,12 +287,19 @@ impl Leases {
                 silent.push(Silence { ledger: key.0, token, silent: silence });
             }
         }
-        let over = over.iter().map(|(ledger, token)| Silence {
+        let mut told = self.over();
+        told.append(&mut silent);
+        told
+    }
+
+    /// The silences that were told of and are over.
+    pub(crate) fn over(&self) -> Vec<Silence> {
+        let over = |(ledger, token): &(LedgerId, Token)| Silence {
             ledger: *ledger,
             token: *token,
             silent: Duration::ZERO,
-        });
-        over.chain(silent).collect()
+        };
+        self.over.iter().map(over).collect()
     }
 
     /// The ledgers of the sessions that are silent long enough to tell.

@@ -10,7 +10,7 @@ use license_core::Held;
 use license_types::{ReleaseCause, ServerName};
 
 use crate::leases::{Key, Leases};
-use crate::log::{LedgerId, ServerRow};
+use crate::log::{LedgerId, ServerRow, Silence};
 use crate::takeover::Estate;
 use crate::turn::{Role, Turns, distinct};
 use crate::watcher::{Dead, Watcher};
@@ -176,9 +176,23 @@ impl Writer {
         self.turns.clock_state()
     }
 
-    /// Shows that this server lives, and looks who else does.
+    /// Tells which silences are over before anybody hears that he was heard: otherwise a restart would
+    /// go on counting, and end a lease on which its holder relies. Of those who are silent nothing is
+    /// told meanwhile: after a restart they may be everybody, and come back one by one.
+    pub(crate) fn tell_broken_silences(&mut self) -> Result<(), Error> {
+        if !self.leases.must_tell() {
+            return Ok(());
+        }
+        let over = self.leases.over();
+        let next = self.upkeep.beat;
+        let told = self.beat_telling(&over).map(drop);
+        self.upkeep.beat = self.upkeep.beat.min(next);
+        told
+    }
+
+    /// Shows that this server lives, tells who is silent, and looks who else lives.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
-        let (now, role) = (self.turns.vouched(), self.turns.actor.role);
+        let now = self.turns.vouched();
         // Who went to another server is not silent there: where the store does not tell now who did,
         // nobody is told to be silent. Who goes between this and the beat is, all the same, until this
         // server forgets the session within a lease and says that it is over: rows bear no server's
@@ -188,14 +202,21 @@ impl Writer {
         let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
         let knows_who_went =
             licenses.is_empty() || self.turns.catch_up(&distinct(licenses.iter())).is_ok();
-        if role != Role::Local {
+        if self.turns.actor.role != Role::Local {
             // What the store does not take now, it goes on saying in vain.
             let _ = self.turns.take_off();
         }
         let turns = &self.turns;
         let last = |session: &Key| turns.last_token(session).filter(|_| knows_who_went);
         let silences = self.leases.silences(now, last);
-        let rows = self.turns.beat(&silences);
+        let rows = self.beat_telling(&silences)?;
+        self.upkeep.begun = true;
+        Ok(rows)
+    }
+
+    fn beat_telling(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
+        let role = self.turns.actor.role;
+        let rows = self.turns.beat(silences);
         let elapsed = self.turns.elapsed();
         let third = self.turns.actor.lease / 3;
         match &rows {
@@ -218,7 +239,6 @@ impl Writer {
                     let first = if self.upkeep.begun { every } else { third / 2 };
                     self.upkeep.beat = elapsed + first.min(self.upkeep.watcher.next(third));
                 }
-                self.upkeep.begun = true;
             }
             Err(_) => {
                 self.upkeep.watcher.missed();

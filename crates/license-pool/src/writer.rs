@@ -307,12 +307,6 @@ impl Writer {
         }
     }
 
-    /// Tells which silences are over before anybody hears that he was heard: otherwise a restart
-    /// would go on counting, and end a lease on which its holder relies.
-    fn tell_broken_silences(&mut self) -> Result<(), Error> {
-        if self.leases.must_tell() { self.register().map(drop) } else { Ok(()) }
-    }
-
     /// Notes that a session was heard, or only looks; gives what it holds until when.
     fn hear(&mut self, heard: Heard, renews: bool, now: Duration) -> Vec<Kept> {
         let Heard { ledger, held, time, came } = heard;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use license_pool::log::{Asked, Log, LogError, MemoryLog, News, ServerRow, Turn, TurnError};
+use license_pool::log::{
+    Asked, LedgerId, Log, LogError, MemoryLog, News, ServerRow, Turn, TurnError,
+};
 use license_pool::{Error, LOCAL, Options, Pool, Session};
 use license_tests::around::{Around, Outside};
 
@@ -271,6 +273,25 @@ fn a_server_that_crashes_in_a_loop_keeps_no_dead_seat() {
         cluster.renew("east", "alive").unwrap();
     }
     assert_eq!(cluster.holders("east"), ["alive"]);
+}
+
+#[test]
+fn of_a_session_that_is_heard_again_it_is_told_alone_that_its_silence_is_over() {
+    let cluster = Cluster::new(9, &["east"]);
+    for session in ["one", "two", "three"] {
+        cluster.grant("east", session).unwrap();
+    }
+    cluster.pass(65);
+    let told = || cluster.log.clone().silences(LedgerId(1)).unwrap();
+    let before = told();
+    assert_eq!(before.len(), 3);
+    cluster.pass(5);
+    assert_eq!(told(), before, "no beat is due");
+    cluster.renew("east", "two").unwrap();
+    assert_eq!(told(), [before[0].clone(), before[2].clone()]);
+    cluster.pass(8);
+    let after = told();
+    assert!(after[0].silent > before[0].silent, "whoever comes back puts off no beat");
 }
 
 #[test]
