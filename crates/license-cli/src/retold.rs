@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use license_core::{HeldBefore, Part, Tally, Told};
-use license_pool::{HistoryPage, License, Selection, explained};
+use license_pool::{ChainCheck, HistoryPage, License, Selection, explained};
 use license_types::{Entry, Event, EventKind, LicenseInfo, ProductId, SessionId, Token};
 
 use crate::failure::Failure;
@@ -46,12 +46,11 @@ pub(crate) fn tell(
                 .and_then(|first| tally.begin(&first, &held, license))
                 .map_err(broken)?;
         }
-        let (mut begun, mut counted) = (None, Ok(()));
+        let mut counted = Ok(());
         licenses.history(
             Selection::default(),
             &mut |HistoryPage { entries, reached: at, end }| {
                 for entry in entries {
-                    begun.get_or_insert(entry.sequence);
                     if counted.is_ok() {
                         let entry = license_core::Entry::from_wire(entry);
                         counted = entry.and_then(|entry| tally.count(&entry));
@@ -61,8 +60,8 @@ pub(crate) fn tell(
                 Ok(())
             },
         )?;
-        // Otherwise the oldest entries were deleted while they were read.
-        if begun == Some(sequence) {
+        // Otherwise the oldest entries were deleted while they were read: some may be missed.
+        if licenses.first()?.is_some_and(|first| first.sequence == sequence) {
             return counted.map(|()| tally.told(now)).map_err(broken);
         }
     }
@@ -70,6 +69,27 @@ pub(crate) fn tell(
 
 fn broken(fault: license_core::Fault) -> Failure {
     Failure::damaged(explained(&fault))
+}
+
+/// Recomputes the chain of the log, anew where the oldest entries are deleted meanwhile: what is missed
+/// then is no fault.
+pub(crate) fn verify(
+    licenses: &mut dyn Licenses,
+    reached: &mut dyn FnMut(u64),
+) -> Result<ChainCheck, Failure> {
+    loop {
+        let check = licenses.verify(reached)?;
+        if check.fault.is_none() || !is_shortened(licenses, check.first) {
+            return Ok(check);
+        }
+    }
+}
+
+/// Whether the log began with entry `first`, and does no more. Where it cannot be read, that is the
+/// fault.
+fn is_shortened(licenses: &mut dyn Licenses, first: u64) -> bool {
+    let now = licenses.first().ok().flatten();
+    first > 0 && now.is_some_and(|now| now.sequence.get() > first)
 }
 
 /// What was held before the first entry that there is, and by which license.

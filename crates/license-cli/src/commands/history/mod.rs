@@ -18,6 +18,7 @@ use crate::instant::span;
 use crate::licenses::Licenses;
 use crate::output::json_line;
 use crate::output::progress::Progress;
+use crate::retold;
 
 pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let zone = &arguments.time_zone.0;
@@ -110,7 +111,8 @@ fn takes(wanted: &Selection, arguments: &History, entry: &Entry) -> bool {
 
 fn verify(licenses: &mut dyn Licenses, context: &mut Context<'_, '_>) -> Result<(), Failure> {
     let mut progress = Progress::of_entries("verify", context.env.stderr_is_terminal);
-    let check = licenses.verify(&mut |reached| progress.advance(reached, context.env.stderr));
+    let check =
+        retold::verify(licenses, &mut |reached| progress.advance(reached, context.env.stderr));
     progress.wipe(context.env.stderr);
     let check = check?;
     let mut said = match (check.first, check.last) {
