@@ -127,3 +127,48 @@ fn third(row: &ServerRow) -> Duration {
     // Whatever stands there, nobody looks more often than this.
     (Duration::from_secs(row.lease_seconds) / 3).max(Duration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(30);
+
+    fn row(name: &str) -> ServerRow {
+        ServerRow {
+            name: name.parse().unwrap(),
+            epoch: 1,
+            instance: "1".to_owned(),
+            beat: 7,
+            lease_seconds: 90,
+            grace_seconds: 90,
+            transient: false,
+            format: 2,
+            alive: None,
+        }
+    }
+
+    /// For how long "east" has stood still after looks at these seconds.
+    fn still(looks: &[u64]) -> (u64, bool) {
+        let (mut watcher, rows) = (Watcher::default(), [row("east"), row("own")]);
+        let own = row("own").name;
+        let mut dead = Vec::new();
+        for look in looks {
+            dead = watcher.see(&rows, &own, Duration::from_secs(*look), EVERY);
+        }
+        (watcher.still(&rows[0].name).as_secs(), !dead.is_empty())
+    }
+
+    #[test]
+    fn of_the_time_between_two_looks_no_more_counts_than_lies_between_two_beats() {
+        assert_eq!(still(&[0, 30, 60]), (60, false));
+        assert_eq!(still(&[0, 59, 118]), (60, false), "it was late, not blind");
+        assert_eq!(still(&[0, 30, 91, 121]), (60, false), "it did not run");
+        assert_eq!(still(&[0, 30, 60, 90, 120, 150, 179]), (179, false));
+        assert_eq!(still(&[0, 30, 60, 90, 120, 150, 180]), (180, true));
+        // Who did not look on gives everybody the time for a beat.
+        assert_eq!(still(&[0, 30, 60, 90, 120, 150, 179, 999]), (150, false));
+    }
+}

@@ -292,6 +292,22 @@ fn a_session_that_comes_back_with_a_dead_server_is_not_judged_by_when_it_went_aw
 }
 
 #[test]
+fn what_a_dead_server_served_was_silent_before_it_was_noticed_for_a_third_of_its_lease() {
+    for lease in [90, 30] {
+        let cluster = Cluster::new(9, &["east", "west"]);
+        cluster.ask("east", |pool| pool.grant(leased("one", lease), None)).unwrap();
+        cluster.stop("east");
+        while cluster.history("west", 2).is_empty() {
+            cluster.pass(1);
+        }
+        cluster.pass(lease / 3 * 2 - 1);
+        assert_eq!(cluster.holders("west"), ["one"]);
+        cluster.pass(1);
+        assert!(cluster.holders("west").is_empty());
+    }
+}
+
+#[test]
 fn what_a_single_command_retains_has_no_lease() {
     let cluster = Cluster::new(9, &["east"]);
     cluster.open("command", Pool::options().local());
