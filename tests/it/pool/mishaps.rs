@@ -19,13 +19,28 @@ struct Faltering {
     log: MemoryLog,
     failing: &'static str,
     fails: Arc<AtomicBool>,
+    /// Why not.
+    why: fn(&'static str) -> LogError,
+}
+
+fn unavailable(action: &'static str) -> LogError {
+    LogError::Unavailable { action, source: "the test says so".into() }
 }
 
 impl Faltering {
     /// Starts a serving server that has no better way; gives what makes it fail.
     fn start(cluster: &Cluster, server: &str, failing: &'static str) -> Arc<AtomicBool> {
+        Faltering::start_for(cluster, server, failing, unavailable)
+    }
+
+    fn start_for(
+        cluster: &Cluster,
+        server: &str,
+        failing: &'static str,
+        why: fn(&'static str) -> LogError,
+    ) -> Arc<AtomicBool> {
         let fails = Arc::new(AtomicBool::new(false));
-        let log = Faltering { log: cluster.log.clone(), failing, fails: fails.clone() };
+        let log = Faltering { log: cluster.log.clone(), failing, fails: fails.clone(), why };
         let options = Pool::options().server(server.parse().unwrap()).serving();
         cluster.open_on(Outside(log), server, options);
         fails
@@ -39,7 +54,7 @@ impl Around for Faltering {
 
     fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
         if action == self.failing && self.fails.load(Ordering::Relaxed) {
-            return Err(LogError::Unavailable { action, source: "the test says so".into() });
+            return Err((self.why)(action));
         }
         Ok(())
     }
@@ -157,6 +172,42 @@ fn who_cannot_show_that_it_lives_hears_nobody() {
     fails.store(false, Ordering::Relaxed);
     cluster.renew("west", "one").unwrap();
     cluster.grant("west", "two").unwrap();
+}
+
+#[test]
+fn a_lease_does_not_run_out_while_the_store_can_only_be_read() {
+    let cluster = Cluster::new(9, &["east"]);
+    for why in [unavailable, |_| LogError::Busy { holder: None }] {
+        let fails = Faltering::start_for(&cluster, "west", "beat", why);
+        cluster.grant("west", "one").unwrap();
+        cluster.pass(40);
+        fails.store(true, Ordering::Relaxed);
+        cluster.pass(80);
+        fails.store(false, Ordering::Relaxed);
+        // What is left of it, counted from when it was heard until the first beat was in vain.
+        cluster.pass(44);
+        assert_eq!(cluster.holders("west"), ["one"]);
+        cluster.pass(60);
+        assert!(cluster.holders("west").is_empty());
+    }
+}
+
+#[test]
+fn time_in_which_a_server_could_not_use_the_store_counts_against_nobody() {
+    let cluster = Cluster::new(9, &["east"]);
+    let fails = Faltering::start(&cluster, "west", "beat");
+    let silent = || {
+        let servers = cluster.ask("west", Pool::servers).unwrap();
+        servers[0].silent_seconds.get()
+    };
+    cluster.stop("east");
+    cluster.pass(60);
+    let before = silent();
+    assert!(before > 30);
+    fails.store(true, Ordering::Relaxed);
+    cluster.pass(35);
+    fails.store(false, Ordering::Relaxed);
+    assert_eq!(silent(), before);
 }
 
 #[test]

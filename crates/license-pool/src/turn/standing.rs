@@ -107,7 +107,9 @@ impl Turns {
 
     pub(super) fn note_away(&mut self, away: bool) {
         self.vouched.now(self.clock.elapsed());
-        self.back |= self.vouched.note(!away);
+        // Who cannot show that it lives hears nobody before long, though it may read.
+        let usable = !away && self.unshown.is_none();
+        self.back |= self.vouched.note(usable);
     }
 }
 
