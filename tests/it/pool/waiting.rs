@@ -176,10 +176,10 @@ fn a_place_is_kept_for_as_long_from_each_request_on() {
     cluster.grant("east", "one").unwrap();
     let seat = cluster.ask("east", |pool| pool.retain_with(leased("one", 90))).unwrap();
     for patience in [30, 5] {
-        let patience = Some(Duration::from_secs(patience));
-        let two = cluster.pool("east").grant(leased("two", 90), patience);
+        let wait = Some(Duration::from_secs(patience));
+        let two = cluster.pool("east").grant(leased("two", 90), wait);
         cluster.step("east");
-        cluster.pass(patience.unwrap().as_secs());
+        cluster.pass(patience);
         assert!(is_none_left(outcome(two).unwrap()));
     }
     // Without the second request its place would be lost by now.
