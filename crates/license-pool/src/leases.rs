@@ -135,8 +135,16 @@ impl Leases {
 
     /// A session came from another server: what that told of its silence is no longer true.
     pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
+        if self.shortest(held).is_none() {
+            return;
+        }
         self.heard(ledger, held, now);
-        self.over.extend(held.last().map(|held| (ledger, held.record.token)));
+        self.void(ledger, held);
+    }
+
+    /// What was told of the silence of a session by any of these is no longer true.
+    pub(crate) fn void(&mut self, ledger: LedgerId, held: &[Held]) {
+        self.over.extend(held.iter().map(|held| (ledger, held.record.token)));
         self.broken = true;
     }
 

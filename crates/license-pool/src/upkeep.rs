@@ -309,6 +309,12 @@ impl Writer {
             let void = |(token, _)| (token, Duration::ZERO);
             let kept = if anew { kept.map(void) } else { kept };
             self.leases.take_over(id, held, kept, now);
+            // It was heard since it was told to be silent by another than its last.
+            if let Some((_, before)) = held.split_last()
+                && before.iter().any(|held| silences.contains_key(&held.record.token))
+            {
+                self.leases.void(id, before);
+            }
         }
         self.upkeep.anew.remove(&id);
         Ok(!served.is_empty())

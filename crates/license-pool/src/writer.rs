@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use license_core::Command;
+use license_core::{Command, Held};
 use license_types::{SessionId, Token};
 
 use crate::Error;
@@ -379,12 +379,15 @@ impl Writer {
         }
         if let Some(Granted { kept, new, .. }) = &mut done.granted {
             if self.judges() {
-                let now = self.turns.vouched();
-                let held = std::slice::from_ref(&kept.held);
-                if *new || self.leases.knows(done.ledger, &kept.held) {
-                    self.leases.heard(done.ledger, held, now);
+                let (now, id) = (self.turns.vouched(), done.ledger);
+                let ledger = self.turns.ledgers.sound(id);
+                let session = ledger.map(|ledger| ledger.held(&kept.held.record.session));
+                // Who comes from another server brings all that it holds.
+                let held: Vec<Held> = session.into_iter().flatten().collect();
+                if self.leases.knows(id, &kept.held) || *new && held.len() <= 1 {
+                    self.leases.heard(id, std::slice::from_ref(&kept.held), now);
                 } else {
-                    self.leases.came(done.ledger, held, now);
+                    self.leases.came(id, &held, now);
                 }
             }
             let whole = self.leases.whole(&kept.held);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use license_pool::log::{LedgerId, Log as _};
-use license_pool::{Error, Pool, Refusal, Release, Session, SessionState, Target};
+use license_pool::log::{LedgerId, Log as _, Silence};
+use license_pool::{Error, Pool, Refusal, Release, Retain, Session, SessionState, Target};
 
 use super::cluster::{Cluster, leased};
 
@@ -86,25 +86,29 @@ fn a_session_that_sleeps_is_kept_for_two_days_and_one_that_wakes_is_not() {
     assert!(cluster.holders("east").is_empty());
 }
 
-/// East, with a license of 0009 and 0005.
-fn two_products() -> Cluster {
-    let cluster = Cluster::new(9, &["east"]);
+/// Servers whose license offers 0009, and 0005 as well.
+fn of_two_products(servers: &[&'static str]) -> Cluster {
+    let cluster = Cluster::new(9, servers);
     let document = super::world::license("A", 9).replace(
         r#""rights""#,
         r#""rights": [{"count": 9}]}, {"id": 808464437, "name": "Desktop", "usedCount": 0,
            "allowedCount": 9, "rights""#,
     );
-    cluster.ask("east", |pool| pool.install_with(document.as_bytes(), Default::default())).unwrap();
+    let install = |pool: &Pool| pool.install_with(document.as_bytes(), Default::default());
+    cluster.ask(servers[0], install).unwrap();
     cluster
+}
+
+/// What session `one` asks of 0005.
+fn desktop(lease_seconds: u64) -> Retain {
+    Retain { product: "0005".parse().unwrap(), ..leased("one", lease_seconds) }
 }
 
 #[test]
 fn each_of_a_sessions_licenses_ends_by_its_own_lease() {
-    let cluster = two_products();
+    let cluster = of_two_products(&["east"]);
     cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
-    let mut short = leased("one", 20);
-    short.product = "0005".parse().unwrap();
-    cluster.ask("east", |pool| pool.grant(short, None)).unwrap();
+    cluster.ask("east", |pool| pool.grant(desktop(20), None)).unwrap();
     cluster.pass(19);
     assert_eq!(cluster.holders("east"), ["one", "one"]);
     cluster.pass(1);
@@ -138,7 +142,7 @@ fn who_only_looks_at_a_session_does_not_fetch_it() {
 
 #[test]
 fn of_a_silence_nothing_is_left_once_it_is_told_otherwise_or_nothing_is_held() {
-    let cluster = two_products();
+    let cluster = of_two_products(&["east"]);
     let silent = || {
         let silences = cluster.log.clone().silences(LedgerId(1)).unwrap();
         silences.iter().map(|silence| silence.token.get()).collect::<Vec<_>>()
@@ -160,6 +164,49 @@ fn of_a_silence_nothing_is_left_once_it_is_told_otherwise_or_nothing_is_held() {
     release("0009");
     cluster.pass(31);
     assert_eq!(silent(), [0; 0]);
+}
+
+#[test]
+fn a_session_that_comes_by_asking_for_a_license_brings_the_leases_of_its_others() {
+    for held_before in [true, false] {
+        let cluster = of_two_products(&["east", "west"]);
+        if held_before {
+            cluster.ask("east", |pool| pool.grant(leased("one", 900), None)).unwrap();
+        }
+        cluster.ask("east", |pool| pool.grant(desktop(20), None)).unwrap();
+        let granted = cluster.ask("west", |pool| pool.grant(leased("one", 900), None)).unwrap();
+        assert_eq!(granted.new, !held_before);
+        cluster.pass(19);
+        assert_eq!(cluster.holders("west"), ["one", "one"]);
+        cluster.pass(1);
+        assert_eq!(cluster.holders("west"), ["one"]);
+    }
+}
+
+#[test]
+fn a_silence_that_ended_elsewhere_is_not_counted_when_the_last_license_is_given_back() {
+    // The session goes to another server; or its own server dies before it can say that it was heard.
+    for server in ["west", "east"] {
+        let cluster = of_two_products(&["east", "west"]);
+        let granted = cluster.ask("east", |pool| pool.grant(desktop(90), None)).unwrap();
+        let (ledger, token) = (LedgerId(1), granted.held.record.token);
+        let told = [Silence { ledger, token, silent: Duration::from_secs(60) }];
+        if server == "west" {
+            cluster.log.clone().beat(&told).unwrap();
+        }
+        let last = cluster.ask(server, |pool| pool.grant(leased("one", 90), None)).unwrap();
+        if server == "east" {
+            cluster.log.clone().beat(&told).unwrap();
+            cluster.start(server);
+        }
+        cluster.pass(1);
+        let last = Release::new(Target::Token(last.held.record.token));
+        cluster.ask(server, |pool| pool.release_with(last)).unwrap();
+        cluster.renew(server, "one").unwrap();
+        cluster.start(server);
+        cluster.pass(89);
+        assert_eq!(cluster.holders(server), ["one"]);
+    }
 }
 
 #[test]
