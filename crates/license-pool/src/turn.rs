@@ -172,9 +172,11 @@ impl Turns {
     /// The ledgers in which this server may serve sessions that it does not know, since this was last
     /// asked: those that were read from their start again, since in a store that went back in time
     /// sessions may hold again what they had released; and those of commits without an answer, since
-    /// whoever is told nothing may never come again.
+    /// whoever is told nothing may never come again. Where another writer serves a ledger in which
+    /// something was installed here, that one hears its sessions.
     pub(crate) fn reread(&mut self) -> Vec<LedgerId> {
-        std::mem::take(&mut self.reread)
+        let share = self.actor.share;
+        std::mem::take(&mut self.reread).into_iter().filter(|id| share.has(*id)).collect()
     }
 
     /// Notes ledgers in which this server may serve sessions that it does not know.
@@ -294,6 +296,7 @@ impl Turns {
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
             let corrected = &mut self.corrected;
             let (tails, mut told) = (&mut self.tails, Vec::new());
+            let share = self.actor.share;
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
@@ -309,7 +312,9 @@ impl Turns {
                         changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
                         let begins = |append: &&Append| append.lists(ledgers.server());
                         let begun = turn.appends.iter().filter(begins);
-                        listed.extend(begun.filter_map(|append| append.ledger));
+                        // Who serves a ledger takes it off the list, and must know that it is there.
+                        let begun = begun.filter_map(|append| append.ledger);
+                        listed.extend(begun.filter(|id| share.has(*id)));
                         told = tails.news(&turn.appends);
                         planned = Some(Ok(value));
                         entries = turn.appends.iter().map(|append| append.entries.len()).sum();

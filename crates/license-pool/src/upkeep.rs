@@ -86,7 +86,8 @@ impl Writer {
             // says for longer.
             let _ = self.turns.take_off();
         }
-        let anew = self.turns.ledgers.take_anew();
+        let mut anew = self.turns.ledgers.take_anew();
+        anew.retain(|id| self.turns.actor.share.has(*id));
         self.count_anew(anew);
         let reread = self.turns.reread();
         self.upkeep.loading.extend(reread.into_iter().map(|id| (id, Duration::ZERO)));

@@ -9,7 +9,7 @@ use std::thread;
 use license_pool::log::{Asked, Log, Server, Turn, Which};
 use license_pool::{LeaseSeconds, Options, Pool, Retain, Seat, ServerName, Session, StoreUrl};
 
-use super::proxy::Proxy;
+use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, until};
 use crate::pool::world::{clock, holders, license, options, retain};
 
@@ -157,6 +157,27 @@ fn what_a_dead_server_served_is_taken_over_on_every_connection() {
         holders(&west.license("A"));
         database.sql("SELECT string_agg(name, ',') FROM license.server") == "west"
     });
+}
+
+#[test]
+fn an_installation_without_an_answer_ends_no_lease_that_another_connection_hears() {
+    let Some(database) = server::database() else { return };
+    let (clock, proxy) = (clock(), Proxy::new(&database));
+    let east = Pool::options().clock(clock.clone()).server("east".parse().unwrap());
+    let pool = database.open_spread(east, &proxy.address());
+    for number in NUMBERS {
+        pool.license(number).grant(leased("one"), None).wait().unwrap();
+    }
+    // The first connection knows the ledger from now on: its next commit is one that writes.
+    pool.install(license("A", 98).as_bytes()).unwrap();
+    proxy.cut(Cut::After);
+    pool.install(license("A", 99).as_bytes()).unwrap();
+    for _ in 0..20 {
+        clock.advance(jiff::SignedDuration::from_secs(20));
+        for number in NUMBERS {
+            assert_eq!(pool.license(number).renew("one", None).unwrap().held.len(), 1);
+        }
+    }
 }
 
 #[test]
