@@ -3,7 +3,7 @@
 //! needs none, on the process that vouches for it.
 
 use license_pool::Seat;
-use license_types::{Principal, ProductId, SessionId};
+use license_types::{Principal, ProductId, SessionId, SessionState};
 
 /// By what a client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,10 @@ pub(super) struct Client {
     pub(super) principal: Option<Principal>,
     /// What it holds by, where that is a seat.
     pub(super) seat: Option<Seat>,
+    /// Another client may ask for another product in the same session, of another server.
     pub(super) session: SessionId,
+    /// What it says that it is doing.
+    pub(super) state: Option<SessionState>,
     pub(super) product: ProductId,
     /// The lease that it asks for, in seconds.
     pub(super) lease: u64,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use license_types::SessionId;
+use license_types::{ProductId, SessionId};
 
 use super::client::Wish;
 use super::replies::{Answer, Question};
@@ -23,17 +23,22 @@ pub(super) struct Line {
     /// Whether nobody but the process knows who came before and who kept its place: it waited for the
     /// store in the middle of a step, or who asked was forgotten when the store went back.
     pub(super) is_vague: bool,
+    /// Whether a license was installed or uninstalled between those whom the process saw last: who came
+    /// before that was served before the others were seen.
+    is_parted: bool,
     came: u64,
     /// Who asked since the process was driven last, and whether it waits.
     fresh: Vec<(Seeker, bool)>,
+    /// Whether they are parted.
+    parts: bool,
     /// The places of those who wait, or waited a moment ago.
     places: BTreeMap<Seeker, Place>,
     /// When those came who did not wait.
     passing: BTreeMap<Seeker, u64>,
 }
 
-/// A session of a ledger.
-type Seeker = (usize, SessionId);
+/// A session of a ledger, and what it asks for.
+pub(super) type Seeker = (usize, SessionId, ProductId);
 
 struct Place {
     /// Its number in the order in which all came.
@@ -45,8 +50,13 @@ struct Place {
 }
 
 impl Line {
-    pub(super) fn arrive(&mut self, ledger: usize, session: &SessionId, waits: bool) {
-        self.fresh.push(((ledger, session.clone()), waits));
+    pub(super) fn arrive(&mut self, seeker: Seeker, waits: bool) {
+        self.fresh.push((seeker, waits));
+    }
+
+    /// A license is installed or uninstalled after those who came, and before those who come.
+    pub(super) fn part(&mut self) {
+        self.parts = true;
     }
 
     /// Forgets who asked here, though the process does not.
@@ -58,6 +68,7 @@ impl Line {
     pub(super) fn see(&mut self, now: u64) {
         // Who asked again and again meanwhile may be granted what he asked for first.
         let mut passing = BTreeMap::new();
+        self.is_parted = mem::take(&mut self.parts);
         for (seeker, waits) in mem::take(&mut self.fresh) {
             self.came += 1;
             let number = self.came;
@@ -100,8 +111,10 @@ impl World {
         let Answer::Granted(answer) = answer else { return };
         let Wish::Retain { wait: 1.. } = question.wish else { return };
         self.tally.waited += u64::from(answer.is_ok());
-        let (session, now) = (question.session.clone(), self.time.now());
-        self.servers[server].line.answered((question.ledger, session), answer.is_ok(), now);
+        let Some(client) = question.client.map(|client| &self.clients[client]) else { return };
+        let seeker = (question.ledger, question.session.clone(), client.product);
+        let now = self.time.now();
+        self.servers[server].line.answered(seeker, answer.is_ok(), now);
     }
 
     /// Judges what was granted at a process in the step that ends, and who still waits there.
@@ -112,7 +125,8 @@ impl World {
             let (Wish::Retain { wait: 1.. }, ledger) = (wish, *ledger) else { continue };
             let Some(waiter) = client.map(|client| &self.clients[client]) else { continue };
             let Some(history) = self.truth.ledger(ledger_id(ledger)) else { continue };
-            let Some(place) = it.line.place(&(ledger, session.clone())) else { continue };
+            let seeker = (ledger, session.clone(), waiter.product);
+            let Some(place) = it.line.place(&seeker) else { continue };
             if history.holding(session, waiter.product).is_some() {
                 continue;
             }
@@ -120,9 +134,10 @@ impl World {
                 grant.server == it.name
                     && grant.ledger == ledger_id(ledger)
                     && grant.product == waiter.product
-                    && it.line.claim(&(ledger, grant.session.clone())) > Some(place)
+                    && it.line.claim(&(ledger, grant.session.clone(), grant.product)) > Some(place)
             };
-            if let Some(grant) = self.granted.iter().filter(|_| !it.line.is_vague).find(overtakes) {
+            let is_clear = !it.line.is_vague && !it.line.is_parted;
+            if let Some(grant) = self.granted.iter().filter(|_| is_clear).find(overtakes) {
                 return Err(format!(
                     "server-{server}: {} got a license ahead of {}, which waits longer",
                     grant.session, session

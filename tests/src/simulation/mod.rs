@@ -4,9 +4,11 @@
 //! Time, clocks, the network, the store's failures, crashes and the wishes of the clients are drawn
 //! from the seed; the engine itself is the real one, driven without its thread. Clients hold by a
 //! lease, by a seat of a library that they run in, or by what a single command retained; some wait in
-//! line. Leases and graces differ between servers, the store takes its time in the middle of what a
-//! server does, and clocks are said to be right. Licenses are replaced while they are held, snapshots are
-//! written, and the old entries that they know are deleted. What is checked:
+//! line, some go by several products in one session and through several servers, and some sleep.
+//! Leases and graces differ between servers, the store takes its time in the middle of what a
+//! server does, and clocks are said to be right. Licenses are replaced while they are held and
+//! uninstalled while they are not, principals hold no more than they may, snapshots are written, and
+//! the old entries that they know are deleted. What is checked:
 //!
 //! - the log: consecutive entries and tokens, no time that steps back, nothing sold twice, nothing
 //!   released twice, counters that add up (the module `truth`);
@@ -125,6 +127,8 @@ pub struct Tally {
     pub corrected: u64,
     /// Licenses that replaced one.
     pub replaced: u64,
+    /// Licenses that were uninstalled.
+    pub uninstalled: u64,
     /// Snapshots that were there in the end.
     pub snapshots: u64,
     /// Entries that were deleted.
@@ -145,6 +149,7 @@ impl AddAssign for Tally {
         self.stalls += other.stalls;
         self.corrected += other.corrected;
         self.replaced += other.replaced;
+        self.uninstalled += other.uninstalled;
         self.snapshots += other.snapshots;
         self.deleted += other.deleted;
     }
@@ -155,13 +160,15 @@ impl fmt::Display for Tally {
         let Tally {
             steps, replies, entries, grants, crashes, adoptions, unknown, restored, ..
         } = self;
-        let Tally { waited, stalls, corrected, replaced, snapshots, deleted, .. } = self;
+        let Tally { waited, stalls, corrected, replaced, uninstalled, snapshots, deleted, .. } =
+            self;
         write!(
             f,
             "{steps} steps, {replies} replies, {entries} entries, {grants} grants ({waited} after a \
              wait), {crashes} crashes, {adoptions} adoptions, {unknown} commits without an answer, \
              {restored} restored backups, {stalls} waits for the store, {corrected} corrected clocks, \
-             {replaced} replaced licenses, {snapshots} snapshots, {deleted} entries deleted"
+             {replaced} replaced licenses, {uninstalled} uninstalled, {snapshots} snapshots, {deleted} \
+             entries deleted"
         )
     }
 }

@@ -105,6 +105,7 @@ impl World {
         let keep = self.scenario.keep;
         let options = Pool::options().lease(lease).grace(grace).clock(it.clock.clone());
         let options = options.snapshots(keep.snapshots).history(keep.history);
+        let options = options.sleep(Duration::from_secs(self.scenario.sleep));
         let options = match keep.identities {
             Some(identities) => options.identities(identities),
             None => options,

@@ -5,7 +5,9 @@ use std::mem;
 
 use license_pool::log::LedgerId;
 use license_pool::{ClockState, Error, Granted, Held, InstallReceipt, Refusal, Seat};
-use license_types::{ReleaseReceipt, Released, RenewReceipt, Retention, SessionId};
+use license_types::{
+    ReleaseReceipt, Released, RenewReceipt, Retention, SessionId, UninstallReceipt,
+};
 
 use super::client::{Kind, Wish};
 use super::process::Owed;
@@ -49,6 +51,7 @@ pub(super) enum Answer {
     /// What somebody got who asked for what is another's.
     Stolen(Result<ReleaseReceipt, Error>),
     Installed(Result<InstallReceipt, Error>),
+    Uninstalled(Result<UninstallReceipt, Error>),
     Corrected(Result<ClockState, Error>),
 }
 
@@ -117,6 +120,10 @@ impl World {
                 self.tally.replaced += 1;
                 Ok((None, false))
             }
+            Answer::Uninstalled(Ok(_)) => {
+                self.tally.uninstalled += 1;
+                Ok((None, false))
+            }
             Answer::Corrected(Ok(_)) => {
                 self.tally.corrected += 1;
                 Ok((None, false))
@@ -142,6 +149,7 @@ impl World {
             | Answer::Held(Err(error))
             | Answer::Stolen(Err(error))
             | Answer::Installed(Err(error))
+            | Answer::Uninstalled(Err(error))
             | Answer::Corrected(Err(error)) => self.refused(server, question, window, step, &error),
         }
     }
@@ -219,14 +227,28 @@ impl World {
     }
 
     fn renewed(&self, question: &Question, window: Window, receipt: &RenewReceipt) -> Judged {
+        let client = &self.clients[question.client.expect("a client asked")];
+        let history = self.history(question)?;
+        if client.state.is_some_and(|it| !history.was_in(&question.session, it, window)) {
+            return Err(format!("it never was {:?}", client.state));
+        }
         let mut reply = None;
         for held in &receipt.held {
             let token = self.own(question, window, &held.retention)?;
             let lease = held.lease.as_ref().ok_or("it names no lease")?;
             let lease_seconds = Some(lease.lease_seconds.get());
-            reply = Some(Reply::Held { token, lease_seconds });
+            if held.retention.product_id == client.product {
+                reply = Some(Reply::Held { token, lease_seconds });
+            }
         }
-        Ok((Some(reply.ok_or("it renewed nothing")?), false))
+        if receipt.held.is_empty() {
+            return Err("it renewed nothing".to_owned());
+        }
+        let product = Some(client.product);
+        if reply.is_none() && !history.held_nothing(&question.session, product, window) {
+            return Err(format!("{} is held and missing", client.product));
+        }
+        Ok((Some(reply.unwrap_or(Reply::Nothing)), false))
     }
 
     fn released(&self, question: &Question, window: Window, released: &[Released]) -> Judged {
@@ -290,10 +312,12 @@ impl World {
                     Refusal::NotRetained { token: None, .. } => {
                         history.held_nothing(&question.session, None, window)
                     }
-                    Refusal::UnknownLicense { .. }
-                    | Refusal::NotPermitted { .. }
-                    | Refusal::OverMaximum { .. }
-                    | Refusal::InUse { .. } => false,
+                    Refusal::OverMaximum { max_seats, .. } => {
+                        let principal = client.principal.as_ref();
+                        principal.is_some_and(|it| history.reached(it, *max_seats, window))
+                    }
+                    Refusal::UnknownLicense { .. } => history.was_uninstalled(window),
+                    Refusal::NotPermitted { .. } | Refusal::InUse { .. } => false,
                 };
                 let reply = match refusal {
                     Refusal::NotRetained { .. } => Reply::Nothing,
@@ -305,10 +329,20 @@ impl World {
                     Err(format!("{error}, and that was never so"))
                 }
             }
-            (Error::StoreUnavailable(_), Some(_)) => {
+            (Error::Refused(Refusal::UnknownLicense { .. }), None)
+                if history.was_uninstalled(window) =>
+            {
+                Ok((None, false))
+            }
+            (Error::Refused(Refusal::InUse { .. }), None) if history.was_in_use(window) => {
+                Ok((None, false))
+            }
+            (Error::StoreUnavailable(_), Some(client)) => {
                 let here = &self.servers[server].name;
                 let done = match question.wish {
-                    Wish::Retain { .. } => history.retained_in(&question.session, step, here),
+                    Wish::Retain { .. } => {
+                        history.retained_in(&question.session, client.product, step, here)
+                    }
                     Wish::Release { token } => history.released_in(token, step, here),
                     Wish::Renew => false,
                 };

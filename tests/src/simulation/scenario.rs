@@ -74,8 +74,12 @@ pub(super) struct Scenario {
     pub(super) restores: bool,
     /// A client waits in line.
     pub(super) waits: u64,
-    /// A license is replaced, every ten seconds.
+    /// A license is replaced or uninstalled, every ten seconds.
     pub(super) replaces: u64,
+    /// How long a session is kept that sleeps, in seconds.
+    pub(super) sleep: u64,
+    /// No principal holds more licenses than these of a ledger.
+    pub(super) max_seats: Option<u64>,
     /// What is kept of the past.
     pub(super) keep: Keep,
 }
@@ -128,6 +132,8 @@ impl Scenario {
             ],
             waits: sometimes(rng, 700),
             replaces: sometimes(rng, 300),
+            sleep: rng.u64(30..100),
+            max_seats: (rng.u8(0..4) == 0).then(|| rng.u64(1..=3)),
             keep: Keep {
                 snapshots: rng.u64(5..80),
                 history: Duration::from_secs(rng.u64(160..300)),
@@ -170,7 +176,7 @@ impl Scenario {
     pub(super) fn free_after(&self) -> u64 {
         let borne = self.terms.iter().map(|term| term.lease + term.grace).max();
         let looks = self.terms.iter().map(|term| term.lease.div_ceil(3)).max();
-        let lease = self.leases.iter().copied().max();
+        let lease = self.leases.iter().copied().chain([self.sleep]).max();
         1_000 * [borne, looks, lease, Some(2)].into_iter().flatten().sum::<u64>()
     }
 

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use license_core::{Entry, Event, Head, License, Retained};
 use license_pool::log::{LedgerId, Log, MemoryLog};
-use license_types::{LicenseDate, ProductId, ReleaseCause, ServerName, SessionId};
+use license_types::{
+    LicenseDate, Principal, ProductId, ReleaseCause, ServerName, SessionId, SessionState,
+};
 
 /// What a license grants of one product.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub(super) struct Offer {
 #[derive(Clone, Default)]
 pub(super) struct Truth {
     ledgers: BTreeMap<LedgerId, History>,
+    /// No principal holds more of a ledger.
+    max_seats: Option<u64>,
 }
 
 /// One ledger as its log tells it.
@@ -33,10 +37,12 @@ pub(super) struct History {
     entries: Vec<Entry>,
     /// When each was read, in milliseconds of the run.
     written: Vec<u64>,
-    /// What was offered from an entry on.
+    /// What was offered from an entry on; nothing where nothing was installed.
     offers: Vec<(u64, Vec<Offer>)>,
     /// Every retention that ever was; its token is its place, from 1.
     lives: Vec<Life>,
+    /// What sessions said that they were doing, and after which entry; nothing once they hold nothing.
+    states: Vec<(u64, SessionId, Option<SessionState>)>,
     /// The server that serves each session that holds something.
     served_by: BTreeMap<SessionId, ServerName>,
     /// How many of a product were in use after an entry.
@@ -49,6 +55,7 @@ pub(super) struct Life {
     pub(super) record: Arc<Retained>,
     pub(super) time: Timestamp,
     pub(super) session: SessionId,
+    principal: Option<Arc<Principal>>,
     pub(super) product: ProductId,
     pub(super) began: u64,
     pub(super) ended: Option<u64>,
@@ -95,7 +102,18 @@ impl Window {
     }
 }
 
+impl Life {
+    /// Whether it was held after that entry.
+    fn was_held_after(&self, sequence: u64) -> bool {
+        self.began <= sequence && self.ended.is_none_or(|ended| ended > sequence)
+    }
+}
+
 impl Truth {
+    pub(super) fn new(max_seats: Option<u64>) -> Truth {
+        Truth { max_seats, ..Truth::default() }
+    }
+
     pub(super) fn ledger(&self, id: LedgerId) -> Option<&History> {
         self.ledgers.get(&id)
     }
@@ -115,7 +133,7 @@ impl Truth {
         now: u64,
         mut at: impl FnMut(&Entry) -> Result<(), String>,
     ) -> Result<News, String> {
-        let mut told = News::default();
+        let (mut told, max_seats) = (News::default(), self.max_seats);
         for ledger in store.ledgers().map_err(|error| error.to_string())? {
             let id = ledger.ledger;
             let history = self.ledgers.entry(id).or_default();
@@ -125,6 +143,12 @@ impl Truth {
                 at(&entry).map_err(wrong)?;
                 history.written.push(now);
                 history.follow(id, &entry, &mut told).map_err(wrong)?;
+                let principal = entry.stamp.principal.as_deref();
+                if let (Event::Retained(_), Some(principal)) = (&entry.event, principal)
+                    && max_seats.is_some_and(|max| history.seats(principal, entry.sequence) > max)
+                {
+                    return Err(wrong(format!("{principal} holds more than it may")));
+                }
                 history.entries.push(entry);
             }
         }
@@ -176,11 +200,41 @@ impl History {
             life.session == *session && product.is_none_or(|product| product == life.product)
         };
         let held_at = |sequence: u64| {
-            self.lives.iter().filter(concerns).any(|life| {
-                life.began <= sequence && life.ended.is_none_or(|ended| ended > sequence)
-            })
+            self.lives.iter().filter(concerns).any(|life| life.was_held_after(sequence))
         };
         (window.after..=window.to).any(|sequence| !held_at(sequence))
+    }
+
+    /// How many licenses a principal held after an entry.
+    fn seats(&self, principal: &Principal, after: u64) -> u64 {
+        let of_principal = |life: &&Life| life.principal.as_deref() == Some(principal);
+        let held = |life: &&Life| life.was_held_after(after);
+        self.lives.iter().filter(of_principal).filter(held).count() as u64
+    }
+
+    /// Whether a principal held that many licenses at some moment of the window.
+    pub(super) fn reached(&self, principal: &Principal, most: u64, window: Window) -> bool {
+        (window.after..=window.to).any(|after| self.seats(principal, after) >= most)
+    }
+
+    /// Whether anything was held at some moment of the window.
+    pub(super) fn was_in_use(&self, window: Window) -> bool {
+        (window.after..=window.to).any(|after| self.lives.iter().any(|it| it.was_held_after(after)))
+    }
+
+    /// Whether nothing was installed at some moment of the window.
+    pub(super) fn was_uninstalled(&self, window: Window) -> bool {
+        (window.after..=window.to).any(|after| self.all_offered(after).is_empty())
+    }
+
+    /// Whether a session had said that it does this, at some moment of the window.
+    pub(super) fn was_in(&self, session: &SessionId, state: SessionState, window: Window) -> bool {
+        let of_session = self.states.iter().filter(|(_, of, _)| of == session);
+        let said: Vec<_> = of_session.map(|(after, _, state)| (*after, *state)).collect();
+        (window.after..=window.to).any(|sequence| {
+            let at = said.partition_point(|(after, _)| *after <= sequence);
+            at.checked_sub(1).is_some_and(|at| said[at].1 == Some(state))
+        })
     }
 
     /// What was offered of a product after each entry of the window, and how many were in use.
@@ -198,9 +252,12 @@ impl History {
     }
 
     fn offered(&self, product: ProductId, sequence: u64) -> Option<&Offer> {
+        self.all_offered(sequence).iter().find(|offer| offer.product == product)
+    }
+
+    fn all_offered(&self, sequence: u64) -> &[Offer] {
         let at = self.offers.partition_point(|(after, _)| *after <= sequence);
-        let (_, offers) = self.offers.get(at.checked_sub(1)?)?;
-        offers.iter().find(|offer| offer.product == product)
+        at.checked_sub(1).map_or(&[][..], |at| &self.offers[at].1)
     }
 
     /// Since when one of a product that does not expire is free.
@@ -227,14 +284,17 @@ impl History {
         (1..).zip(&self.lives).find(|(_, life)| holds(life)).map(|(token, _)| token)
     }
 
-    /// Whether the session retained something in the window at that server.
+    /// Whether the session retained that product in the window at that server.
     pub(super) fn retained_in(
         &self,
         session: &SessionId,
+        product: ProductId,
         window: Window,
         server: &ServerName,
     ) -> bool {
-        let retained = |life: &Life| life.session == *session && window.holds(life.began);
+        let retained = |life: &Life| {
+            life.session == *session && life.product == product && window.holds(life.began)
+        };
         self.lives.iter().any(|life| retained(life) && self.is_by(life.began, server))
     }
 
@@ -288,6 +348,7 @@ impl History {
                 let server = self.served_by.get(&*released.session).cloned();
                 if !self.holds(&released.session) {
                     self.served_by.remove(&*released.session);
+                    self.states.push((entry.sequence, (*released.session).clone(), None));
                 }
                 told.endings.push(Ending { ledger: id, token, cause: released.cause, server });
             }
@@ -307,11 +368,19 @@ impl History {
                     }
                 }
             }
-            Event::Uninstalled { .. }
-            | Event::Refused(_)
-            | Event::StateChanged { .. }
-            | Event::Described { .. }
-            | Event::ClockCorrected => {}
+            Event::Uninstalled { .. } => {
+                if let Some(token) = self.held().first() {
+                    return Err(format!("token {token} is held, and nothing is installed"));
+                }
+                self.offers.push((entry.sequence, Vec::new()));
+            }
+            Event::StateChanged { session, state } => {
+                if !self.holds(session) {
+                    return Err(format!("session {session} is {state}, and holds nothing"));
+                }
+                self.states.push((entry.sequence, (**session).clone(), Some(*state)));
+            }
+            Event::Refused(_) | Event::Described { .. } | Event::ClockCorrected => {}
         }
         Ok(())
     }
@@ -348,6 +417,7 @@ impl History {
             record: retained.clone(),
             time: entry.time,
             session: session.clone(),
+            principal: entry.stamp.principal.clone(),
             product,
             began: entry.sequence,
             ended: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use license_core::{Release, Retain, Target};
 use license_pool::{InstallOptions, Pool};
-use license_types::{LeaseSeconds, Principal, Session, SessionId, Token};
+use license_types::{LeaseSeconds, Principal, Session, SessionId, SessionState, Token};
 
 use super::client::{Client, Doing, Holding, Kind, Request, Wish};
 use super::process::Owed;
@@ -115,8 +115,8 @@ impl World {
         }
         let Some(pool) = &self.servers[server].running else { return };
         let client = &mut self.clients[place];
-        let Client { product, lease, ledger, principal, seat, .. } = client;
-        let (product, lease, ledger) = (*product, *lease, *ledger);
+        let Client { product, lease, ledger, principal, seat, state, .. } = client;
+        let (product, lease, ledger, state) = (*product, *lease, *ledger, *state);
         let pool = pool.license(scenario::number(ledger));
         let pool = match principal {
             Some(principal) => pool.acting_for(principal.clone()),
@@ -135,7 +135,9 @@ impl World {
                     Owed::new(question, pool.retain_with(retain), Answer::Seated)
                 } else {
                     retain.lease_seconds = LeaseSeconds::new(lease).ok();
-                    self.servers[server].line.arrive(ledger, &question.session, wait > 0);
+                    retain.max_seats = self.scenario.max_seats;
+                    let seeker = (ledger, question.session.clone(), product);
+                    self.servers[server].line.arrive(seeker, wait > 0);
                     let wait = Some(Duration::from_millis(wait));
                     Owed::new(question, pool.grant(retain, wait), |it| {
                         Answer::Granted(it.map(Box::new))
@@ -143,7 +145,7 @@ impl World {
                 }
             }
             Wish::Renew => {
-                Owed::new(question, pool.renew_async(session.as_str(), None), Answer::Renewed)
+                Owed::new(question, pool.renew_async(session.as_str(), state), Answer::Renewed)
             }
             Wish::Release { token } => match seat {
                 Some(seat) => Owed::new(question, seat.release_async(), Answer::SeatReleased),
@@ -187,13 +189,20 @@ impl World {
         });
     }
 
-    /// Perhaps a license is replaced by another, which may bear another number.
+    /// Perhaps a license is replaced by another, which may bear another number, or uninstalled.
     pub(super) fn replace(&mut self) {
         self.plan(10_000, Event::Replace);
         if !self.happens(self.scenario.replaces) {
             return;
         }
         let (server, ledger) = (self.any_server(), self.rng.usize(0..self.scenario.ledgers));
+        self.servers[server].line.part();
+        if self.rng.u8(0..3) == 0 {
+            self.put(server, ledger, |pool, question| {
+                Owed::new(question, pool.uninstall_async(), Answer::Uninstalled)
+            });
+            return;
+        }
         let offers = self.scenario.others(&mut self.rng);
         let number = scenario::number(ledger);
         let other = if self.rng.bool() { format!("{number}-again") } else { number.clone() };
@@ -246,12 +255,17 @@ impl World {
         }
         let request = request.clone();
         self.tell(|| format!("client-{place} hears {reply:?}"));
+        let sleep = self.scenario.sleep;
         let client = &mut self.clients[place];
+        let sleeps = client.state == Some(SessionState::Sleeping) && request.wish == Wish::Renew;
         let next = match reply {
             Reply::Held { token, lease_seconds } => {
                 let wanted = request.holding.map_or(now + wanted, |holding| holding.wanted);
                 let (until, renews) = match lease_seconds {
-                    Some(lease) => (request.sent + lease * 1_000, now + lease * 1_000 / 3),
+                    Some(lease) => {
+                        let lease = if sleeps { sleep.max(*lease) } else { *lease };
+                        (request.sent + lease * 1_000, now + lease * 1_000 / 3)
+                    }
                     None => (u64::MAX, u64::MAX),
                 };
                 client.doing = Doing::Holding(Holding { token: *token, until, renews, wanted });

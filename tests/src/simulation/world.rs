@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use fastrand::Rng;
 use license_pool::log::{LedgerId, MemoryLog};
 use license_pool::{InstallOptions, Pool};
-use license_types::{Principal, ServerName, SessionId};
+use license_types::{Principal, ServerName, SessionId, SessionState};
 
 use super::client::{Client, Doing, Kind, Wish};
 use super::clock::{MachineClock, TrueTime};
@@ -133,36 +133,11 @@ impl World {
             }
         });
         let processes = processes.collect();
-        let clients = (0..scenario.clients).map(|place| {
-            let kind = match rng.u8(0..8) {
-                0 => Kind::Command,
-                1..3 if libraries > 0 => Kind::Seat,
-                _ => Kind::Lease,
-            };
-            let named = |name: u64| Principal::new(format!("user-{name}")).expect("a principal");
-            Client {
-                kind,
-                principal: (kind == Kind::Lease).then(|| named(place as u64 % 3)),
-                seat: None,
-                session: SessionId::new(format!("client-{place}")).expect("a session id"),
-                product: scenario.offers[rng.usize(0..scenario.offers.len())].product,
-                lease: scenario.leases[rng.usize(0..scenario.leases.len())],
-                ledger: rng.usize(0..scenario.ledgers),
-                server: match kind {
-                    Kind::Lease => rng.usize(0..servers),
-                    Kind::Seat => servers,
-                    Kind::Command => servers + libraries,
-                },
-                doing: Doing::Idle,
-                sent: 0,
-                acts: 0,
-            }
-        });
-        let clients = clients.collect();
+        let clients = clients(&mut rng, &scenario);
         World {
             seed,
             told,
-            truth: Truth::default(),
+            truth: Truth::new(scenario.max_seats),
             granted: Vec::new(),
             rng,
             scenario,
@@ -306,6 +281,55 @@ impl World {
     pub(super) fn end_of(&self, ledger: usize) -> u64 {
         self.truth.ledger(ledger_id(ledger)).map_or(0, |history| history.end())
     }
+}
+
+/// Everybody who asks for licenses.
+fn clients(rng: &mut Rng, scenario: &Scenario) -> Vec<Client> {
+    let (servers, libraries) = (scenario.servers, scenario.libraries);
+    let mut clients: Vec<Client> = Vec::with_capacity(scenario.clients);
+    for place in 0..scenario.clients {
+        let kind = match rng.u8(0..8) {
+            0 => Kind::Command,
+            1..3 if libraries > 0 => Kind::Seat,
+            _ => Kind::Lease,
+        };
+        let named = |name: u64| Principal::new(format!("user-{name}")).expect("a principal");
+        let mut client = Client {
+            kind,
+            principal: (kind == Kind::Lease).then(|| named(place as u64 % 3)),
+            seat: None,
+            session: SessionId::new(format!("client-{place}")).expect("a session id"),
+            state: None,
+            product: scenario.offers[rng.usize(0..scenario.offers.len())].product,
+            lease: scenario.leases[rng.usize(0..scenario.leases.len())],
+            ledger: rng.usize(0..scenario.ledgers),
+            server: match kind {
+                Kind::Lease => rng.usize(0..servers),
+                Kind::Seat => servers,
+                Kind::Command => servers + libraries,
+            },
+            doing: Doing::Idle,
+            sent: 0,
+            acts: 0,
+        };
+        let is_single = |it: &&mut Client| {
+            it.kind == kind && it.session.as_str() == format!("client-{}", place - 1)
+        };
+        match (rng.u8(0..4), clients.last_mut().filter(is_single)) {
+            (0, Some(beside)) if kind == Kind::Lease && beside.product != client.product => {
+                beside.state = beside.state.filter(|it| *it != SessionState::Sleeping);
+                client.session.clone_from(&beside.session);
+                client.principal.clone_from(&beside.principal);
+                client.ledger = beside.ledger;
+            }
+            (1 | 2, _) if kind == Kind::Lease => {
+                client.state = rng.choice(SessionState::ALL).copied();
+            }
+            _ => {}
+        }
+        clients.push(client);
+    }
+    clients
 }
 
 pub(super) fn ledger_id(ledger: usize) -> LedgerId {
