@@ -215,6 +215,7 @@ impl Writer {
         Ok(rows)
     }
 
+    /// One beat, which tells the store these silences.
     fn beat_telling(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
         let role = self.turns.actor.role;
         let rows = self.turns.beat(silences);

@@ -215,7 +215,9 @@ fn two_users() -> Shell {
         "state": "active", "ID": "3C81A8D7AFE64C2E9CCFFCDC35DC52F5",
         "persistentID": "3c81a8d7-afe6-4c2e-9ccf-fcdc35dc52f5",
     });
-    let eve = json!({"userName": "=eve", "userAgent": "ODBC on EVE-PC", "userId": 12, "IPAddress": "::1"});
+    let eve = json!({
+        "userName": "=eve", "userAgent": "ODBC on EVE-PC", "userId": 12, "IPAddress": "::1",
+    });
     shell.file("client.json", client.to_string());
     shell.file("eve.json", eve.to_string());
     shell.file("key", "0123456789abcdef\n");
