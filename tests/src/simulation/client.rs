@@ -47,9 +47,21 @@ pub(super) enum Wish {
         wait: u64,
     },
     Renew,
+    /// Of the license with this token, however that is named.
     Release {
         token: u64,
+        named: Named,
     },
+}
+
+/// By what a release names what is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Token,
+    /// What the session holds of its product by then.
+    Product,
+    /// All that the session holds by then.
+    Session,
 }
 
 /// A license as its holder sees it; times are true ones, in milliseconds.

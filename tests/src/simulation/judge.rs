@@ -79,7 +79,7 @@ impl World {
                 let lost = vouched
                     && ending.cause == ReleaseCause::ServerLost
                     && ending.server.as_ref().is_some_and(|server| self.may_be_dead(server, None));
-                if !lost {
+                if !lost && !self.was_ordered(ending) {
                     return Err(format!(
                         "token {} was released ({}) while {} may rely on it until {} ms",
                         ending.token, ending.cause, client.session, holding.until

@@ -30,6 +30,8 @@ pub(super) struct Trouble {
     pub(super) crashed: bool,
     /// Commits without an answer.
     pub(super) unknown: u64,
+    /// The store went away in the middle of a commit just now.
+    pub(super) lost: bool,
     pub(super) planted: Option<Planted>,
     /// Whether the process was started again: then a planted fault forgets a token.
     pub(super) restarted: bool,
@@ -209,6 +211,8 @@ impl Fate {
             Fate::Crashed { made: trouble.rng.bool() }
         } else if trouble.happens(unanswered) {
             trouble.unknown += 1;
+            trouble.lost = trouble.rng.u8(0..3) == 0;
+            trouble.away |= trouble.lost;
             Fate::Unanswered { made: trouble.rng.bool() }
         } else if trouble.happens(fails) {
             Fate::Dropped

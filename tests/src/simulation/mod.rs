@@ -4,7 +4,8 @@
 //! Time, clocks, the network, the store's failures, crashes and the wishes of the clients are drawn
 //! from the seed; the engine itself is the real one, driven without its thread. Clients hold by a
 //! lease, by a seat of a library that they run in, or by what a single command retained; some wait in
-//! line, some go by several products in one session and through several servers, and some sleep.
+//! line, some go by several products in one session and through several servers, some sleep, some
+//! are renewed in lists, and some release whatever they hold by then.
 //! Leases and graces differ between servers, the store takes its time in the middle of what a
 //! server does, and clocks are said to be right. Licenses are replaced while they are held and
 //! uninstalled while they are not, principals hold no more than they may, snapshots are written, and
@@ -33,6 +34,7 @@ mod clock;
 mod judge;
 mod line;
 mod link;
+mod orders;
 mod past;
 mod process;
 mod replies;
@@ -121,6 +123,8 @@ pub struct Tally {
     pub restored: u64,
     /// Clients that were granted a license after they had waited in line.
     pub waited: u64,
+    /// Renewals that came in a list.
+    pub listed: u64,
     /// Steps that waited for the store.
     pub stalls: u64,
     /// Clocks that were said to be right.
@@ -146,6 +150,7 @@ impl AddAssign for Tally {
         self.unknown += other.unknown;
         self.restored += other.restored;
         self.waited += other.waited;
+        self.listed += other.listed;
         self.stalls += other.stalls;
         self.corrected += other.corrected;
         self.replaced += other.replaced;
@@ -160,12 +165,12 @@ impl fmt::Display for Tally {
         let Tally {
             steps, replies, entries, grants, crashes, adoptions, unknown, restored, ..
         } = self;
-        let Tally { waited, stalls, corrected, replaced, uninstalled, snapshots, deleted, .. } =
-            self;
+        let Tally { waited, listed, stalls, corrected, replaced, uninstalled, .. } = self;
+        let Tally { snapshots, deleted, .. } = self;
         write!(
             f,
             "{steps} steps, {replies} replies, {entries} entries, {grants} grants ({waited} after a \
-             wait), {crashes} crashes, {adoptions} adoptions, {unknown} commits without an answer, \
+             wait), {listed} renewals in lists, {crashes} crashes, {adoptions} adoptions, {unknown} commits without an answer, \
              {restored} restored backups, {stalls} waits for the store, {corrected} corrected clocks, \
              {replaced} replaced licenses, {uninstalled} uninstalled, {snapshots} snapshots, {deleted} \
              entries deleted"

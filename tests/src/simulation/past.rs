@@ -9,6 +9,7 @@ use license_pool::log::{Archive, LedgerId, Log, MemoryLog};
 use license_types::ServerName;
 
 use super::client::{Doing, Holding, Kind, Request};
+use super::orders::Order;
 use super::scenario::Clocks;
 use super::truth::{History, Truth};
 use super::world::{Beat, World, ledger_id};
@@ -116,6 +117,7 @@ impl World {
         }
         for server in 0..self.servers.len() {
             self.servers[server].owed.clear();
+            self.servers[server].orders.iter_mut().for_each(Order::forget);
             self.servers[server].line.forget();
             if self.servers[server].part != super::process::Part::Server {
                 // What it holds by is a thing of the past, or of no past at all.

@@ -1,6 +1,9 @@
 //! The processes that share the store: started, driven, killed, and what each owes its callers.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::mem;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -8,12 +11,13 @@ use std::time::Duration;
 
 use license_pool::log::LedgerId;
 use license_pool::{Clock as _, Driver, Error, Options, Pending, Pool};
-use license_types::ServerName;
+use license_types::{RenewReceipt, ServerName};
 
 use super::client::{Doing, Kind};
 use super::clock::MachineClock;
 use super::line::Line;
 use super::link::{Link, Stall, Told, Trouble};
+use super::orders::Order;
 use super::replies::{Answer, Question};
 use super::scenario::{Clocks, Term};
 use super::world::{Event, World};
@@ -46,6 +50,8 @@ pub(super) struct Process {
     /// It never comes back.
     pub(super) is_gone: bool,
     pub(super) owed: Vec<Owed>,
+    /// What it was told to end.
+    pub(super) orders: Vec<Order>,
     /// Who waits in line there.
     pub(super) line: Line,
 }
@@ -93,6 +99,37 @@ impl Owed {
             }
         };
         Owed { question, answer: Box::new(answer) }
+    }
+}
+
+impl Owed {
+    /// The answers to a list, which come together.
+    pub(super) fn list(
+        questions: Vec<Question>,
+        pending: Pending<Vec<Result<RenewReceipt, Error>>>,
+    ) -> Vec<Owed> {
+        let mut waits = Some(pending);
+        let mut answers: Vec<Option<Result<RenewReceipt, Error>>> = Vec::new();
+        let count = questions.len();
+        let take = move |place: usize| {
+            if let Some(pending) = waits.take() {
+                match pending.try_take() {
+                    Ok(Ok(list)) => answers = list.into_iter().map(Some).collect(),
+                    Ok(Err(error)) => answers = vec![Some(Err(error)); count],
+                    Err(pending) => {
+                        waits = Some(pending);
+                        return None;
+                    }
+                }
+            }
+            Some(Answer::Renewed(answers.get_mut(place)?.take()?))
+        };
+        let take = Rc::new(RefCell::new(take));
+        let owed = questions.into_iter().enumerate().map(|(place, question)| {
+            let take = take.clone();
+            Owed { question, answer: Box::new(move || (take.borrow_mut())(place)) }
+        });
+        owed.collect()
     }
 }
 
@@ -160,6 +197,7 @@ impl World {
         it.running = None;
         self.granted.retain(|grant| grant.server != it.name);
         it.owed.clear();
+        it.orders.clear();
         it.line = Line::default();
         it.process += 1;
         it.frozen_until = 0;
@@ -206,6 +244,13 @@ impl World {
         }
         let Some(Done { before, next }) = self.drive(server)? else { return Ok(()) };
         self.tally.steps += 1;
+        let mut lost = false;
+        self.trouble(server, |trouble| lost = mem::take(&mut trouble.lost));
+        if lost {
+            let delay = self.rng.u64(100..20_000);
+            self.tell(|| format!("server-{server} loses the store in a commit for {delay} ms"));
+            self.plan(delay, Event::StoreBack { server });
+        }
         self.judge_log()?;
         let mut crashed = false;
         self.trouble(server, |trouble| crashed = trouble.crashed);
@@ -214,6 +259,7 @@ impl World {
             return Ok(());
         }
         self.judge_replies(server, &before)?;
+        self.note_orders(server);
         self.judge_line(server)?;
         let it = &self.servers[server];
         self.granted.retain(|grant| grant.server != it.name);
@@ -241,6 +287,7 @@ impl World {
             }
             Some(Work::Ready(mut driver)) => {
                 it.line.see(now);
+                it.orders.iter_mut().for_each(Order::see);
                 let before = self.truth.ends();
                 if !stalls {
                     let next = driver.step();

@@ -6,10 +6,10 @@ use std::mem;
 use license_pool::log::LedgerId;
 use license_pool::{ClockState, Error, Granted, Held, InstallReceipt, Refusal, Seat};
 use license_types::{
-    ReleaseReceipt, Released, RenewReceipt, Retention, SessionId, UninstallReceipt,
+    ProductId, ReleaseReceipt, Released, RenewReceipt, Retention, SessionId, UninstallReceipt,
 };
 
-use super::client::{Kind, Wish};
+use super::client::{Kind, Named, Wish};
 use super::process::Owed;
 use super::truth::{History, Window};
 use super::world::{Event, World, ledger_id};
@@ -79,6 +79,7 @@ impl World {
             let begin = before.get(&ledger_id(question.ledger)).copied().unwrap_or(0);
             let step = Window { after: if alone { begin } else { window.to }, to: window.to };
             self.tally.replies += 1;
+            self.servers[server].orders.retain(|order| !order.is_of(&question));
             self.answered(server, &question, &answer);
             let judged = self.judge_reply(server, &question, window, step, begin, answer);
             let told =
@@ -152,6 +153,12 @@ impl World {
             | Answer::Uninstalled(Err(error))
             | Answer::Corrected(Err(error)) => self.refused(server, question, window, step, &error),
         }
+    }
+
+    /// The product of which a release is to end what is held; none where that is all.
+    fn product_of(&self, question: &Question, named: Named) -> Option<ProductId> {
+        let client = question.client.map(|client| &self.clients[client]);
+        client.filter(|_| named != Named::Session).map(|client| client.product)
     }
 
     fn history(&self, question: &Question) -> Result<&History, String> {
@@ -259,6 +266,12 @@ impl World {
                 return Err(format!("token {} was not released then", released.token));
             }
         }
+        if let Wish::Release { named, .. } = question.wish {
+            let product = self.product_of(question, named);
+            if named != Named::Token && !history.held_nothing(&question.session, product, window) {
+                return Err(format!("it held what was to end of {product:?} all the time"));
+            }
+        }
         Ok((Some(Reply::Released), false))
     }
 
@@ -310,7 +323,11 @@ impl World {
                         })
                     }
                     Refusal::NotRetained { token: None, .. } => {
-                        history.held_nothing(&question.session, None, window)
+                        let product = match question.wish {
+                            Wish::Release { named, .. } => self.product_of(question, named),
+                            Wish::Retain { .. } | Wish::Renew => None,
+                        };
+                        history.held_nothing(&question.session, product, window)
                     }
                     Refusal::OverMaximum { max_seats, .. } => {
                         let principal = client.principal.as_ref();
@@ -343,7 +360,7 @@ impl World {
                     Wish::Retain { .. } => {
                         history.retained_in(&question.session, client.product, step, here)
                     }
-                    Wish::Release { token } => history.released_in(token, step, here),
+                    Wish::Release { token, .. } => history.released_in(token, step, here),
                     Wish::Renew => false,
                 };
                 if done {

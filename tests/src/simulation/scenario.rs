@@ -72,6 +72,8 @@ pub(super) struct Scenario {
     pub(super) deaths: u64,
     /// Whether the store may go back to an earlier state of itself.
     pub(super) restores: bool,
+    /// A client is renewed in a list with others.
+    pub(super) lists: u64,
     /// A client waits in line.
     pub(super) waits: u64,
     /// A license is replaced or uninstalled, every ten seconds.
@@ -131,6 +133,7 @@ impl Scenario {
                 Offer { product: product("0007"), count: None, ends: None },
             ],
             waits: sometimes(rng, 700),
+            lists: sometimes(rng, 500),
             replaces: sometimes(rng, 300),
             sleep: rng.u64(30..100),
             max_seats: (rng.u8(0..4) == 0).then(|| rng.u64(1..=3)),

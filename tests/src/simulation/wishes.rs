@@ -8,7 +8,8 @@ use license_core::{Release, Retain, Target};
 use license_pool::{InstallOptions, Pool};
 use license_types::{LeaseSeconds, Principal, Session, SessionId, SessionState, Token};
 
-use super::client::{Client, Doing, Holding, Kind, Request, Wish};
+use super::client::{Client, Doing, Holding, Kind, Named, Request, Wish};
+use super::orders::Order;
 use super::process::Owed;
 use super::replies::{Answer, Question, Reply};
 use super::scenario;
@@ -68,11 +69,17 @@ impl World {
                     self.plan_act(place, 5_000);
                     return;
                 }
-                let wish = Wish::Release { token: holding.token };
+                let wish = Wish::Release { token: holding.token, named: self.named(place) };
                 Request { wish, sent: now, holding: None }
             }
             Doing::Holding(holding) => {
-                Request { wish: Wish::Renew, sent: now, holding: Some(holding) }
+                let request = Request { wish: Wish::Renew, sent: now, holding: Some(holding) };
+                if kind == Kind::Lease && self.happens(self.scenario.lists) {
+                    self.clients[place].doing = Doing::Asking(request);
+                    self.renew_in_list(place);
+                    return;
+                }
+                request
             }
         };
         let (wish, client) = (request.wish, &mut self.clients[place]);
@@ -86,6 +93,48 @@ impl World {
         let waits = if let Wish::Retain { wait } = wish { wait } else { 0 };
         let again = PATIENCE + waits + self.rng.u64(0..1_000);
         self.plan_act(place, again);
+    }
+
+    /// By what a client names what it releases.
+    fn named(&mut self, place: usize) -> Named {
+        let client = &self.clients[place];
+        let of_session = |it: &&Client| it.session == client.session && it.ledger == client.ledger;
+        let is_alone = self.clients.iter().filter(of_session).count() == 1;
+        match self.rng.u8(0..4) {
+            _ if client.kind == Kind::Seat => Named::Token,
+            0 if is_alone => Named::Session,
+            0 | 1 => Named::Product,
+            _ => Named::Token,
+        }
+    }
+
+    /// A client renews, and others with it that hold of the same ledger in the same name: as one who
+    /// speaks for many.
+    fn renew_in_list(&mut self, place: usize) {
+        let now = self.time.now();
+        let first = &self.clients[place];
+        let (server, ledger, principal) = (first.server, first.ledger, first.principal.clone());
+        let mut listed = vec![(place, first.sent)];
+        for (other, client) in self.clients.iter_mut().enumerate() {
+            let is_of_them = (client.kind, client.ledger) == (Kind::Lease, ledger)
+                && client.principal == principal;
+            let Doing::Holding(holding) = &client.doing else { continue };
+            if is_of_them && holding.until > now && holding.wanted > now {
+                client.sent += 1;
+                listed.push((other, client.sent));
+                let holding = Some(holding.clone());
+                client.doing = Doing::Asking(Request { wish: Wish::Renew, sent: now, holding });
+            }
+        }
+        self.tell(|| format!("clients {listed:?} are renewed at server-{server}"));
+        for (client, _) in &listed {
+            let again = PATIENCE + self.rng.u64(0..1_000);
+            self.plan_act(*client, again);
+        }
+        if !self.happens(self.scenario.loss) {
+            let delay = self.delay();
+            self.plan(delay, Event::ArriveList { server, listed });
+        }
     }
 
     fn retain(&mut self, kind: Kind) -> Wish {
@@ -147,19 +196,48 @@ impl World {
             Wish::Renew => {
                 Owed::new(question, pool.renew_async(session.as_str(), state), Answer::Renewed)
             }
-            Wish::Release { token } => match seat {
+            Wish::Release { token, named } => match seat {
                 Some(seat) => Owed::new(question, seat.release_async(), Answer::SeatReleased),
                 None => {
                     let token = Token::new(token).expect("a token of the engine's");
-                    let session = Arc::new(session);
-                    let target =
-                        Target::Session { session, product: Some(product), token: Some(token) };
+                    let (product, token) = match named {
+                        Named::Token => (Some(product), Some(token)),
+                        Named::Product => (Some(product), None),
+                        Named::Session => (None, None),
+                    };
+                    if named != Named::Token {
+                        self.servers[server].orders.push(Order::new(&question, product));
+                    }
+                    let target = Target::Session { session: Arc::new(session), product, token };
                     let pending = pool.release_with(Release::new(target));
                     Owed::new(question, pending, Answer::Released)
                 }
             },
         };
         self.owe(server, owed);
+    }
+
+    pub(super) fn arrive_listed(&mut self, server: usize, listed: &[(usize, u64)]) {
+        let Some(pool) = &self.servers[server].running else { return };
+        let Client { ledger, principal, .. } = &self.clients[listed[0].0];
+        let ledger = *ledger;
+        let pool = pool.license(scenario::number(ledger));
+        let pool = match principal {
+            Some(principal) => pool.acting_for(principal.clone()),
+            None => pool,
+        };
+        let (after, asked) = (self.end_of(ledger), self.time.now());
+        let (mut sessions, mut questions) = (Vec::new(), Vec::new());
+        for (client, number) in listed.iter().copied() {
+            let Client { session, state, .. } = &self.clients[client];
+            sessions.push((session.clone(), *state));
+            let (client, session, wish) = (Some(client), session.clone(), Wish::Renew);
+            questions.push(Question { client, session, number, wish, ledger, after, asked });
+            self.tally.listed += 1;
+        }
+        for owed in Owed::list(questions, pool.renew_all(sessions)) {
+            self.owe(server, owed);
+        }
     }
 
     /// Somebody reads the usage; nobody waits for what it says.

@@ -28,6 +28,8 @@ pub(super) enum Event {
     Act { client: usize, number: u64 },
     /// A request of a session arrives at a process.
     Arrive { server: usize, client: usize, session: SessionId, number: u64, wish: Wish },
+    /// A list of renewals arrives at a server: of which clients, and the number of each request.
+    ArriveList { server: usize, listed: Vec<(usize, u64)> },
     /// Somebody asks a server what is held.
     Ask { server: usize },
     /// Somebody tries to release what another holds.
@@ -113,6 +115,7 @@ impl World {
                 crashes,
                 crashed: false,
                 unknown: 0,
+                lost: false,
                 planted,
                 restarted: false,
                 stall: None,
@@ -129,6 +132,7 @@ impl World {
                 due: None,
                 is_gone: false,
                 owed: Vec::new(),
+                orders: Vec::new(),
                 line: Line::default(),
             }
         });
@@ -207,6 +211,7 @@ impl World {
             Event::Arrive { server, client, session, number, wish } => {
                 self.arrive(server, client, session, number, wish);
             }
+            Event::ArriveList { server, listed } => self.arrive_listed(server, &listed),
             Event::Ask { server } => self.ask(server),
             Event::Steal => self.steal(),
             Event::Replace => self.replace(),
