@@ -147,6 +147,16 @@ impl World {
         self.rng.u64(0..=most)
     }
 
+    /// A process as a client speaks to it.
+    fn pool(&self, server: usize, place: usize) -> Option<Pool> {
+        let Client { ledger, principal, .. } = &self.clients[place];
+        let pool = self.servers[server].running.as_ref()?.license(scenario::number(*ledger));
+        Some(match principal {
+            Some(principal) => pool.acting_for(principal.clone()),
+            None => pool,
+        })
+    }
+
     pub(super) fn arrive(
         &mut self,
         server: usize,
@@ -162,15 +172,9 @@ impl World {
         if kind == Kind::Command {
             self.start(server);
         }
-        let Some(pool) = &self.servers[server].running else { return };
-        let client = &mut self.clients[place];
-        let Client { product, lease, ledger, principal, seat, state, .. } = client;
+        let Some(pool) = self.pool(server, place) else { return };
+        let Client { product, lease, ledger, seat, state, .. } = &mut self.clients[place];
         let (product, lease, ledger, state) = (*product, *lease, *ledger, *state);
-        let pool = pool.license(scenario::number(ledger));
-        let pool = match principal {
-            Some(principal) => pool.acting_for(principal.clone()),
-            None => pool,
-        };
         let seat = seat.take();
         let after = self.end_of(ledger);
         let (client, asked) = (Some(place), self.time.now());
@@ -218,14 +222,8 @@ impl World {
     }
 
     pub(super) fn arrive_listed(&mut self, server: usize, listed: &[(usize, u64)]) {
-        let Some(pool) = &self.servers[server].running else { return };
-        let Client { ledger, principal, .. } = &self.clients[listed[0].0];
-        let ledger = *ledger;
-        let pool = pool.license(scenario::number(ledger));
-        let pool = match principal {
-            Some(principal) => pool.acting_for(principal.clone()),
-            None => pool,
-        };
+        let Some(pool) = self.pool(server, listed[0].0) else { return };
+        let ledger = self.clients[listed[0].0].ledger;
         let (after, asked) = (self.end_of(ledger), self.time.now());
         let (mut sessions, mut questions) = (Vec::new(), Vec::new());
         for (client, number) in listed.iter().copied() {
