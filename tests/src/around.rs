@@ -34,6 +34,11 @@ pub trait Around: Send {
         Ok(())
     }
 
+    /// See [`Log::beside`].
+    fn beside(&self) -> Option<Box<dyn Log>> {
+        None
+    }
+
     /// See [`Log::another`].
     fn another(&self) -> Option<Box<dyn Log>> {
         None
@@ -142,6 +147,10 @@ impl<A: Around> Log for Outside<A> {
 
     fn archive(&mut self) -> Option<&mut dyn Archive> {
         Some(self)
+    }
+
+    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(self.0.beside())
     }
 
     fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {

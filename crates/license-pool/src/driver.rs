@@ -43,6 +43,12 @@ const ALERT: Duration = Duration::from_micros(50);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Driver {
+    /// The first one ends the others. None once the pool was closed.
+    lanes: Vec<Lane>,
+}
+
+/// Drives one writer.
+pub(crate) struct Lane {
     writer: Writer,
     clock: Arc<dyn Clock>,
     requests: Receiver<Request>,
@@ -52,33 +58,38 @@ pub struct Driver {
     company: usize,
     /// Whether the last step took a turn for one who asked alone.
     was_lone: bool,
-    ended: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        writer: Writer,
-        clock: Arc<dyn Clock>,
-        requests: Receiver<Request>,
-    ) -> Driver {
-        Driver {
-            writer,
-            clock,
-            requests,
-            inbox: Vec::new(),
-            company: 0,
-            was_lone: false,
-            ended: false,
-        }
+    pub(crate) fn new(lanes: Vec<Lane>) -> Driver {
+        Driver { lanes }
     }
 
     /// Serves what waits and does what is due. Returns the [elapsed](Clock::elapsed) time at which to
     /// call again at the latest, though nobody asks anything; earlier does no harm. Nothing once the
     /// pool was closed.
     pub fn step(&mut self) -> Option<Duration> {
-        if self.ended {
+        let (first, others) = self.lanes.split_first_mut()?;
+        let Some(due) = first.step() else {
+            first.end(|_| {
+                let ended: Vec<bool> = others.iter_mut().map(|lane| lane.end(|_| true)).collect();
+                ended.into_iter().all(|ended| ended)
+            });
+            self.lanes.clear();
             return None;
-        }
+        };
+        Some(others.iter_mut().filter_map(Lane::step).fold(due, Duration::min))
+    }
+}
+
+impl Lane {
+    pub(crate) fn new(writer: Writer, clock: Arc<dyn Clock>, requests: Receiver<Request>) -> Lane {
+        Lane { writer, clock, requests, inbox: Vec::new(), company: 0, was_lone: false }
+    }
+
+    /// Serves what waits and does what is due; tells when to call again at the latest, or nothing
+    /// where it is to end.
+    fn step(&mut self) -> Option<Duration> {
         let mut batch = mem::take(&mut self.inbox);
         self.gather(&mut batch);
         self.was_lone = false;
@@ -95,7 +106,6 @@ impl Driver {
         self.writer.serve(batch);
         self.writer.turns.log.stand_back();
         if self.writer.is_closing() {
-            self.end();
             return None;
         }
         self.inbox.extend(self.requests.try_recv().ok());
@@ -139,9 +149,10 @@ impl Driver {
             match self.requests.recv_timeout(due.saturating_sub(self.clock.elapsed())) {
                 Ok(request) => self.inbox.push(request),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.end(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.end(Writer::end_others);
     }
 
     /// Looks for more for a moment. It does not give way meanwhile: on a busy machine its turn might
@@ -154,8 +165,9 @@ impl Driver {
         }
     }
 
-    /// Does what was asked before the end.
-    fn end(&mut self) {
+    /// Does what was asked before the end, ends the others where this is the first, and says whether
+    /// what was vouched for ended as well.
+    fn end(&mut self, others: impl FnOnce(&mut Writer) -> bool) -> bool {
         loop {
             let rest: Vec<Request> = self.requests.try_iter().collect();
             let last = rest.is_empty();
@@ -164,13 +176,12 @@ impl Driver {
                 break;
             }
         }
-        self.writer.close();
-        self.ended = true;
+        self.writer.close(others)
     }
 }
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Driver").field("ended", &self.lanes.is_empty()).finish_non_exhaustive()
     }
 }

@@ -123,31 +123,49 @@ impl Lanes {
 
 impl Writer {
     /// Finds out who serves the licenses that nobody asked for before.
-    pub(crate) fn locate<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
+    ///
+    /// # Errors
+    /// When the store does not tell: it is asked when they are asked for again, and nobody can stand
+    /// in line for them meanwhile.
+    pub(crate) fn locate<'r>(
+        &mut self,
+        requests: impl Iterator<Item = &'r Request>,
+    ) -> Result<(), Error> {
         let share = self.turns.actor.share;
-        let Some(lanes) = self.lanes.clone().filter(|_| share.is_first()) else { return };
+        let Some(lanes) = self.lanes.clone().filter(|_| share.is_first()) else { return Ok(()) };
         let licenses = requests.filter_map(Request::license);
         let unknown = distinct(licenses.filter(|license| lanes.knows(license).is_none()));
         if unknown.is_empty() {
-            return;
+            return Ok(());
         }
         let asked = |license| Asked { license, known: None };
         let asked: Vec<Asked> = unknown.into_iter().map(asked).collect();
-        // What the store does not tell now is asked again when it is asked for again.
-        let Ok(news) = self.turns.log.catch_up(&asked) else { return };
+        let news = self.turns.log.catch_up(&asked).map_err(Error::store)?;
         for (asked, found) in asked.into_iter().zip(&news.found) {
             if let Some(id) = found.ledger() {
                 lanes.note(asked.license, place(id, share.of));
             }
         }
+        Ok(())
+    }
+
+    /// Whether it is known who serves a license.
+    pub(crate) fn is_located(&self, license: &Which) -> bool {
+        self.lanes.as_ref().is_none_or(|lanes| lanes.knows(license).is_some())
     }
 
     /// Finds out anew what is asked for after a license was installed or uninstalled.
-    pub(crate) fn locate_again<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate).
+    pub(crate) fn locate_again<'r>(
+        &mut self,
+        requests: impl Iterator<Item = &'r Request>,
+    ) -> Result<(), Error> {
         if let Some(lanes) = &self.lanes {
             lanes.forget_only();
         }
-        self.locate(requests);
+        self.locate(requests)
     }
 
     /// Notes where the only license leads, if this one was asked for it in vain.

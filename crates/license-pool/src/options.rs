@@ -9,6 +9,7 @@ use license_types::ServerName;
 use crate::alarms::Bell;
 use crate::archivist::{Archives, Keep};
 use crate::commits::Commits;
+use crate::driver::Lane;
 use crate::lanes::{Lanes, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
@@ -45,6 +46,7 @@ pub struct Options {
     password: Option<String>,
     patience: Duration,
     loaded_max: usize,
+    connections: Option<u8>,
     instance: Option<u64>,
     serving: bool,
     lease: Duration,
@@ -62,6 +64,7 @@ impl Options {
             verifier: Arc::new(AcceptUnsigned),
             password: None,
             loaded_max: 10_000,
+            connections: None,
             patience: PATIENCE,
             instance: None,
             serving: false,
@@ -184,6 +187,14 @@ impl Options {
         self
     }
 
+    /// Spreads the ledgers over so many connections to the store, which take their turns beside each
+    /// other; where all turns must be taken by one, as in a file, that makes no difference. What the
+    /// address of a database says counts before.
+    pub fn connections(mut self, connections: u8) -> Options {
+        self.connections = Some(connections.max(1));
+        self
+    }
+
     /// Opens the store that `url` names.
     ///
     /// # Errors
@@ -210,7 +221,7 @@ impl Options {
                 let password = self.password.as_deref();
                 let log = crate::log::PostgresLog::open(url, password, !self.must_exist)?;
                 let usual = if self.serving { CONNECTIONS } else { 1 };
-                (Box::new(log), url.connections().unwrap_or(usual))
+                (Box::new(log), url.connections().or(self.connections).unwrap_or(usual))
             }
         };
         self.start(url.to_string(), log, connections)
@@ -221,7 +232,8 @@ impl Options {
     /// # Errors
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_log(self, log: impl Log + 'static) -> Result<Pool, OpenError> {
-        self.start("log:".to_owned(), Box::new(log), 1)
+        let connections = self.connections.unwrap_or(1);
+        self.start("log:".to_owned(), Box::new(log), connections)
     }
 
     /// Opens a pool on a log of your own that does nothing unless it is driven.
@@ -230,25 +242,27 @@ impl Options {
     /// [`OpenError::Register`] when the log does not take the server.
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
-        let Started { first, lanes, bell, server, .. } =
-            self.drivers("log:", Box::new(log), 1, false)?;
+        let connections = self.connections.unwrap_or(1);
+        let Started { drivers, lanes, bell, server } =
+            self.drivers("log:", Box::new(log), connections, false)?;
         let opened = Opened { store: "log:".to_owned(), verifier, server };
-        Ok((Pool::new(Shared::new(opened, lanes, bell, None)), first))
+        Ok((Pool::new(Shared::new(opened, lanes, bell, None)), Driver::new(drivers)))
     }
 
     fn start(self, store: String, log: Box<dyn Log>, connections: u8) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let Started { first, others, lanes, bell, server } =
+        let Started { drivers, lanes, bell, server } =
             self.drivers(&store, log, connections, true)?;
-        let spawn = |driver: Driver| {
+        let spawn = |driver: Lane| {
             let thread = thread::Builder::new().name("license-pool".to_owned());
             thread.spawn(move || driver.run()).map_err(OpenError::Thread)
         };
+        let mut drivers = drivers.into_iter();
         // The first one ends the others, and is there to do it.
-        let first = spawn(first)?;
+        let first = drivers.next().map(spawn).transpose()?;
         let opened = Opened { store, verifier, server };
-        let shared = Shared::new(opened, lanes, bell, Some(first));
-        others.into_iter().try_for_each(|driver| spawn(driver).map(drop))?;
+        let shared = Shared::new(opened, lanes, bell, first);
+        drivers.try_for_each(|driver| spawn(driver).map(drop))?;
         Ok(Pool::new(shared))
     }
 
@@ -316,21 +330,18 @@ impl Options {
                 .map_err(OpenError::Register)?;
             let lanes = (of > 1).then(|| lanes.clone());
             let writer = Writer::new(turns, lanes, self.sleep, self.patience);
-            Ok(Driver::new(writer, self.clock.clone(), requests))
+            Ok(Lane::new(writer, self.clock.clone(), requests))
         };
-        let drivers: Result<Vec<Driver>, OpenError> =
+        let drivers: Result<Vec<Lane>, OpenError> =
             (0..of).zip(logs.into_iter().zip(requests)).map(driver).collect();
-        let mut drivers = drivers?.into_iter();
-        let first = drivers.next().expect("there is one at least");
-        Ok(Started { first, others: drivers.collect(), lanes, bell, server })
+        Ok(Started { drivers: drivers?, lanes, bell, server })
     }
 }
 
 /// What a pool consists of.
 struct Started {
-    first: Driver,
-    /// Those that serve a share of the ledgers each, where one alone does not serve all.
-    others: Vec<Driver>,
+    /// Each serves a share of the ledgers; the first ends the others.
+    drivers: Vec<Lane>,
     lanes: Arc<Lanes>,
     bell: Arc<Bell>,
     /// The name that it acts under.

@@ -88,14 +88,14 @@ impl Writer {
         !self.closing.is_empty()
     }
 
-    /// Ends the pool, once nothing waits any more.
-    pub(crate) fn close(&mut self) {
+    /// Ends the pool, or a part of it, once nothing waits any more; `others` ends the other writers,
+    /// and says whether what they vouched for ended as well. Says the same of all.
+    pub(crate) fn close(&mut self, others: impl FnOnce(&mut Writer) -> bool) -> bool {
         self.give_up_undecided();
         self.dismiss();
-        let lanes = self.lanes.take().filter(|_| self.turns.actor.share.is_first());
-        let others_ended = lanes.is_none_or(|lanes| lanes.end_others());
-        let ended = self.end_leases().is_ok() && self.turns.take_off().is_ok();
-        if ended && others_ended {
+        let others_ended = others(self);
+        let ended = self.end_leases().is_ok() && self.turns.take_off().is_ok() && others_ended;
+        if ended {
             self.turns.leave();
         }
         if self.turns.actor.share.is_first() {
@@ -104,6 +104,13 @@ impl Writer {
         for closed in self.closing.drain(..) {
             closed();
         }
+        ended
+    }
+
+    /// Has the other writers end, each in its thread, where this is the first.
+    pub(crate) fn end_others(&mut self) -> bool {
+        let lanes = self.lanes.take().filter(|_| self.turns.actor.share.is_first());
+        lanes.is_none_or(|lanes| lanes.end_others())
     }
 
     /// Serves what waits, and what is due.
@@ -117,7 +124,7 @@ impl Writer {
         self.decide_undecided();
         self.turns.refusals.owe(self.queue.lapsed(self.turns.elapsed()));
         let mut waiting = Waiting { writes: mem::take(&mut self.unreleased), ..Waiting::default() };
-        self.locate(batch.iter());
+        let mut located = self.locate(batch.iter());
         let mut batch: VecDeque<Request> = batch.into();
         while let Some(request) = batch.pop_front() {
             let Some(request) = self.hand_on(request) else { continue };
@@ -128,12 +135,15 @@ impl Writer {
                     {
                         retain.lease_seconds = None;
                     }
-                    match write.wait {
-                        Some(wait) => {
+                    match (write.wait, &located) {
+                        (Some(_), Err(error)) if !self.is_located(&write.license) => {
+                            self.answer(write, Err(error.clone()));
+                        }
+                        (Some(wait), _) => {
                             let elapsed = self.turns.elapsed();
                             self.queue.join(write, wait, elapsed);
                         }
-                        None => waiting.write(write),
+                        (None, _) => waiting.write(write),
                     }
                 }
                 Request::Read(read) => waiting.reads.push(read),
@@ -156,12 +166,12 @@ impl Writer {
                 Request::Install(installation) => {
                     self.flush(mem::take(&mut waiting));
                     self.turns.install(installation);
-                    self.locate_again(batch.iter());
+                    located = self.locate_again(batch.iter());
                 }
                 Request::Uninstall(uninstallation) => {
                     self.flush(mem::take(&mut waiting));
                     self.turns.uninstall(uninstallation);
-                    self.locate_again(batch.iter());
+                    located = self.locate_again(batch.iter());
                 }
                 Request::Watch(watch) => {
                     self.turns.stirred = true;

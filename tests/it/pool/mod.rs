@@ -17,6 +17,7 @@ mod files;
 mod following;
 mod formats;
 mod installing;
+mod lanes;
 mod leases;
 mod logs;
 mod mishaps;

@@ -125,6 +125,11 @@ impl Around for Link {
         Ok(())
     }
 
+    fn beside(&self) -> Option<Box<dyn Log>> {
+        let (store, plain) = (self.store.clone(), self.plain.clone());
+        Some(Box::new(Outside(Link { store, plain, trouble: self.trouble.clone() })))
+    }
+
     fn another(&self) -> Option<Box<dyn Log>> {
         Some(Box::new(Link::log(self.plain.clone(), self.trouble.clone())))
     }

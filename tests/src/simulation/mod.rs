@@ -5,7 +5,8 @@
 //! from the seed; the engine itself is the real one, driven without its thread. Clients hold by a
 //! lease, by a seat of a library that they run in, or by what a single command retained; some wait in
 //! line, some go by several products in one session and through several servers, some sleep, some
-//! are renewed in lists, and some release whatever they hold by then.
+//! are renewed in lists, and some release whatever they hold by then. Servers spread the ledgers over
+//! several connections.
 //! Leases and graces differ between servers, the store takes its time in the middle of what a
 //! server does, and clocks are said to be right. Licenses are replaced while they are held and
 //! uninstalled while they are not, principals hold no more than they may, snapshots are written, and

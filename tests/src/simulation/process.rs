@@ -148,7 +148,9 @@ impl World {
             None => options,
         };
         match it.part {
-            Part::Server => options.server(it.name.clone()).serving(),
+            Part::Server => {
+                options.server(it.name.clone()).serving().connections(self.scenario.connections)
+            }
             Part::Library => options,
             Part::Console => options.local(),
         }

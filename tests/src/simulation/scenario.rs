@@ -43,6 +43,8 @@ pub(super) struct Scenario {
     /// single commands.
     pub(super) libraries: usize,
     pub(super) ledgers: usize,
+    /// How many connections each server has, over which it spreads the ledgers.
+    pub(super) connections: u8,
     pub(super) clients: usize,
     pub(super) offers: Vec<Offer>,
     /// Lease and grace of each process, in seconds.
@@ -126,6 +128,7 @@ impl Scenario {
             servers: rng.usize(1..=SERVERS_MAX),
             libraries: rng.usize(0..=LIBRARIES_MAX),
             ledgers: rng.usize(1..=2),
+            connections: if rng.bool() { 1 } else { rng.u8(2..=3) },
             clients: rng.usize(3..=10),
             offers: vec![
                 Offer { product: product("0009"), count: Some(rng.u64(2..=3)), ends: None },

@@ -212,6 +212,10 @@ impl Log for MemoryLog {
         Some(self)
     }
 
+    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(Some(Box::new(self.clone())))
+    }
+
     fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         let store = self.store.clone();
         Ok(Some(Box::new(MemoryLog { store, server: None })))
