@@ -27,7 +27,11 @@ impl World {
                 self.servers[server].frozen_until = now + pause;
             }
             2 => {
-                self.trouble(server, |trouble| trouble.away = true);
+                let connections = self.scenario.connections;
+                let only = self.rng.bool().then(|| self.rng.u8(0..connections));
+                self.trouble(server, |trouble| {
+                    (trouble.away, trouble.away_for) = (true, only.filter(|_| connections > 1));
+                });
                 let delay = self.rng.u64(100..60_000);
                 self.tell(|| format!("server-{server} loses the store for {delay} ms"));
                 self.plan(delay, Event::StoreBack { server });

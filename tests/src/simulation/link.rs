@@ -22,6 +22,10 @@ pub(super) struct Trouble {
     pub(super) rng: Rng,
     /// The store cannot be reached.
     pub(super) away: bool,
+    /// By this handle alone, if any.
+    pub(super) away_for: Option<u8>,
+    /// How many handles it has, beside the first.
+    pub(super) handles: u8,
     /// In a thousand.
     pub(super) fails: u64,
     pub(super) unanswered: u64,
@@ -60,6 +64,10 @@ impl Trouble {
     fn happens(&mut self, chance: u64) -> bool {
         chance > 0 && self.rng.u64(0..1000) < chance
     }
+
+    fn is_away(&self, handle: u8) -> bool {
+        self.away && self.away_for.is_none_or(|only| only == handle)
+    }
 }
 
 /// The log as one server reaches it.
@@ -68,11 +76,13 @@ pub(super) struct Link {
     /// The store, as no server has it.
     plain: MemoryLog,
     trouble: Arc<Mutex<Trouble>>,
+    /// Its number among those of the server.
+    handle: u8,
 }
 
 impl Link {
     pub(super) fn log(store: MemoryLog, trouble: Arc<Mutex<Trouble>>) -> Outside<Link> {
-        Outside(Link { plain: store.clone(), store, trouble })
+        Outside(Link { plain: store.clone(), store, trouble, handle: 0 })
     }
 
     /// The store takes its time, where it is to.
@@ -107,7 +117,7 @@ impl Around for Link {
         self.pass();
         let mut trouble = self.trouble();
         let fails = trouble.fails;
-        if trouble.crashed || trouble.away || trouble.happens(fails) {
+        if trouble.crashed || trouble.is_away(self.handle) || trouble.happens(fails) {
             Err(unavailable(action))
         } else {
             Ok(())
@@ -126,8 +136,11 @@ impl Around for Link {
     }
 
     fn beside(&self) -> Option<Box<dyn Log>> {
-        let (store, plain) = (self.store.clone(), self.plain.clone());
-        Some(Box::new(Outside(Link { store, plain, trouble: self.trouble.clone() })))
+        let (store, plain, trouble) =
+            (self.store.clone(), self.plain.clone(), self.trouble.clone());
+        let mut shared = self.trouble();
+        shared.handles += 1;
+        Some(Box::new(Outside(Link { store, plain, trouble, handle: shared.handles })))
     }
 
     fn another(&self) -> Option<Box<dyn Log>> {
@@ -140,7 +153,7 @@ impl Around for Link {
         decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError> {
         self.reach("begin").map_err(TurnError::Dropped)?;
-        let (trouble, lie) = (self.trouble.clone(), self.trouble().planted);
+        let (trouble, lie, handle) = (self.trouble.clone(), self.trouble().planted, self.handle);
         let mut fate = Fate::Committed;
         let mut lied = |news: News| {
             let news = if lie == Some(Planted::NoHeadCheck) { stale(asked, news) } else { news };
@@ -149,7 +162,7 @@ impl Around for Link {
                 return turn;
             }
             let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            fate = Fate::of(&mut trouble);
+            fate = Fate::of(&mut trouble, handle);
             match lie {
                 Some(Planted::ReplyBeforeDurability) if trouble.happens(50) => {
                     return Turn::default();
@@ -209,7 +222,7 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(trouble: &mut Trouble) -> Fate {
+    fn of(trouble: &mut Trouble, handle: u8) -> Fate {
         let Trouble { fails, unanswered, crashes, .. } = *trouble;
         if trouble.happens(crashes) {
             trouble.crashed = true;
@@ -217,7 +230,10 @@ impl Fate {
         } else if trouble.happens(unanswered) {
             trouble.unknown += 1;
             trouble.lost = trouble.rng.u8(0..3) == 0;
-            trouble.away |= trouble.lost;
+            if trouble.lost {
+                trouble.away = true;
+                trouble.away_for = trouble.rng.bool().then_some(handle);
+            }
             Fate::Unanswered { made: trouble.rng.bool() }
         } else if trouble.happens(fails) {
             Fate::Dropped

@@ -167,7 +167,7 @@ impl World {
             return;
         }
         let instance = self.rng.u64(..);
-        self.trouble(server, |trouble| trouble.crashed = false);
+        self.trouble(server, |trouble| (trouble.crashed, trouble.handles) = (false, 0));
         let options = self.options(server).instance(instance);
         let store = self.store.clone();
         let it = &mut self.servers[server];

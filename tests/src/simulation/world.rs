@@ -110,6 +110,8 @@ impl World {
             let trouble = Trouble {
                 rng: rng.fork(),
                 away: false,
+                away_for: None,
+                handles: 0,
                 fails,
                 unanswered,
                 crashes,
