@@ -10,6 +10,7 @@ use license_types::ServerName;
 
 use super::client::{Doing, Holding, Kind, Request};
 use super::orders::Order;
+use super::process::Work;
 use super::scenario::Clocks;
 use super::truth::{History, Truth};
 use super::world::{Beat, World, ledger_id};
@@ -118,6 +119,9 @@ impl World {
         for server in 0..self.servers.len() {
             self.servers[server].owed.clear();
             self.servers[server].orders.iter_mut().for_each(Order::forget);
+            if let Some(Work::Waits(waiting)) = &mut self.servers[server].work {
+                waiting.before = self.truth.ends();
+            }
             self.servers[server].line.forget();
             if self.servers[server].part != super::process::Part::Server {
                 // What it holds by is a thing of the past, or of no past at all.

@@ -68,7 +68,7 @@ pub(super) struct Waiting {
     told: Receiver<Told>,
     over: Sender<()>,
     /// Where the ledgers ended when it began.
-    before: BTreeMap<LedgerId, u64>,
+    pub(super) before: BTreeMap<LedgerId, u64>,
 }
 
 /// A step that is done.
