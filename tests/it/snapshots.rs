@@ -124,3 +124,38 @@ fn a_snapshot_of_another_version_is_named_as_such() {
     chunks[0].bytes[1] = 9;
     assert_eq!(restore(&chunks).unwrap_err(), RestoreError::Version { version: 9 });
 }
+
+#[test]
+fn times_that_no_clock_can_show_are_not_believed_nor_do_they_harm() {
+    let midnight = "2026-01-05T00:00:00Z".parse().unwrap();
+    let mut ledger = Ledger::new();
+    let entry = ledger.draft(Event::ClockCorrected, &Stamp::local(), midnight);
+    ledger.apply(&entry).unwrap();
+    let [chunk] = &snapshot(&ledger)[..] else { panic!("it is small") };
+    let told = varint(midnight.as_millisecond());
+    for time in [i64::MIN, i64::MIN + 1, i64::MAX / 2, i64::MAX] {
+        // The last entry, the day and its beginning are all of that midnight.
+        let mut bytes = chunk.bytes.clone();
+        let mut times = 0;
+        while let Some(at) = bytes.windows(told.len()).position(|window| window == told) {
+            drop(bytes.splice(at..at + told.len(), varint(time)));
+            times += 1;
+        }
+        assert_eq!(times, 3);
+        let digest = Some(Digest::of(&bytes));
+        let restored = restore(&[Chunk { bytes, digest }]);
+        assert!(matches!(restored, Err(RestoreError::Contradiction { .. })), "{restored:?}");
+    }
+}
+
+/// A number as snapshots have it.
+fn varint(number: i64) -> Vec<u8> {
+    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    let mut bytes = Vec::new();
+    while rest >= 0x80 {
+        bytes.push(u8::try_from(rest & 0x7F).unwrap() | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(u8::try_from(rest).unwrap());
+    bytes
+}

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use license_types::{
     LeaseSeconds, Principal, ProductId, Reason, ServerName, SessionId, SessionState, Token,
 };
@@ -264,7 +265,12 @@ fn today(today: Today<'_>) -> Option<Day> {
         |product: u64, session: &str| Some((id(product)?, Arc::new(SessionId::new(session).ok()?)));
     let mut day = Day { now: today.now, start: today.start, ..Day::new() };
     let began = match today.start {
-        Some(start) => start <= today.now && midnight(start) == midnight(today.now),
+        Some(start) => {
+            // Beyond all instants nobody could go on counting.
+            [start, today.now].into_iter().all(|it| Timestamp::from_millisecond(it).is_ok())
+                && start <= today.now
+                && midnight(start) == midnight(today.now)
+        }
         None => today.now == i64::MIN,
     };
     if !began {
@@ -290,8 +296,10 @@ fn today(today: Today<'_>) -> Option<Day> {
 
 /// Whether this is added up in that day.
 fn is_of(running: &Running, day: &Day) -> bool {
-    let so_far = day.start.unwrap_or(day.now)..=day.now;
-    so_far.contains(&running.since) && so_far.contains(&running.peak_at)
+    day.start.is_some_and(|start| {
+        let so_far = start..=day.now;
+        so_far.contains(&running.since) && so_far.contains(&running.peak_at)
+    })
 }
 
 fn state(state: u8) -> Option<Option<SessionState>> {
