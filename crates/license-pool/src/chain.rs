@@ -63,8 +63,28 @@ impl ChainCheck {
     }
 }
 
-/// Reads on the caller's thread; `reached` is told after each page.
+/// Reads on the caller's thread; `reached` is told after each page. Where the oldest entries are
+/// deleted meanwhile it begins anew: what is missed then is no fault.
 pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Error> {
+    loop {
+        let check = verify_once(pool, reached)?;
+        if check.fault.is_none() || !is_shortened(pool, check.first)? {
+            return Ok(check);
+        }
+    }
+}
+
+/// Whether the log began with entry `first`, and does no more. Where it cannot be read, that is the
+/// fault.
+fn is_shortened(pool: &Pool, first: u64) -> Result<bool, Error> {
+    let read = pool.read_log(Vec::new(), |log, ledger| log.page(ledger, 0, 1));
+    match read.wait() {
+        Err(Error::LedgerFaulted { .. }) => Ok(false),
+        page => Ok(first > 0 && page?.first().is_some_and(|now| now.sequence > first)),
+    }
+}
+
+fn verify_once(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Error> {
     let mut walk = Walk::default();
     loop {
         let after = walk.head.sequence;
@@ -87,11 +107,7 @@ pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainC
 /// What is wrong with a log that begins with entry `first`: who deletes what is old leaves a snapshot
 /// that knows it.
 fn gone(pool: &Pool, first: u64) -> Result<Option<Error>, Error> {
-    let snapshot = pool.read_log(None, |log, ledger| {
-        let marks = recover::marks(log, ledger)?;
-        let believed = marks.iter().map(|mark| recover::believed(log, ledger, mark));
-        believed.filter_map(Result::transpose).next().transpose()
-    });
+    let snapshot = pool.read_log(None, |log, ledger| recover::oldest(log, ledger));
     Ok(snapshot.wait()?.is_none().then(|| {
         let source = format!("entries before {first} are gone, and no snapshot knows them");
         Error::LedgerFaulted { sequence: first, source: Arc::from(Box::from(source)) }

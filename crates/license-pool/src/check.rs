@@ -15,7 +15,7 @@ pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let format = pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
     let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
     let damaged = !faults.is_empty();
-    let ledgers = match pool.with_log(|log| log.ledgers().map_err(Error::store)).wait() {
+    let ledgers = match pool.ledgers().wait() {
         // It is said already, and there may be none to read.
         Err(_) if damaged => Vec::new(),
         ledgers => ledgers?,
@@ -41,14 +41,27 @@ fn unread(numbers: &LedgerNumbers, error: &Error) -> LedgerCheck {
 }
 
 fn check_ledger(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Error> {
+    let mut numbers = numbers.clone();
     loop {
         let first = first(pool, numbers.ledger)?;
-        let checked = check_entries(pool, numbers)?;
-        // While they were read, somebody may have deleted what is old.
-        if checked.sound || self::first(pool, numbers.ledger)? == first {
+        let checked = check_entries(pool, &numbers)?;
+        if checked.sound {
             return Ok(checked);
         }
+        // While they were read, somebody may have deleted what is old, or changed the license.
+        let now = self::numbers(pool, &numbers)?;
+        if self::first(pool, numbers.ledger)? == first && now == numbers {
+            return Ok(checked);
+        }
+        numbers = now;
     }
+}
+
+/// The numbers that lead to a ledger now; those of before where it is there no more.
+fn numbers(pool: &Pool, before: &LedgerNumbers) -> Result<LedgerNumbers, Error> {
+    let ledgers = pool.ledgers().wait()?;
+    let now = ledgers.into_iter().find(|numbers| numbers.ledger == before.ledger);
+    Ok(now.unwrap_or_else(|| before.clone()))
 }
 
 fn check_entries(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Error> {
@@ -102,11 +115,7 @@ fn begin(pool: &Pool, id: LedgerId) -> Result<(Ledger, Option<String>), Error> {
     if first == 1 {
         return Ok((Ledger::new(), None));
     }
-    let oldest = pool.with_log(move |log| {
-        let marks = recover::marks(log, id).map_err(Error::store)?;
-        let believed = marks.iter().rev().map(|mark| recover::believed(log, id, mark));
-        believed.filter_map(Result::transpose).next().transpose().map_err(Error::store)
-    });
+    let oldest = pool.with_log(move |log| recover::oldest(log, id).map_err(Error::store));
     let Some(ledger) = oldest.wait()? else {
         let fault = format!("entries before {first} are gone, and no snapshot knows them");
         return Ok((Ledger::new(), Some(fault)));

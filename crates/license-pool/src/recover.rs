@@ -92,6 +92,19 @@ pub(crate) fn believed(
     Ok(bears(log, id, ledger.head())?.then_some(ledger))
 }
 
+/// The ledger of the oldest snapshot that can be believed.
+pub(crate) fn oldest(log: &mut dyn Log, id: LedgerId) -> Result<Option<Ledger>, LogError> {
+    loop {
+        let marks = marks(log, id)?;
+        let believed = marks.iter().rev().map(|mark| believed(log, id, mark));
+        let oldest = believed.filter_map(Result::transpose).next().transpose()?;
+        // While they were read, somebody may have written another and deleted these.
+        if oldest.is_some() || self::marks(log, id)? == marks {
+            return Ok(oldest);
+        }
+    }
+}
+
 /// Whether the log of a ledger has an entry that a head tells of.
 pub(crate) fn bears(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool, LogError> {
     let Some(before) = head.sequence.checked_sub(1) else { return Ok(false) };

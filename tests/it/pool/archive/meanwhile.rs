@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use license_core::Chunk;
 use license_pool::log::{Archive as _, LedgerId, Log, LogError, MemoryLog};
-use license_pool::{ManualClock, Pool};
+use license_pool::{InstallOptions, ManualClock, Pool};
 use license_tests::around::{Around, Outside};
 
 use super::{described, history, retain};
@@ -56,7 +56,86 @@ fn what_is_deleted_while_it_is_read_is_no_fault() {
         assert_eq!(shortened().usage(None).unwrap(), []);
         let check = shortened().check().unwrap();
         assert!(check.ledgers[0].sound, "{check:?}");
+        let chain = shortened().verify_chain(|_| ()).unwrap();
+        assert!(chain.fault.is_none(), "{reads}: {chain:?}");
+        assert_eq!(chain.last, 1201);
     }
+}
+
+/// A log of which other snapshots are kept before one is read for the first time.
+struct Replaced {
+    log: MemoryLog,
+    was: bool,
+}
+
+impl Around for Replaced {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        if action == "read a snapshot" && !self.was {
+            self.was = true;
+            let pool = Pool::options().local().clock(clock()).open_log(self.log.clone()).unwrap();
+            for session in ["x", "y"] {
+                retain(&pool, "0009", session).unwrap().release().unwrap();
+                pool.archive().unwrap();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_snapshot_that_another_took_the_place_of_is_not_missed() {
+    let (clock, log) = (clock(), MemoryLog::default());
+    let pool = Pool::options().local().clock(clock.clone()).open_log(log.clone()).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    retain(&pool, "0009", "gone").unwrap().release().unwrap();
+    clock.advance(SignedDuration::from_hours(1));
+    let options = Pool::options().clock(clock.clone()).history(Duration::ZERO);
+    options.open_log(log.clone()).unwrap().archive().unwrap();
+    let replaced = || {
+        let replaced = Replaced { log: log.backup(), was: false };
+        Pool::options().local().clock(clock.clone()).open_log(Outside(replaced)).unwrap()
+    };
+    let check = replaced().check().unwrap();
+    assert!(check.ledgers[0].sound, "{check:?}");
+    let chain = replaced().verify_chain(|_| ()).unwrap();
+    assert!(chain.first > 1 && chain.fault.is_none(), "{chain:?}");
+}
+
+/// A log whose license is renewed under another number when it is read for the first time.
+struct Renewed {
+    log: MemoryLog,
+    renewal: Option<InstallOptions>,
+}
+
+impl Around for Renewed {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        if action == "page"
+            && let Some(renewal) = self.renewal.take()
+        {
+            let pool = Pool::options().open_log(self.log.clone()).unwrap();
+            pool.install_with(license("A-2", 2).as_bytes(), renewal).wait().unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_license_that_is_renewed_while_its_store_is_checked_is_no_fault() {
+    let log = MemoryLog::default();
+    Pool::options().open_log(log.clone()).unwrap().install(license("A", 1).as_bytes()).unwrap();
+    let renewal = Some(InstallOptions { replaces: Some("A".to_owned()), dry_run: false });
+    let pool = Pool::options().open_log(Outside(Renewed { log, renewal })).unwrap();
+    let check = pool.check().unwrap();
+    assert!(check.ledgers[0].sound, "{check:?}");
+    assert_eq!(check.ledgers[0].license_numbers, ["A", "A-2"]);
 }
 
 /// A log that goes back to another once something was done that bears this name.
