@@ -88,8 +88,12 @@ pub(crate) fn verify(
 /// Whether the log began with entry `first`, and does no more. Where it cannot be read, that is the
 /// fault.
 fn is_shortened(licenses: &mut dyn Licenses, first: u64) -> bool {
-    let now = licenses.first().ok().flatten();
-    first > 0 && now.is_some_and(|now| now.sequence.get() > first)
+    first > 0 && begins_at(licenses) > first
+}
+
+/// The sequence of the first entry that there is; 0 where there is none, or none that can be read.
+pub(crate) fn begins_at(licenses: &mut dyn Licenses) -> u64 {
+    licenses.first().ok().flatten().map_or(0, |first| first.sequence.get())
 }
 
 /// What was held before the first entry that there is, and by which license.

@@ -9,7 +9,8 @@ use crate::{Error, Pool, Selection};
 /// So many entries are read at once.
 const PAGE: usize = 512;
 
-/// The entries of a license that are wanted, from the first; see [`Pool::select`].
+/// The entries of a license that are wanted, from the first; see [`Pool::select`]. Those that are
+/// deleted before they are reached are missing.
 ///
 /// ```
 /// use license_pool::{EventKind, Pool, SAMPLE_LICENSE, Selection, Session};

@@ -1,7 +1,13 @@
 //! `history` and `store check`.
 
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use expect_test::expect;
+use jiff::SignedDuration;
 use license_cli::Exit;
+use license_pool::{Options, Pool, Session};
 use serde_json::json;
 
 use super::shell::{Shell, conforming};
@@ -393,4 +399,53 @@ fn what_cannot_be_shown_is_said_with_the_cure() {
          history --anonymize --anonymize-key short
          history --anonymize --anonymize-key none",
     ));
+}
+
+/// Takes what is printed, and deletes all old entries when the first of it comes.
+struct Deletes<'s> {
+    shell: &'s Shell,
+    printed: Vec<u8>,
+}
+
+impl Write for Deletes<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.printed.is_empty() {
+            self.shell.clock.advance(SignedDuration::from_hours(1));
+            pool(self.shell, |options| options.history(Duration::ZERO)).archive().unwrap();
+        }
+        self.printed.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn pool(shell: &Shell, options: impl FnOnce(Options) -> Options) -> Pool {
+    let file = format!("sqlite:{}", shell.path("license.db").display());
+    options(Pool::options().local().clock(shell.clock.clone())).open(&file).unwrap()
+}
+
+#[test]
+fn what_is_deleted_while_it_is_read_is_said_to_be_missing() {
+    let shell = Shell::installed();
+    let store = pool(&shell, |options| options);
+    // More than are read at once.
+    for job in 0..300 {
+        let session = format!("job-{job}");
+        let described = Session::rest("ann", &session, "127.0.0.1");
+        store.retain("0009", &session, described).unwrap().release().unwrap();
+    }
+    drop(store);
+    let mut deletes = Deletes { shell: &shell, printed: Vec::new() };
+    let words = ["history", "--json", "--kind", "retained,released"];
+    let output = shell.run_into(&mut deletes, words, |_| ControlFlow::Break(()));
+    let lines = String::from_utf8(deletes.printed).unwrap().lines().count();
+    assert!((2..600).contains(&lines), "{lines}");
+    expect![[r#"
+        ! license: entries 1 to 600 were deleted while the log was read: some may be missing here
+    "#]]
+    .assert_eq(&output.to_string());
+    // Afterwards there is nothing to say.
+    assert_eq!(shell.run("history --json").stderr, "");
 }

@@ -1,8 +1,8 @@
 //! Runs `license` in-process: a directory, a clock and an environment of its own for each test.
 
 use std::{
-    collections::BTreeMap, ffi::OsString, fmt::Write as _, fs, ops::ControlFlow, path::PathBuf,
-    sync::Arc,
+    collections::BTreeMap, ffi::OsString, fmt::Write as _, fs, io::Write, ops::ControlFlow,
+    path::PathBuf, sync::Arc,
 };
 
 use jiff::SignedDuration;
@@ -80,13 +80,25 @@ impl Shell {
     pub(crate) fn run_while(
         &self,
         words: impl IntoIterator<Item = impl Into<OsString>>,
+        wait: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Output {
+        let mut stdout = Vec::new();
+        let output = self.run_into(&mut stdout, words, wait);
+        Output { stdout: self.readable(stdout), ..output }
+    }
+
+    /// The same, where somebody takes what it prints as it is printed.
+    pub(crate) fn run_into(
+        &self,
+        stdout: &mut dyn Write,
+        words: impl IntoIterator<Item = impl Into<OsString>>,
         mut wait: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Output {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut stderr = Vec::new();
         let mut waited = 0;
         let mut env = Env {
             stdin: &mut &self.stdin[..],
-            stdout: &mut stdout,
+            stdout,
             stderr: &mut stderr,
             stdout_is_terminal: self.terminal.is_some(),
             stderr_is_terminal: self.terminal.is_some(),
@@ -102,12 +114,13 @@ impl Shell {
         };
         let words = words.into_iter().map(Into::into);
         let exit = license_cli::run([OsString::from("license")].into_iter().chain(words), &mut env);
-        // Where the test runs must not show in what it expects.
-        let readable = |bytes| {
-            let text = String::from_utf8(bytes).unwrap();
-            text.replace(&*self.directory.path().to_string_lossy(), "/dir")
-        };
-        Output { exit, stdout: readable(stdout), stderr: readable(stderr) }
+        Output { exit, stdout: String::new(), stderr: self.readable(stderr) }
+    }
+
+    /// Where the test runs must not show in what it expects.
+    fn readable(&self, bytes: Vec<u8>) -> String {
+        let text = String::from_utf8(bytes).unwrap();
+        text.replace(&*self.directory.path().to_string_lossy(), "/dir")
     }
 
     /// Runs a command that succeeds and prints JSON, which must conform to `schema`.

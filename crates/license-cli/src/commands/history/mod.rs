@@ -47,6 +47,7 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     };
     let mut progress = Progress::of_entries("history", context.env.stderr_is_terminal);
     let mut anything = false;
+    let first = retold::begins_at(licenses.as_mut());
     let shown = licenses.history(read, &mut |HistoryPage { entries, reached, end }| {
         anything |= end > 0;
         for entry in entries {
@@ -70,6 +71,13 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     });
     progress.wipe(context.env.stderr);
     shown?;
+    let now = retold::begins_at(licenses.as_mut());
+    if 0 < first && first < now {
+        let last = now - 1;
+        context.say(&format!(
+            "entries {first} to {last} were deleted while the log was read: some may be missing here"
+        ));
+    }
     if !anything {
         context.nothing_installed();
     }
