@@ -17,6 +17,9 @@ const REST: i64 = 2048;
 /// And then, even if others append as fast as is copied.
 const ROUNDS_MAX: usize = 16;
 
+/// So many entries are looked through at once for what was erased since they were copied.
+const STRETCH: i64 = 65_536;
+
 /// How a store is to be copied.
 #[derive(Clone, Default)]
 pub struct CopyOptions {
@@ -203,6 +206,8 @@ impl Copy<'_> {
     /// Copies the rest of the entries and everything else, as they are at one moment.
     fn last_moment(&mut self, seal: bool, successor: &str) -> Result<(), CopyError> {
         self.source.begin(seal).map_err(CopyError::Read)?;
+        let copied: Vec<(i64, i64)> =
+            self.ledgers.iter().map(|(id, ledger)| (*id, sequence(ledger.head))).collect();
         let heads = self.heads()?;
         if !self.ledgers.keys().all(|id| heads.contains_key(id)) {
             return Err(CopyError::Restless);
@@ -214,11 +219,13 @@ impl Copy<'_> {
         }
         // From here on the store that is copied refuses what the copy does not know; and what follows
         // can be done again.
-        match seal {
-            true => self.source.seal(successor),
-            false => self.source.end(),
+        if seal {
+            self.source.seal(successor).map_err(CopyError::Read)?;
         }
-        .map_err(CopyError::Read)?;
+        self.forget(&copied)?;
+        if !seal {
+            self.source.end().map_err(CopyError::Read)?;
+        }
         self.target.finish().map_err(CopyError::Write)
     }
 
@@ -307,10 +314,11 @@ impl Copy<'_> {
         let known = self.ledgers.get(&id).map(|ledger| ledger.head).unwrap_or_default();
         let at = place(&self.entry, "sequence");
         let sequence = u64::try_from(integer(row, at)).unwrap_or(0);
-        if known.sequence > 0 && sequence > known.sequence + 1 && self.begins_with(id, sequence)? {
+        if known.sequence > 0
+            && sequence > known.sequence + 1
+            && self.source.begins_at(id).map_err(CopyError::Read)? == integer(row, at)
+        {
             // Compaction deleted what was copied before, and what was not.
-            let below = integer(row, at);
-            self.target.forget(id, below).map_err(CopyError::Write)?;
             self.ledgers.insert(id, Ledger::default());
         }
         let ledger = self.ledgers.entry(id).or_default();
@@ -329,13 +337,23 @@ impl Copy<'_> {
 }
 
 impl Copy<'_> {
-    /// Whether there is no entry of a ledger before the one of this sequence.
-    fn begins_with(&mut self, id: i64, sequence: u64) -> Result<bool, CopyError> {
-        let rows = self.source.rows(&self.entry, &[Value::Integer(id)], &[]);
-        let rows = rows.map_err(CopyError::Read)?;
-        let at = place(&self.entry, "sequence");
-        let first = rows.first().map(|row| u64::try_from(integer(row, at)).unwrap_or(0));
-        Ok(first == Some(sequence))
+    /// Deletes and erases what was deleted and erased since it was copied, of the entries up to
+    /// these.
+    fn forget(&mut self, copied: &[(i64, i64)]) -> Result<(), CopyError> {
+        for &(id, until) in copied {
+            let first = self.source.begins_at(id).map_err(CopyError::Read)?;
+            self.target.forget(id, first).map_err(CopyError::Write)?;
+            let mut after = first - 1;
+            while after < until {
+                let end = after.saturating_add(STRETCH).min(until);
+                let erased = self.source.erased(id, after, end).map_err(CopyError::Read)?;
+                if !erased.is_empty() {
+                    self.target.erase(id, &erased).map_err(CopyError::Write)?;
+                }
+                after = end;
+            }
+        }
+        Ok(())
     }
 
     /// Notes where a log ends before its ledger says so.

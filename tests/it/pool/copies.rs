@@ -3,14 +3,16 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use license_pool::{
-    CopyError, CopyOptions, CredentialRole, Entry, Error, KeptCredential, OpenError, Pool,
-    StoreUrl, copy,
+    CopyError, CopyOptions, CredentialRole, Entry, Error, KeptCredential, OpenError, Options, Pool,
+    Release, Retain, Session, StoreUrl, Target, copy,
 };
 use rusqlite::Connection;
 
-use super::world::{Store, holders, license, options, reports, retain};
+use super::world::{Store, clock, holders, license, options, reports, retain};
 use crate::postgres::server::database;
 
 const SEAL: CopyOptions = CopyOptions { seal: true, password: None, target_password: None };
@@ -151,6 +153,20 @@ fn a_copy_that_was_interrupted_is_no_store_and_another_begins_anew() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_replaced_while_it_is_copied_is_not_said_to_be_copied_or_sealed() {
+    let (from, to) = (Store::new(), Store::new());
+    busy(&from.open());
+    let aside = from.path().with_extension("aside");
+    let copied = copy(&url(&from.url()), &url(&to.url()), &SEAL, |_, _| {
+        std::fs::copy(from.path(), &aside).unwrap();
+        std::fs::rename(&aside, from.path()).unwrap();
+    });
+    assert!(matches!(copied, Err(CopyError::Read(_))), "{copied:?}");
+    retain(&from.open().license("A"), "0009", "four").unwrap().keep();
+}
+
 #[test]
 fn two_copies_never_go_to_one_place_at_once() {
     for Place { url: to, _goes } in places() {
@@ -166,6 +182,58 @@ fn two_copies_never_go_to_one_place_at_once() {
             assert!(source.to_string().contains("copies to the same place"), "{source}");
         })
         .unwrap();
+    }
+}
+
+/// A log of more entries than are copied at once, in which only `kept` holds anything.
+fn long(pool: &Pool) {
+    pool.install(license("A", 9999).as_bytes()).unwrap();
+    let kept = pool.retain("0009", "kept", Session::rest("user of kept", "kept", "::1")).unwrap();
+    kept.keep();
+    let mut seats = Vec::new();
+    for job in 0..1200 {
+        let session = format!("job-{job}");
+        let described = Session::rest(format!("user of {session}"), &session, "::1");
+        let (product, session) = ("0009".parse().unwrap(), session.parse().unwrap());
+        seats.push(pool.retain_with(Retain::new(product, session, described)));
+    }
+    // Seats of a pool that was closed are not released.
+    let seats: Vec<_> = seats.into_iter().map(|seat| seat.wait().unwrap()).collect();
+    let released: Vec<_> = seats
+        .iter()
+        .map(|seat| pool.release_with(Release::new(Target::Token(seat.token()))))
+        .collect();
+    released.into_iter().for_each(|released| drop(released.wait().unwrap()));
+}
+
+#[test]
+fn what_is_erased_or_deleted_while_it_is_copied_is_in_no_copy() {
+    let erases: fn(Options) -> Options = |options| options.identities(Duration::ZERO);
+    let deletes: fn(Options) -> Options = |options| options.history(Duration::ZERO);
+    for (forgets, seal) in [(erases, true), (deletes, false)] {
+        for from in places() {
+            long(&options().open_url(&from.url).unwrap());
+            let to = file();
+            let mut forgot = false;
+            let seal = CopyOptions { seal, ..CopyOptions::default() };
+            let copied = copy(&from.url, &to.url, &seal, |_, _| {
+                if !std::mem::replace(&mut forgot, true) {
+                    let clock = clock();
+                    clock.advance(SignedDuration::from_hours(1));
+                    let options = forgets(Pool::options().local().clock(clock));
+                    options.open_url(&from.url).unwrap().archive().unwrap();
+                }
+            });
+            assert!(copied.unwrap().faults.is_empty());
+            let local = |url| options().local().must_exist().open_url(url).unwrap();
+            assert!(history(&local(&to.url), "A") == history(&local(&from.url), "A"));
+            assert!(local(&to.url).check().unwrap().ledgers[0].sound);
+            assert_eq!(holders(&local(&to.url)), ["kept"]);
+            let StoreUrl::Sqlite(path) = &to.url else { unreachable!("it is a file") };
+            let bytes = std::fs::read(path).unwrap();
+            let found = |text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+            assert!(found("user of kept") && !found("user of job-"));
+        }
     }
 }
 

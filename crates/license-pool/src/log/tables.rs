@@ -51,6 +51,12 @@ pub(crate) trait Source {
         after: &[Value],
     ) -> Result<Vec<Row>, LogError>;
 
+    /// The sequence of a ledger's first entry; 0 where there is none.
+    fn begins_at(&mut self, ledger: i64) -> Result<i64, LogError>;
+
+    /// The entries after `after`, up to `until`, of a ledger whose descriptions were erased.
+    fn erased(&mut self, ledger: i64, after: i64, until: i64) -> Result<Vec<i64>, LogError>;
+
     /// Ends an exclusive moment: from then on the store can only be read, and names its successor.
     fn seal(&mut self, successor: &str) -> Result<(), LogError>;
 
@@ -68,6 +74,9 @@ pub(crate) trait Target {
 
     /// Deletes the entries of a ledger below a sequence.
     fn forget(&mut self, ledger: i64, below: i64) -> Result<(), LogError>;
+
+    /// Erases the descriptions of entries.
+    fn erase(&mut self, ledger: i64, sequences: &[i64]) -> Result<(), LogError>;
 
     /// Makes a store of it, durably.
     fn finish(&mut self) -> Result<(), LogError>;

@@ -114,6 +114,17 @@ impl Session {
         self.wait(action, self.connection.ask(&statement, &values))
     }
 
+    fn integers(
+        &mut self,
+        action: &'static str,
+        text: String,
+        values: &[Value],
+    ) -> Result<Vec<i64>, LogError> {
+        let rows = self.ask(action, text, values)?;
+        let integers: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        integers.map_err(|error| Trouble::from(error).into_log(action))
+    }
+
     fn run(&self, action: &'static str, text: &str) -> Result<(), LogError> {
         self.wait(action, self.connection.run(text))
     }
@@ -162,6 +173,20 @@ impl Source for PostgresSource {
         rows.map_err(|source| LogError::Unavailable { action: "read", source })
     }
 
+    fn begins_at(&mut self, ledger: i64) -> Result<i64, LogError> {
+        let first = "SELECT coalesce(min(sequence), 0) FROM entry WHERE ledger = $1".to_owned();
+        let first = self.0.integers("read", first, &[Value::Integer(ledger)])?;
+        Ok(first.first().copied().unwrap_or(0))
+    }
+
+    fn erased(&mut self, ledger: i64, after: i64, until: i64) -> Result<Vec<i64>, LogError> {
+        let erased = "SELECT sequence FROM entry
+            WHERE ledger = $1 AND sequence > $2 AND sequence <= $3
+              AND description IS NULL AND description_digest IS NOT NULL";
+        let values = [ledger, after, until].map(Value::Integer);
+        self.0.integers("read", erased.to_owned(), &values)
+    }
+
     fn seal(&mut self, successor: &str) -> Result<(), LogError> {
         let seal = "UPDATE store SET sealed_to = $1 RETURNING 1".to_owned();
         self.0.ask("be sealed", seal, &[Value::Text(successor.to_owned())])?;
@@ -191,6 +216,15 @@ impl Target for PostgresTarget {
     fn forget(&mut self, ledger: i64, below: i64) -> Result<(), LogError> {
         let delete = "DELETE FROM entry WHERE ledger = $1 AND sequence < $2".to_owned();
         self.0.ask("write", delete, &[Value::Integer(ledger), Value::Integer(below)]).map(drop)
+    }
+
+    fn erase(&mut self, ledger: i64, sequences: &[i64]) -> Result<(), LogError> {
+        let connection = &self.0.connection;
+        let erase: &[&(dyn ToSql + Sync)] = &[&ledger, &sequences];
+        self.0.wait("write", async {
+            let begin = &connection.statements.begin_turn;
+            connection.commit(&[(begin, &[]), (&connection.statements.erase, erase)]).await
+        })
     }
 
     fn finish(&mut self) -> Result<(), LogError> {

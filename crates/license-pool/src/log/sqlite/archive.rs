@@ -1,7 +1,7 @@
 //! Snapshots in the file, and the deletion of what nobody needs any more.
 
 use license_core::Chunk;
-use rusqlite::{OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 
 use super::{SqliteLog, failed_to};
 use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
@@ -109,15 +109,16 @@ impl Archive for SqliteLog {
 
     fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> std::result::Result<(), LogError> {
         let (_pass, turn) = self.begin()?;
-        let erase = || -> Result<()> {
-            let mut statement = turn.prepare_cached(
-                "UPDATE entry SET description = NULL WHERE ledger = ?1 AND sequence = ?2",
-            )?;
-            sequences
-                .iter()
-                .try_for_each(|sequence| statement.execute(params![ledger.0, sequence]).map(drop))
-        };
-        erase().map_err(failed_to("erase descriptions"))?;
+        erase(&turn, ledger.0, sequences).map_err(failed_to("erase descriptions"))?;
         turn.commit().map_err(failed_to("erase descriptions"))
     }
+}
+
+/// Erases the descriptions of entries.
+pub(super) fn erase<S: ToSql>(turn: &Connection, ledger: i64, sequences: &[S]) -> Result<()> {
+    let mut statement = turn.prepare_cached(
+        "UPDATE entry SET description = NULL
+         WHERE ledger = ?1 AND sequence = ?2 AND description IS NOT NULL",
+    )?;
+    sequences.iter().try_for_each(|sequence| statement.execute(params![ledger, sequence]).map(drop))
 }

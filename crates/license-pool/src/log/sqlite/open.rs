@@ -121,6 +121,8 @@ fn prepare_copy(connection: &Connection) -> Result<Option<()>> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // What the source deletes or erases meanwhile is not to be read from the copy's file either.
+    connection.pragma_update(None, "secure_delete", true)?;
     // Tables come in no particular order.
     connection.pragma_update(None, "foreign_keys", false)?;
     Ok(Some(()))

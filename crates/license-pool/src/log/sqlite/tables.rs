@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, ToSql, TransactionBehavior, params, params_from_iter};
 
+use super::archive::erase;
 use super::turnstile::Pass;
 use super::{SqliteLog, enter, failed_to, format, open, register};
 use crate::log::tables::{Row, Source, Table, Target, Value, quoted};
@@ -72,6 +73,25 @@ impl Source for SqliteSource {
         read().map_err(failed_to("read"))
     }
 
+    fn begins_at(&mut self, ledger: i64) -> Result<i64, LogError> {
+        const FIRST: &str = "SELECT coalesce(min(sequence), 0) FROM entry WHERE ledger = ?1";
+        let first = self.log.connection.query_row(FIRST, [ledger], |row| row.get(0));
+        first.map_err(failed_to("read"))
+    }
+
+    fn erased(&mut self, ledger: i64, after: i64, until: i64) -> Result<Vec<i64>, LogError> {
+        let read = || {
+            let mut statement = self.log.connection.prepare_cached(
+                "SELECT sequence FROM entry WHERE ledger = ?1 AND sequence > ?2 AND sequence <= ?3
+                 AND description IS NULL AND description_digest IS NOT NULL",
+            )?;
+            statement
+                .query_map([ledger, after, until], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(failed_to("read"))
+    }
+
     fn seal(&mut self, successor: &str) -> Result<(), LogError> {
         self.log
             .connection
@@ -81,6 +101,8 @@ impl Source for SqliteSource {
     }
 
     fn end(&mut self) -> Result<(), LogError> {
+        // Another file there by now would be neither copied nor sealed.
+        self.log.place.holds()?;
         let ended = self.log.connection.execute_batch("COMMIT").map_err(failed_to("commit"));
         self.pass = None;
         ended
@@ -127,6 +149,15 @@ impl Target for SqliteTarget {
             )
             .map(drop)
             .map_err(failed_to("write"))
+    }
+
+    fn erase(&mut self, ledger: i64, sequences: &[i64]) -> Result<(), LogError> {
+        let mut write = || {
+            let turn = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            erase(&turn, ledger, sequences)?;
+            turn.commit()
+        };
+        write().map_err(failed_to("write"))
     }
 
     fn finish(&mut self) -> Result<(), LogError> {
