@@ -39,7 +39,8 @@ pub trait Archive {
 
     /// Keeps one chunk of the snapshot of a ledger up to the entry `sequence`. Chunks are kept in
     /// their order: with the last one, which has a digest, the snapshot is complete, and nothing is
-    /// written to it any more. Old entries may have gone for it.
+    /// written to it any more. Old entries may have gone for it. One before which chunks are missing
+    /// is not kept: whoever [discards](Self::discard_snapshots) took it for given up.
     ///
     /// # Errors
     /// When the log cannot be written.

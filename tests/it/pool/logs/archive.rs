@@ -107,6 +107,29 @@ fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
 }
 
 #[test]
+fn a_snapshot_of_which_chunks_are_gone_is_never_complete() {
+    on_every_log(|log, other| {
+        append(log, None, Some("A"), &every_kind());
+        let id = LedgerId(1);
+        let keep = |log: &mut dyn Log, sequence, number, digest| {
+            let chunk = Chunk { bytes: b"some".to_vec(), digest };
+            log.archive().unwrap().keep(id, sequence, number, &chunk).unwrap();
+        };
+        let digest = Some(Digest::of(b"all"));
+        keep(log, 4, 0, digest);
+        // Who is slow is overtaken: what he has begun is deleted for a later snapshot.
+        keep(log, 7, 0, None);
+        keep(log, 7, 1, None);
+        keep(other, 8, 0, digest);
+        while other.archive().unwrap().discard_snapshots(id, 2).unwrap() {}
+        keep(log, 7, 2, digest);
+        let marks = log.archive().unwrap().snapshots(id).unwrap();
+        let sequences: Vec<u64> = marks.iter().map(|mark| mark.sequence).collect();
+        assert_eq!(sequences, [8, 4]);
+    });
+}
+
+#[test]
 fn only_entries_that_every_complete_snapshot_knows_are_deleted() {
     on_every_log(|log, other| {
         let entries = every_kind();

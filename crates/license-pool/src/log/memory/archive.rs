@@ -29,6 +29,7 @@ impl Archive for MemoryLog {
         chunk: &Chunk,
     ) -> Result<(), LogError> {
         if let Some(ledger) = self.store().ledger_mut(ledger)
+            && (0..number).all(|before| ledger.snapshots.contains_key(&(sequence, before)))
             && !ledger.complete().iter().any(|snapshot| snapshot.sequence == sequence)
         {
             ledger.snapshots.insert((sequence, number), chunk.clone());

@@ -56,7 +56,9 @@ impl Archive for SqliteLog {
             "INSERT OR REPLACE INTO snapshot (ledger, sequence, chunk, bytes, digest)
              SELECT ?1, ?2, ?3, ?4, ?5
              WHERE NOT EXISTS (SELECT 1 FROM snapshot
-                               WHERE ledger = ?1 AND sequence = ?2 AND digest IS NOT NULL)",
+                               WHERE ledger = ?1 AND sequence = ?2 AND digest IS NOT NULL)
+               AND ?3 = (SELECT count(*) FROM snapshot
+                         WHERE ledger = ?1 AND sequence = ?2 AND chunk < ?3)",
         )
         .and_then(|mut statement| {
             statement.execute(params![ledger.0, sequence, number, chunk.bytes, digest])
