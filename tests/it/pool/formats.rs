@@ -92,7 +92,32 @@ fn figures_of_days_before_a_store_had_any_are_told_from_its_history() {
     let before = days(&pool);
     assert_eq!(before.len(), 6);
     drop(pool);
-    // As it was before there were figures.
+    lower(&store);
+    assert_eq!(days(&open()), before);
+}
+
+#[test]
+fn who_serves_what_he_did_not_retain_is_known_when_a_store_is_raised() {
+    let store = Store::new();
+    let server = |name: &str| {
+        let pool = options().server(name.parse().unwrap()).open(&store.url()).unwrap();
+        pool.install(license("A", 2).as_bytes()).unwrap();
+        pool
+    };
+    let (east, west) = (server("east"), server("west"));
+    retain(&east, "0009", "moves").unwrap().keep();
+    retain(&west, "0009", "moves").unwrap().keep();
+    drop((east, west));
+    lower(&store);
+    drop(options().local().open(&store.url()).unwrap());
+    let file = Connection::open(store.path()).unwrap();
+    let serving = "SELECT group_concat(server || ' ' || ledger) FROM serving";
+    let serving: String = file.query_row(serving, [], |row| row.get(0)).unwrap();
+    assert_eq!(serving, "west 1");
+}
+
+/// Makes a store of format 1 of one that nobody has open.
+fn lower(store: &Store) {
     let file = Connection::open(store.path()).unwrap();
     file.execute_batch(
         "DROP TABLE serving; DROP TABLE silence; DROP TABLE credential; DROP TABLE figure;
@@ -100,8 +125,6 @@ fn figures_of_days_before_a_store_had_any_are_told_from_its_history() {
          ALTER TABLE server DROP COLUMN transient; UPDATE store SET format = 1;",
     )
     .unwrap();
-    drop(file);
-    assert_eq!(days(&open()), before);
 }
 
 fn folder() -> PathBuf {

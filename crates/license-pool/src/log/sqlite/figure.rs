@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
-use license_core::{Figure, Ledger};
-use rusqlite::{Connection, Error, Result, Row, ToSql, params_from_iter};
+use license_core::Figure;
+use rusqlite::{Connection, Result, Row, ToSql, params_from_iter};
 
-use super::{failed_to, read as log};
+use super::failed_to;
 use crate::log::figure::{self, NUMBERS};
 use crate::log::{LedgerId, LogError};
 
@@ -42,42 +42,6 @@ pub(super) fn void(connection: &Connection, ledger: LedgerId, from: Timestamp) -
         UPDATE figure SET days = min(days, CAST(round(julianday(?2) - julianday(start)) AS INTEGER))
         WHERE ledger = ?1 AND days > 1";
     connection.prepare_cached(CUT)?.execute((ledger.0, &from))?;
-    Ok(())
-}
-
-/// So many entries are read at once.
-const PAGE: usize = 1024;
-
-/// Writes down the figures of all days that ended before the store had any, as its entries tell them.
-/// Of a ledger that is broken they are told up to where it is.
-pub(super) fn tell_past(connection: &Connection) -> Result<()> {
-    let mut statement = connection.prepare("SELECT id FROM ledger")?;
-    let ids: Vec<LedgerId> =
-        statement.query_map([], |row| row.get(0).map(LedgerId))?.collect::<Result<_>>()?;
-    for id in ids {
-        let mut ledger = Ledger::new();
-        loop {
-            let page = match log::page(connection, id, ledger.head().sequence, PAGE) {
-                Ok(page) => page,
-                Err(LogError::Entry { .. }) => break,
-                Err(error) => return Err(Error::ToSqlConversionFailure(error.into())),
-            };
-            let mut told = 0;
-            for entry in &page {
-                if ledger.apply(entry).is_err() {
-                    break;
-                }
-                if let Some(from) = entry.void_from() {
-                    void(connection, id, from)?;
-                }
-                insert(connection, id, &ledger.take_figures())?;
-                told += 1;
-            }
-            if told < PAGE {
-                break;
-            }
-        }
-    }
     Ok(())
 }
 

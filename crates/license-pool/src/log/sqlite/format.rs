@@ -1,9 +1,11 @@
 //! The format of the file: whether it is one of ours, and how an older one is raised.
 
+use license_core::Ledger;
 use license_types::ServerName;
-use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Error, Result, Transaction, TransactionBehavior};
 
-use super::figure;
+use super::{figure, read, register};
+use crate::log::{LedgerId, LogError};
 
 /// The format of the stores that this version writes, and the newest that it reads.
 pub(super) const FORMAT: u64 = 2;
@@ -17,10 +19,13 @@ const UNFINISHED_ID: u32 = 0x4C69_6355;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each format to the next, by a script and what that cannot do; the first leads from format 1
-/// to 2, the first that has daily figures.
-const RAISE: [(&str, Act); 1] = [(include_str!("raise_to_2.sql"), figure::tell_past)];
+/// to 2, the first that has daily figures and knows who serves.
+const RAISE: [(&str, Act); 1] = [(include_str!("raise_to_2.sql"), tell_past)];
 
 type Act = fn(&Connection) -> Result<()>;
+
+/// So many entries are read at once.
+const PAGE: usize = 1024;
 
 /// Whether the file is a store at all.
 pub(super) fn is_ours(connection: &Connection) -> Result<bool> {
@@ -97,4 +102,39 @@ fn older_servers(connection: &Connection) -> Result<Vec<ServerName>> {
     let names = statement.query_map([FORMAT], |row| row.get::<_, String>(0))?;
     // What is no name is no server either.
     Ok(names.collect::<Result<Vec<_>>>()?.into_iter().flat_map(ServerName::new).collect())
+}
+
+/// Writes down what only the entries of a store tell: the figures of all days that ended, and which
+/// servers serve sessions. Of a ledger that is broken it is told up to where it is.
+fn tell_past(connection: &Connection) -> Result<()> {
+    let mut statement = connection.prepare("SELECT id FROM ledger")?;
+    let ids: Vec<LedgerId> =
+        statement.query_map([], |row| row.get(0).map(LedgerId))?.collect::<Result<_>>()?;
+    for id in ids {
+        let mut ledger = Ledger::new();
+        loop {
+            let page = match read::page(connection, id, ledger.head().sequence, PAGE) {
+                Ok(page) => page,
+                Err(LogError::Entry { .. }) => break,
+                Err(error) => return Err(Error::ToSqlConversionFailure(error.into())),
+            };
+            let mut told = 0;
+            for entry in &page {
+                if ledger.apply(entry).is_err() {
+                    break;
+                }
+                if let Some(from) = entry.void_from() {
+                    figure::void(connection, id, from)?;
+                }
+                figure::insert(connection, id, &ledger.take_figures())?;
+                told += 1;
+            }
+            if told < PAGE {
+                break;
+            }
+        }
+        let serving = ledger.servers().map(|server| ((**server).clone(), true));
+        register::serve(connection, id, &serving.collect::<Vec<_>>())?;
+    }
+    Ok(())
 }

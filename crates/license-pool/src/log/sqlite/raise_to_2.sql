@@ -10,7 +10,6 @@ CREATE TABLE serving (
     ledger INTEGER NOT NULL REFERENCES ledger (id),
     PRIMARY KEY (server, ledger)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO serving SELECT DISTINCT server, ledger FROM held;
 
 CREATE TABLE silence (
     ledger       INTEGER NOT NULL REFERENCES ledger (id),
