@@ -82,6 +82,10 @@ pub(super) fn raise(
     connection: &Connection,
     is_alive: impl Fn(&ServerName) -> bool,
 ) -> Result<Option<ServerName>> {
+    if of(connection)? == FORMAT {
+        // Whoever writes now keeps nobody from opening it.
+        return Ok(None);
+    }
     let turn = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let older = older_servers(&turn)?;
     if let Some(older) = older.into_iter().find(is_alive) {

@@ -46,12 +46,21 @@ pub(super) fn not_fenced(connection: &Connection, server: Option<&Server>) -> Re
     if own { Ok(()) } else { Err(LogError::Fenced { server: name.to_string() }) }
 }
 
-/// The store that took the place of this one.
+/// The store that took the place of this one. Fails where a newer version raised the store since it
+/// was opened: who has no name, or none yet, is not fenced by that.
 pub(super) fn sealed_to(connection: &Connection) -> Result<Option<String>, LogError> {
-    connection
-        .prepare_cached("SELECT sealed_to FROM store")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .map_err(failed_to("read whether it is sealed"))
+    let (sealed_to, format): (_, u64) = connection
+        .prepare_cached("SELECT sealed_to, format FROM store")
+        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(failed_to("read whether it is sealed"))?;
+    if format > format::FORMAT {
+        let source = format!(
+            "a newer version raised it to store format {format}, and this version reads up to {}",
+            format::FORMAT
+        );
+        return Err(LogError::Unavailable { action: "be read", source: source.into() });
+    }
+    Ok(sealed_to)
 }
 
 /// Ends the epochs of servers that are as they were found.

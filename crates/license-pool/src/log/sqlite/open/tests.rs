@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::log::{LedgerId, Log as _, LogError, Server};
+use crate::log::{Archive as _, LedgerId, Log as _, LogError, Server};
 
 const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/stores/format-1.db");
 
@@ -106,6 +106,32 @@ fn a_store_that_an_older_server_uses_is_read_and_left_as_it_is() {
     let mut raised = open(&path, false, Duration::ZERO).unwrap();
     raised.register(server("west", "a")).unwrap();
     assert_eq!(format::of(&older).unwrap(), 2);
+}
+
+#[test]
+fn a_store_that_a_newer_version_raises_is_used_no_more_by_who_has_it_open() {
+    let (_folder, path) = place();
+    let mut log = open(&path, true, Duration::ZERO).unwrap();
+    assert!(log.catch_up(&[]).is_ok());
+    connect(&path).unwrap().execute("UPDATE store SET format = format + 1", []).unwrap();
+    let newer = |error: &dyn std::error::Error| {
+        let reason = crate::explained(error);
+        assert!(reason.contains("store format 3"), "{reason}");
+    };
+    newer(&log.turn(&[], &mut |_| panic!("nothing is decided")).unwrap_err());
+    newer(&log.register(server("west", "a")).unwrap_err());
+    newer(&log.catch_up(&[]).unwrap_err());
+    newer(&log.discard_snapshots(LedgerId(1), 1).unwrap_err());
+}
+
+#[test]
+fn whoever_writes_keeps_nobody_from_opening_a_store_and_reading_it() {
+    let (_folder, path) = place();
+    drop(open(&path, true, Duration::ZERO).unwrap());
+    let writer = connect(&path).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut log = open(&path, false, Duration::ZERO).unwrap();
+    assert!(log.ledgers().unwrap().is_empty());
 }
 
 #[test]
