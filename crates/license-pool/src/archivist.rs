@@ -27,6 +27,9 @@ const SNAPSHOTS: usize = 2;
 /// So many entries are deleted or erased in a turn.
 const TURN: usize = 1024;
 
+/// So often it tries to leave nothing of what was deleted and erased.
+const WIPES: u32 = 100;
+
 /// So often it looks for what has become too old.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 
@@ -92,6 +95,8 @@ struct Task {
     snapshots: usize,
     /// The sessions that hold something, where descriptions are erased: theirs stay.
     holders: BTreeSet<Arc<SessionId>>,
+    /// Whether anything was deleted or erased that is not to be read any more.
+    gone: bool,
     stage: Stage,
 }
 
@@ -110,6 +115,10 @@ enum Stage {
     DiscardEntries(Proven),
     Erase {
         reached: u64,
+    },
+    /// Readers may be in the way for a moment.
+    Wipe {
+        tries: u32,
     },
 }
 
@@ -219,11 +228,11 @@ impl Archivist {
         } else {
             Stage::Verify { written: None }
         };
-        Ok(Some(Task { id, head, snapshots, holders, stage }))
+        Ok(Some(Task { id, head, snapshots, holders, gone: false, stage }))
     }
 
     fn go_on(&mut self, task: Task) -> Result<Option<Task>, LogError> {
-        let Task { id, head, snapshots, holders, stage } = task;
+        let Task { id, head, snapshots, holders, mut gone, stage } = task;
         let next = match stage {
             Stage::Write { mut snapshot, number, digest } => {
                 match (snapshot.next(), self.log.archive()) {
@@ -242,10 +251,14 @@ impl Archivist {
             },
             Stage::DiscardSnapshots(proven) => match self.still_proves(id, &proven)? {
                 None => None,
-                Some(archive) => Some(match archive.discard_snapshots(id, snapshots)? {
-                    true => Stage::DiscardSnapshots(proven),
-                    false => Stage::DiscardEntries(proven),
-                }),
+                Some(archive) => {
+                    let more = archive.discard_snapshots(id, snapshots)?;
+                    gone |= self.keep.identities.is_some();
+                    Some(match more {
+                        true => Stage::DiscardSnapshots(proven),
+                        false => Stage::DiscardEntries(proven),
+                    })
+                }
             },
             Stage::DiscardEntries(proven) => {
                 let (old, more) = self.old(id, 0, TURN, self.keep.history)?;
@@ -254,6 +267,7 @@ impl Archivist {
                     (None, Some(_)) => Some(Stage::Erase { reached: 0 }),
                     (Some(last), Some(archive)) => {
                         let discarded = archive.discard_entries(id, last.sequence, TURN)?;
+                        gone |= discarded > 0;
                         Some(match more && discarded == old.len() {
                             true => Stage::DiscardEntries(proven),
                             false => Stage::Erase { reached: 0 },
@@ -262,11 +276,17 @@ impl Archivist {
                 }
             }
             Stage::Erase { reached } => {
-                let reached = self.erase(id, head, &holders, reached)?;
-                reached.map(|reached| Stage::Erase { reached })
+                let (erased, reached) = self.erase(id, head, &holders, reached)?;
+                gone |= erased;
+                match reached {
+                    Some(reached) => Some(Stage::Erase { reached }),
+                    None if gone => self.wipe(0)?,
+                    None => None,
+                }
             }
+            Stage::Wipe { tries } => self.wipe(tries)?,
         };
-        Ok(next.map(|stage| Task { id, head, snapshots, holders, stage }))
+        Ok(next.map(|stage| Task { id, head, snapshots, holders, gone, stage }))
     }
 
     /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
@@ -329,7 +349,7 @@ impl Archivist {
     }
 
     /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
-    /// gives how far it came, where there are more. Who held something at `head` is known, and nothing
+    /// gives whether there were any, and how far it came, where there are more. Who held something at `head` is known, and nothing
     /// of later: it may have taken long until this is done, or the store may have gone back.
     fn erase(
         &mut self,
@@ -337,10 +357,10 @@ impl Archivist {
         head: Head,
         holders: &BTreeSet<Arc<SessionId>>,
         reached: u64,
-    ) -> Result<Option<u64>, LogError> {
+    ) -> Result<(bool, Option<u64>), LogError> {
         let (old, more) = self.old(id, reached, TURN, self.keep.identities)?;
         if old.is_empty() || !recover::bears(&mut *self.log, id, head)? {
-            return Ok(None);
+            return Ok((false, None));
         }
         let described = old
             .iter()
@@ -353,7 +373,13 @@ impl Archivist {
             archive.erase(id, &sequences)?;
         }
         let reached = old.last().filter(|_| more).map(|last| last.sequence);
-        Ok(reached.filter(|reached| *reached < head.sequence))
+        Ok((!sequences.is_empty(), reached.filter(|reached| *reached < head.sequence)))
+    }
+
+    /// Leaves nothing of what was deleted and erased, or has it tried again.
+    fn wipe(&mut self, tries: u32) -> Result<Option<Stage>, LogError> {
+        let wiped = self.log.archive().map_or(Ok(true), Archive::wipe)?;
+        Ok((!wiped && tries < WIPES).then_some(Stage::Wipe { tries: tries + 1 }))
     }
 
     /// Up to `limit` entries after a sequence, as far as they are older than `age`, and whether there

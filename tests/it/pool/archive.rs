@@ -297,6 +297,26 @@ fn nothing_of_an_identity_that_was_erased_is_left_in_the_file() {
 }
 
 #[test]
+fn nothing_that_was_erased_or_deleted_is_left_in_the_log_beside_the_file() {
+    let erases: fn(Options) -> Options = |options| options.identities(DAY);
+    let deletes: fn(Options) -> Options = |options| options.history(DAY);
+    for forgets in [erases, deletes] {
+        let world = World::after(0);
+        let (pool, _other) = (world.open_with(forgets), world.open());
+        retain(&pool, "0009", "gone").unwrap().release().unwrap();
+        world.clock.advance(SignedDuration::from_hours(48));
+        let beside = world.store.path().with_extension("db-wal");
+        let found = || {
+            let (beside, text) = (std::fs::read(&beside).unwrap(), "user of gone");
+            beside.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        assert!(found());
+        pool.archive().unwrap();
+        assert!(!found());
+    }
+}
+
+#[test]
 fn no_snapshot_tells_of_an_identity_that_was_erased() {
     let world = World::after(1);
     let pool = world.open_with(|options| options.identities(DAY));

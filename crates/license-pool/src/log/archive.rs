@@ -77,4 +77,13 @@ pub trait Archive {
     /// # Errors
     /// When the log cannot be written.
     fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError>;
+
+    /// Leaves nothing to be read of what was deleted and erased, where that can be done now and the log
+    /// keeps anything of it; says whether it was.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn wipe(&mut self) -> Result<bool, LogError> {
+        Ok(true)
+    }
 }

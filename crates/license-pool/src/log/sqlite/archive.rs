@@ -1,5 +1,7 @@
 //! Snapshots in the file, and the deletion of what nobody needs any more.
 
+use std::time::Duration;
+
 use license_core::Chunk;
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 
@@ -113,6 +115,23 @@ impl Archive for SqliteLog {
         let (_pass, turn) = self.begin()?;
         erase(&turn, ledger.0, sequences).map_err(failed_to("erase descriptions"))?;
         turn.commit().map_err(failed_to("erase descriptions"))
+    }
+
+    /// What stood in the pages before is still in the log beside the file, until that is empty. Whoever
+    /// reads at this moment needs it, and nobody is to wait for him.
+    fn wipe(&mut self) -> std::result::Result<bool, LogError> {
+        const WIPE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let (pass, turn) = self.begin()?;
+        drop(turn);
+        let wiped = || -> Result<bool> {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            let is_busy = self.connection.query_row(WIPE, [], |row| row.get::<_, bool>(0));
+            self.connection.busy_timeout(self.patience)?;
+            Ok(!is_busy?)
+        };
+        let wiped = wiped().map_err(failed_to("empty the log beside its file"));
+        drop(pass);
+        wiped
     }
 }
 
