@@ -28,7 +28,9 @@ mod restore;
 
 pub use restore::{Restoration, RestoreError};
 
-/// What the first item says that this version writes, and the only one that it reads.
+/// What the first item says that this version writes, and the only one that it reads. Another one takes
+/// another format of the stores: the entries that a snapshot knows may be gone, and whoever cannot
+/// read it would be left with nothing.
 const VERSION: u64 = 1;
 
 /// So large a chunk is at least, but for the last.
