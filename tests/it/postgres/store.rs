@@ -180,6 +180,7 @@ fn a_log_that_lost_its_end_or_was_changed_is_found_out() {
         ("DELETE FROM license.entry WHERE sequence = 3", 3),
         ("UPDATE license.entry SET session_id = 'two' WHERE sequence = 2", 2),
         ("UPDATE license.entry SET time = 'noon' WHERE sequence = 2", 2),
+        ("UPDATE license.ledger SET chain = repeat('0', 64)", 3),
     ] {
         let Some(database) = server::database() else { return };
         let pool = database.open();

@@ -43,15 +43,24 @@ impl Question {
     pub(super) fn entries(&self, Answer { rows, end }: &Answer) -> Result<Vec<Entry>, LogError> {
         let Question { ledger, after, limit } = *self;
         let entries = row::read(ledger, rows)?;
-        let last = entries.last().map_or(after, |entry| entry.sequence);
-        let end = end.first().map_or(Ok(0), |row| row.try_get(0));
-        let end: i64 = end.map_err(|error| Trouble::from(error).into_log("read"))?;
-        if entries.len() < limit && end > sequence(last) {
-            // Licenses that are held and yet free, if nobody noticed.
-            let source =
-                format!("the log should end at entry {end} and ends after entry {last}").into();
-            return Err(LogError::Entry { ledger, sequence: last + 1, source });
+        if entries.len() == limit {
+            return Ok(entries);
         }
-        Ok(entries)
+        let told = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        let end = end.first().map_or(Ok((0, String::new())), told);
+        let (end, chain): (i64, String) = end.map_err(|error: Trouble| error.into_log("read"))?;
+        let last = entries.last().map_or(after, |entry| entry.sequence);
+        // Licenses that are held and yet free, if nobody noticed.
+        let source = match entries.last() {
+            _ if end > sequence(last) => {
+                format!("the log should end at entry {end} and ends after entry {last}")
+            }
+            Some(entry) if end == sequence(last) && entry.chain.to_string() != chain => {
+                format!("the log ends with another entry {end} than its head says")
+            }
+            _ => return Ok(entries),
+        };
+        let end = u64::try_from(end).unwrap_or(0);
+        Err(LogError::Entry { ledger, sequence: end.min(last + 1), source: source.into() })
     }
 }

@@ -1,1 +1,1 @@
-SELECT sequence FROM ledger WHERE id = $1
+SELECT sequence, chain FROM ledger WHERE id = $1
