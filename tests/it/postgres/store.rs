@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use license_cli::Exit;
-use license_pool::{Error, OpenError, Pool};
+use license_pool::{Error, Log as _, OpenError, Pool, explained, log};
 
 use super::server::{self, Database, Server};
 use crate::cli::shell::Shell;
@@ -123,6 +123,32 @@ fn a_store_of_another_format_is_refused_and_left_as_it_is() {
     }
     database.sql("UPDATE license.store SET format = 2");
     assert_eq!(database.open().licenses().unwrap(), ["A"]);
+}
+
+#[test]
+fn a_store_that_a_newer_version_raises_is_used_no_more_by_who_has_it_open() {
+    let Some(database) = server::database() else { return };
+    let pool = database.open_as(options().local());
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    let mut registers = database.log();
+    database.sql("UPDATE license.store SET format = 3");
+    let newer = |error: &dyn std::error::Error| {
+        let said = explained(error);
+        assert!(said.contains("format 3, which a newer version wrote"), "{said}");
+    };
+    newer(&retain(&pool, "0009", "one").unwrap_err());
+    newer(&pool.usage(None).unwrap_err());
+    let east = log::Server {
+        name: "east".parse().unwrap(),
+        instance: "i".to_owned(),
+        lease_seconds: 90,
+        grace_seconds: 90,
+        transient: false,
+    };
+    newer(&registers.register(east).unwrap_err());
+    let written =
+        "SELECT (SELECT count(*) FROM license.entry), (SELECT count(*) FROM license.server)";
+    assert_eq!(database.sql(written), "1|0");
 }
 
 #[test]

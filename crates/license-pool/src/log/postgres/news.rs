@@ -7,7 +7,7 @@ use license_core::Head;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::connection::{Connection, READ, Sent};
+use super::connection::{Connection, FORMAT, READ, Sent};
 use super::error::Trouble;
 use super::row::{self, escaped, unescaped};
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
@@ -204,8 +204,7 @@ impl<'a> Question<'a> {
             }
         }
         let store = answer.store.first().ok_or(Trouble::Nonsense)?;
-        let sealed_to: Option<&str> = store.try_get(0)?;
-        let sealed_to = sealed_to.map(|target| unescaped(target).into());
+        let sealed_to = sealed_to(store)?;
         let time = Timestamp::from_microsecond(store.try_get(1)?);
         let time = time.map_err(|_| Trouble::Nonsense)?;
         let ledgers = ledgers.into_iter().collect();
@@ -227,6 +226,17 @@ impl<'a> Question<'a> {
     pub(super) fn server(&self) -> (&str, &str) {
         self.server.as_ref().map_or(("", ""), |(name, instance)| (name, instance))
     }
+}
+
+/// The store that took the place of this one, by the row of `store.sql`. Fails where a newer version
+/// raised the store since it was opened: who has no name, or none yet, is not fenced by that.
+pub(super) fn sealed_to(store: &Row) -> Result<Option<String>, Trouble> {
+    let format = u64::try_from(store.try_get::<_, i64>(2)?).or(Err(Trouble::Nonsense))?;
+    if format > FORMAT {
+        return Err(Trouble::Newer(format));
+    }
+    let sealed_to: Option<&str> = store.try_get(0)?;
+    Ok(sealed_to.map(|target| unescaped(target).into()))
 }
 
 /// What a ledger holds beyond `known`. An entry that cannot be read is left to the one who reads

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 
 use super::connection::{Connection, FORMAT, Trip};
 use super::error::Trouble;
-use super::news::{name, sequence};
+use super::news::{name, sealed_to, sequence};
 use super::row::{escaped, unescaped};
 use super::statements::Statements;
 use crate::log::{Append, LedgerId, LogError, Server, ServerRow, Silence, TurnError};
@@ -56,14 +56,16 @@ pub(super) async fn take_name(
     let (lease, grace) = (sequence(server.lease_seconds), sequence(server.grace_seconds));
     let values: [&(dyn ToSql + Sync); 6] =
         [&name, &server.instance, &lease, &grace, &server.transient, &format];
-    let Statements { sealed, begin_turn, hold_server, register, .. } = &connection.statements;
-    let rows = connection.ask(sealed, &[]).await?;
-    let sealed_to: Option<&str> = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
-    if let Some(target) = sealed_to {
-        return Ok(Err(LogError::Sealed { target: unescaped(target).into() }));
+    let Statements { begin_turn, hold_server, store, register, rollback, .. } =
+        &connection.statements;
+    // Whoever seals or raises the store waits for this, or this for him.
+    let looking: &Trip<'_> = &[(begin_turn, &[]), (hold_server, &[&name]), (store, &[])];
+    let rows = connection.trip(looking).await?.pop().unwrap_or_default();
+    if let Some(target) = sealed_to(rows.first().ok_or(Trouble::Nonsense)?)? {
+        connection.ask(rollback, &[]).await?;
+        return Ok(Err(LogError::Sealed { target }));
     }
-    let taking: &Trip<'_> = &[(begin_turn, &[]), (hold_server, &[&name]), (register, &values)];
-    let rows = connection.trip(taking).await?.pop().unwrap_or_default();
+    let rows = connection.ask(register, &values).await?;
     let epoch = unsigned(rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?)?;
     connection.commit(&[]).await?;
     Ok(Ok(epoch))
