@@ -78,6 +78,7 @@ impl Parameters {
             let value = value.map_err(|_| wrong(name, "not UTF-8"))?;
             parameters.set(name, &value)?;
         }
+        parameters.span()?;
         Ok(parameters)
     }
 
@@ -89,6 +90,17 @@ impl Parameters {
             product: self.product,
             session: self.session.clone(),
             kinds: self.kinds.clone(),
+        }
+    }
+
+    /// Nothing can be in a time that ends before it begins: an empty answer would hide the mistake.
+    fn span(&self) -> Result<(), Failure> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if to <= from => {
+                let rule = format!("{to}, which is not after the parameter from, {from}");
+                Err(wrong("to", &rule))
+            }
+            _ => Ok(()),
         }
     }
 

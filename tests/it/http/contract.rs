@@ -117,6 +117,26 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
 }
 
 #[test]
+fn a_time_that_ends_before_it_begins_is_refused_and_not_empty() {
+    let world = World::sample();
+    for report in ["history", "report"] {
+        let ask = |query: &str| world.get(&format!("/v1/licenses/active/{report}?{query}"));
+        for query in [
+            "from=2026-03-02&to=2026-03-01",
+            "to=2026-03-01T12:00:00Z&from=2026-03-01T12:00:00Z",
+            "from=2026-03-02&to=2026-03-02T00:00:00Z",
+        ] {
+            let answer = ask(query);
+            assert_eq!(answer.problem(), "400 bad_request", "{report} {query}");
+            let problem = answer.value();
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains("parameter to") && detail.contains("from"), "{detail}");
+        }
+        ask("from=2026-03-02&to=2026-03-02").expect(200);
+    }
+}
+
+#[test]
 fn usage_comes_as_lines_to_whom_that_is_dearest() {
     let world = World::sample();
     let lines = "application/x-ndjson";
