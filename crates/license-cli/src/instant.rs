@@ -69,13 +69,17 @@ pub(crate) fn span(
 #[derive(Clone, Debug)]
 pub(crate) struct Zone(pub TimeZone);
 
+/// Names that are found like those of time zones and tell none: the first two say that it is not
+/// known, what the others mean differs from machine to machine.
+const NO_ZONES: [&str; 4] = ["Etc/Unknown", "Factory", "localtime", "posixrules"];
+
 impl FromStr for Zone {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Zone, String> {
-        TimeZone::get(name)
-            .map(Zone)
-            .map_err(|_| "write a name such as UTC or Europe/Berlin".to_owned())
+        let is_one = !NO_ZONES.iter().any(|none| none.eq_ignore_ascii_case(name));
+        let zone = is_one.then(|| TimeZone::get(name).ok()).flatten();
+        zone.map(Zone).ok_or_else(|| "write a name such as UTC or Europe/Berlin".to_owned())
     }
 }
 
@@ -129,6 +133,18 @@ mod tests {
         for text in ["", "yesterday", "31.1.2026", "2026-02-30", "2026-01-31 12:00"] {
             let error = text.parse::<Instant>().unwrap_err();
             assert!(error.contains("2026-01-31"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_tells_no_time_zone_is_refused() {
+        for name in ["Etc/Unknown", "etc/unknown", "Factory", "localtime", "posixrules", "", "CEST"]
+        {
+            let error = name.parse::<Zone>().unwrap_err();
+            assert!(error.contains("Europe/Berlin"), "{name}: {error}");
+        }
+        for name in ["UTC", "Etc/UTC", "GMT", "europe/berlin"] {
+            name.parse::<Zone>().unwrap();
         }
     }
 }
