@@ -3,6 +3,9 @@
 //! ends, or when the session is granted what it was refused. Where more sessions of a product are
 //! refused than can be named, one entry stands for the rest. Counts are this pool's own and lie in
 //! memory; a crash loses those of a minute.
+//!
+//! An entry bears the time at which it is told, so a minute ends a second before that of the clock: what
+//! was counted counts for the day in which it happened, in whatever time zone days are told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,6 +30,12 @@ const OTHERS_MAX: usize = 10_000;
 /// For so many products and reasons of a ledger the others are counted. Anybody can ask for products
 /// that nobody has.
 const COUNTED_MAX: usize = 100;
+
+/// A minute in milliseconds.
+const MINUTE: i64 = 60_000;
+
+/// So many milliseconds a minute ends before that of the clock; what is told must be durable by then.
+const EARLY: i64 = 1000;
 
 /// How long to wait before what the store did not take is told again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -55,7 +64,7 @@ pub(crate) type Told = (Event, Option<Arc<Principal>>);
 /// The refusals of one ledger in one minute.
 #[derive(Clone)]
 struct Minute {
-    /// Its number, by the clock of the store.
+    /// Its number, by the clock of the store: that of the clock's minute in which it ends.
     number: i64,
     /// When it is over, by the clock that nobody can set.
     over: Duration,
@@ -107,14 +116,15 @@ impl Refusals {
         now: Timestamp,
         elapsed: Duration,
     ) -> Vec<Told> {
-        let number = now.as_second().div_euclid(60);
+        let ahead = now.as_millisecond() + EARLY;
+        let number = ahead.div_euclid(MINUTE);
         let mut told = match self.ledgers.get(&id) {
             Some(minute) if minute.number != number => self.end(id),
             Some(_) | None => Vec::new(),
         };
         self.keep(id);
         let minute = self.ledgers.entry(id).or_insert_with(|| {
-            let left = 60_000 - now.as_millisecond().rem_euclid(60_000);
+            let left = MINUTE - ahead.rem_euclid(MINUTE);
             let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
             let license = ledger.license_number().cloned().unwrap_or_default();
             Minute::new(number, elapsed.saturating_add(left), license)

@@ -128,9 +128,9 @@ fn the_first_refusal_is_an_entry_and_repetitions_are_one_when_the_minute_ends() 
         "S1: unknown_product 1 times, described",
         "S3: no_license_left 1 times, described",
     ];
-    world.pass(29);
+    world.pass(28);
     assert_eq!(world.told(), first);
-    assert!(world.driver.step().unwrap() <= Duration::from_secs(30));
+    assert!(world.driver.step().unwrap() <= Duration::from_secs(29));
     world.pass(1);
     let repeated = [
         "S1: unknown_product 4 times, described",
@@ -176,6 +176,23 @@ fn the_first_refusal_of_a_new_minute_is_an_entry_whatever_is_still_to_be_told() 
 }
 
 #[test]
+fn what_was_repeated_until_the_end_of_a_day_counts_for_that_day() {
+    let mut world = World::new();
+    world.pass((13 * 60 + 59) * 60);
+    for _ in 0..28 {
+        world.pass(1);
+        world.refuse("0009", "S1");
+    }
+    // The day is over when the pool is next asked something.
+    world.pass(1);
+    world.pass(60);
+    assert_eq!(world.told().len(), 2);
+    let days = world.days();
+    let refused = days.iter().map(|day| (day.date.as_str(), day.refused.get()));
+    assert_eq!(refused.collect::<Vec<_>>(), [("2026-01-05", 28), ("2026-01-06", 0)]);
+}
+
+#[test]
 fn a_refusal_that_the_store_did_not_take_leaves_the_next_one_the_first() {
     let (mut world, countdown) = World::failing();
     countdown.store(1, Ordering::SeqCst);
@@ -190,7 +207,7 @@ fn a_refusal_that_the_store_did_not_take_leaves_the_next_one_the_first() {
 fn what_was_counted_is_told_a_little_later_where_the_store_does_not_take_it() {
     let (mut world, countdown) = World::failing();
     (0..3).for_each(|_| world.refuse("0009", "S1"));
-    world.pass(29);
+    world.pass(28);
     countdown.store(1, Ordering::SeqCst);
     world.pass(1);
     assert_eq!((countdown.load(Ordering::SeqCst), world.told().len()), (0, 1));
