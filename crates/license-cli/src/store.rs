@@ -323,8 +323,9 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Input(_)
         | Error::TooLong { .. }
         | Error::NumberTaken { .. }
-        | Error::NumberReplaced { .. }
         | Error::Signature(_) => Failure::because(ProblemCode::BadRequest, error),
+        Error::NumberReplaced { by, .. } => Failure::because(ProblemCode::BadRequest, error)
+            .hint(format!("--replaces {by} says so")),
         Error::Document(reason) => not_a_license("the document", reason),
         Error::AmbiguousLicense { numbers } => {
             Failure::because(ProblemCode::AmbiguousLicense, error).license_numbers(numbers)

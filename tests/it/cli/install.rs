@@ -80,7 +80,7 @@ fn a_renewed_license_bears_a_new_number_and_keeps_what_is_held() {
     shell.file("renewed.json", LICENSE.replace("DEMO-2001", "DEMO-2002"));
     expect![[r#"
         $ license install renewed.json --replaces DEMO-2001
-        replaced license DEMO-2002 (unsigned)
+        installed license DEMO-2002 (unsigned) in place of DEMO-2001
         PRODUCT                         ALLOWED BEFORE    ALLOWED  HELD  OVER
         4D Client 808464441 (0009)                  15         15     1     0
         4D SQL Server 808464949 (0025)               1          1     0     0
@@ -116,6 +116,19 @@ fn a_renewed_license_bears_a_new_number_and_keeps_what_is_held() {
          usage
          usage --license-number DEMO-2001 --json",
     ));
+}
+
+#[test]
+fn a_license_that_was_replaced_comes_back_only_on_demand() {
+    let shell = Shell::installed();
+    shell.file("renewed.json", LICENSE.replace("DEMO-2001", "DEMO-2002"));
+    shell.run("install renewed.json --replaces DEMO-2001");
+    let refused = shell.run("install license.json");
+    assert_eq!(refused.exit, Exit::Usage, "{refused}");
+    assert!(refused.stderr.contains("hint: --replaces DEMO-2002"), "{refused}");
+    let back = shell.run("install license.json --replaces DEMO-2002");
+    assert_eq!(back.exit, Exit::Done, "{back}");
+    assert!(back.stdout.starts_with("installed license DEMO-2001"), "{back}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Install, context: &mut Context<'_, '_>) -> Result<
     if context.json() {
         context.value(&receipt)?;
     } else {
-        context.data(&headline(&receipt, arguments.dry_run))?;
+        context.data(&headline(&receipt, arguments))?;
         context.data(&changes(&receipt.products, context.width()))?;
     }
     Ok(Exit::Done)
@@ -76,17 +76,23 @@ fn explained(failure: Failure, file: &Path, document: &[u8]) -> Failure {
     }
 }
 
-fn headline(receipt: &InstallReceipt, dry_run: bool) -> String {
+fn headline(receipt: &InstallReceipt, arguments: &Install) -> String {
     let number = escaped(&receipt.license_number);
     let signed = if receipt.signed { "signed" } else { "unsigned" };
-    match (receipt.status, dry_run) {
+    let (install, replace) = match arguments.dry_run {
+        true => ("would install", "would replace"),
+        false => ("installed", "replaced"),
+    };
+    match (receipt.status, &arguments.replaces) {
         (InstallStatus::Unchanged, _) => {
             format!("license {number} is installed already: nothing changed\n")
         }
-        (InstallStatus::Installed, false) => format!("installed license {number} ({signed})\n"),
-        (InstallStatus::Replaced, false) => format!("replaced license {number} ({signed})\n"),
-        (InstallStatus::Installed, true) => format!("would install license {number} ({signed})\n"),
-        (InstallStatus::Replaced, true) => format!("would replace license {number} ({signed})\n"),
+        (InstallStatus::Replaced, Some(other)) if *other != receipt.license_number => {
+            let other = escaped(other);
+            format!("{install} license {number} ({signed}) in place of {other}\n")
+        }
+        (InstallStatus::Replaced, _) => format!("{replace} license {number} ({signed})\n"),
+        (InstallStatus::Installed, _) => format!("{install} license {number} ({signed})\n"),
     }
 }
 
