@@ -132,6 +132,11 @@ impl Servers {
         }
         let (status, retry_after) = (answer.status, answer.retry_after);
         match problem(answer.body) {
+            // A license server has every path that is asked for: this is none, or the address is that
+            // of another path of one.
+            Ok(Problem { code: ProblemCode::NotFound, detail, .. }) => {
+                Verdict::Final(Err(foreign(server, status, detail)))
+            }
             Ok(problem) => told(problem, retry_after),
             // What stands between us and the server says that it is away.
             Err(reason) if matches!(status, 502..=504) => {

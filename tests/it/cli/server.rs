@@ -154,6 +154,10 @@ fn what_is_typed_counts_more_than_variables() {
 fn a_server_that_is_not_there_is_named() {
     let (mut shell, running) = remote();
     let url = running.url();
+    // A path of a server is the address of none.
+    let output = shell.run(&format!("info --server {url}/v1"));
+    assert_eq!(output.exit, Exit::Unreachable, "{output}");
+    assert!(output.stderr.contains(&format!("{url}/v1 answers as no license server")), "{output}");
     running.stop();
     for line in
         ["info", "usage --json", "retain --product 0009 --session a", "run --product 9 -- true"]

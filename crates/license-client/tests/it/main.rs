@@ -287,11 +287,16 @@ fn who_releases_learns_what_was_released() {
     assert_eq!(seat.release().unwrap_err().code(), Some(ProblemCode::NotRetained));
 }
 
+const NOTHING_THERE: &str = r#"{"type": "about:blank", "title": "Not found", "status": 404,
+    "code": "not_found", "detail": "there is nothing at this path"}"#;
+
 #[test]
 fn what_answers_like_no_license_server_is_told_apart() {
     for (status, kind, body) in [
         (200, "text/html", "<h1>It works!</h1>"),
         (404, "text/html", "<h1>Not found</h1>"),
+        // The address is that of a path of a server.
+        (404, "application/problem+json", NOTHING_THERE),
         (200, "application/json", "{\"licenses\": 1}"),
     ] {
         let server = Stub::new(move |_| Reply::Raw(raw(status, kind, body)));
