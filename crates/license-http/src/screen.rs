@@ -5,9 +5,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use license_types::ProblemCode;
 
 use crate::answer::JSON;
@@ -150,9 +150,13 @@ fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin 
 pub(crate) fn body_is_json(headers: &HeaderMap) -> Result<(), Failure> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let kind = media.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case(JSON) {
-        return Ok(());
-    }
-    let detail = "the body must be JSON and say so: Content-Type: application/json";
+    let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    let detail = match kind.eq_ignore_ascii_case(JSON) {
+        false => "the body must be JSON and say so: Content-Type: application/json",
+        true if !headers.get_all(CONTENT_ENCODING).iter().all(plain) => {
+            "the body must be sent as it is, without Content-Encoding"
+        }
+        true => return Ok(()),
+    };
     Err(Failure::new(ProblemCode::UnsupportedMediaType, detail))
 }

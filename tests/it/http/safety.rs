@@ -77,6 +77,11 @@ fn a_body_must_say_that_it_is_json() {
     assert_eq!(put("text/plain").problem(), "415 unsupported_media_type");
     assert_eq!(put("application/jsonp").problem(), "415 unsupported_media_type");
     put("application/json; charset=utf-8").expect(201);
+    let packed = |coding: &str| {
+        world.ask("PUT", SEAT).json(&body()).header("content-encoding", coding).send()
+    };
+    assert_eq!(packed("gzip").problem(), "415 unsupported_media_type");
+    packed("identity").expect(200);
     // Also one that nobody reads; none at all says nothing.
     for (method, path) in [
         ("GET", INFO),
