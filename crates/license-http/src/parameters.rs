@@ -194,7 +194,11 @@ enum Edge {
 
 /// An instant, or a day (UTC) of which the first or the last instant is meant.
 fn instant(name: &str, value: &str, edge: Edge) -> Result<Timestamp, Failure> {
-    let wrong = || wrong(name, "neither a day such as 2026-01-31 nor an instant of RFC 3339");
+    let wrong = || match value.contains(' ') {
+        // A plus sign that is not written so is a space in a query.
+        true => wrong(name, "an instant with a space in it; write a plus sign as %2B"),
+        false => wrong(name, "neither a day such as 2026-01-31 nor an instant of RFC 3339"),
+    };
     if let Ok(instant) = value.parse::<Timestamp>() {
         return Ok(instant);
     }

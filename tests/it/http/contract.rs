@@ -111,6 +111,9 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
         let answer = world.get(&format!("/v1/licenses/active/history?{query}"));
         assert_eq!(answer.problem(), "400 bad_request", "{query}");
     }
+    let plus = world.get("/v1/licenses/active/history?from=2026-03-01T12:00:00+01:00").value();
+    assert!(plus["detail"].as_str().unwrap().contains("%2B"), "{plus}");
+    world.get("/v1/licenses/active/history?from=2026-03-01T12:00:00%2B01:00").expect(200);
     assert_eq!(put("/v1/licenses/active/sessions/a%20b/products/0009"), "400 bad_request");
     assert_eq!(put("/v1/licenses/active/sessions/a/products/009x"), "400 bad_request");
     assert_eq!(put("/v1/licenses/active/sessions/a/products/0009?wait=soon"), "400 bad_request");
