@@ -204,7 +204,8 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let code = self.problem.code;
-        if code.status() >= 500 {
+        // Who is turned away because the server stops is told so, and nothing failed.
+        if code.status() >= 500 && code != ProblemCode::Draining {
             let private = self.private.as_deref().unwrap_or_default();
             tracing::error!(code = code.as_str(), detail = self.problem.detail, private, "failed");
         }

@@ -1,12 +1,14 @@
 //! What a server says while it runs.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{LICENSE, PATIENCE, Serve, World, be_somebody, done};
+use super::{LICENSE, PATIENCE, Serve, World, be_somebody, done, exchange};
 
 #[test]
 fn a_log_is_text_or_json_and_tells_of_nobody() {
@@ -33,6 +35,35 @@ fn a_log_is_text_or_json_and_tells_of_nobody() {
             assert!(!said.contains(secret), "{said}");
         }
     }
+}
+
+#[test]
+fn whom_a_server_turns_away_when_it_stops_is_no_failure_in_its_log() {
+    let world = World::new();
+    let mut server = world.serve("--license license.json");
+    done(&world, &server, "retain --product 0025 --session first");
+    let body =
+        r#"{"session": {"userName": "", "sessionID": "", "IPAddress": "", "isDatastore": false}}"#;
+    let request = format!(
+        "PUT /v1/licenses/active/sessions/second/products/0025?wait=60s HTTP/1.1\r\n\
+         host: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut waits = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    waits.set_read_timeout(Some(PATIENCE)).unwrap();
+    waits.write_all(request.as_bytes()).unwrap();
+    let metrics = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let since = Instant::now();
+    while !exchange(&server, metrics).contains("\nlicense_waiting 1\n") {
+        assert!(since.elapsed() < PATIENCE, "nobody waits");
+    }
+    assert_eq!(server.end(Signal::TERM), Some(0));
+    let mut answer = String::new();
+    waits.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("draining"), "{answer}");
+    let said = server.all_said().join("\n");
+    assert!(said.contains("stopping") && !said.contains("ERROR"), "{said}");
 }
 
 #[test]
