@@ -349,8 +349,9 @@ impl Archivist {
     }
 
     /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
-    /// gives whether there were any, and how far it came, where there are more. Who held something at `head` is known, and nothing
-    /// of later: it may have taken long until this is done, or the store may have gone back.
+    /// gives whether there were any, and how far it came, where there are more. Who held something at
+    /// `head` is known, and nothing of later: it may have taken long until this is done, or the store
+    /// may have gone back.
     fn erase(
         &mut self,
         id: LedgerId,

@@ -114,7 +114,10 @@ impl Owed {
         let take = move |place: usize| {
             if let Some(pending) = waits.take() {
                 match pending.try_take() {
-                    Ok(Ok(list)) => answers = list.into_iter().map(Some).collect(),
+                    Ok(Ok(list)) => {
+                        assert_eq!(list.len(), count, "each of a list is answered");
+                        answers = list.into_iter().map(Some).collect();
+                    }
                     Ok(Err(error)) => answers = vec![Some(Err(error)); count],
                     Err(pending) => {
                         waits = Some(pending);
