@@ -5,13 +5,14 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use license_core::{Entry, Event, Head, Ledger, Stamp};
-use license_pool::Error;
 use license_pool::log::{Append, Asked, LedgerId, Log, Mark, PostgresLog, Turn, TurnError, Which};
+use license_pool::{Error, Pool};
 
 use super::database::url;
 use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, Server, until};
-use crate::pool::world::{holders, is_refused, license, options, retain};
+use super::standstill::{is_told, retain_in_time};
+use crate::pool::world::{clock, holders, is_refused, license, options, retain};
 
 #[test]
 fn a_commit_that_nobody_answered_is_found_out() {
@@ -111,13 +112,14 @@ fn a_connection_that_ended_while_it_was_idle_is_replaced_unseen() {
 fn a_pool_comes_back_when_its_database_does() {
     let Some(server) = Server::start(&[]).map(Arc::new) else { return };
     let database = server.clone().database();
-    let pool = database.open();
+    let clock = clock();
+    let pool = database.open_as(Pool::options().clock(clock.clone()));
     pool.install(license("A", 2).as_bytes()).unwrap();
     retain(&pool, "0009", "one").unwrap().keep();
     server.kill();
     for _ in 0..3 {
-        let error = retain(&pool, "0009", "two").unwrap_err();
-        assert!(matches!(error, Error::StoreUnavailable(_)), "{error:?}");
+        let error = retain_in_time(&pool, &clock, "two").unwrap_err();
+        assert!(is_told(&error), "{error:?}");
         assert!(matches!(pool.usage(None), Err(Error::StoreUnavailable(_))));
     }
     server.launch(&[]);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use license_pool::{Clock, Error, Pool, Session, SystemClock};
+use license_pool::{Clock, Error, ManualClock, Pool, Seat, Session, SystemClock};
 
 use super::connections::leased;
 use super::server::{self, Server, until};
@@ -61,11 +61,34 @@ fn a_frozen_database_grants_nothing_ends_no_lease_and_is_used_again_when_it_goes
     pool.install(license("A", 2).as_bytes()).unwrap();
     pool.grant(leased("one"), None).wait().unwrap();
     server.signal("-STOP");
-    let ann = Session::rest("ann", "two", "127.0.0.1");
-    let mut asked = Some(pool.retain_async("0009", "two", ann));
+    let error = retain_in_time(&pool, &clock, "two").unwrap_err();
+    assert!(is_told(&error), "{error:?}");
+    let error = pool.usage(None).unwrap_err();
+    assert!(matches!(error, Error::StoreUnavailable(_)), "never from memory: {error:?}");
+    let error = pool.renew("one", None).unwrap_err();
+    assert!(matches!(error, Error::StoreUnavailable(_)), "{error:?}");
+    clock.advance(SignedDuration::from_hours(1));
+    server.signal("-CONT");
+    until("it is used again", || pool.usage(None).is_ok());
+    // What nobody knew of may have taken place since: to ask again takes no second seat.
+    retain(&pool, "0009", "two").unwrap().keep();
+    assert_eq!(holders(&pool), ["one", "two"], "no lease ran while nobody could renew it");
+    clock.advance(SignedDuration::from_secs(80));
+    assert_eq!(pool.renew("one", None).unwrap().held.len(), 1, "and began afresh");
+    assert!(is_refused(retain(&pool, "0009", "three")));
+    assert!(pool.check().unwrap().ledgers[0].sound);
+}
+
+/// Retains while the clock goes on: where all of a turn was sent at once, nobody knows what became of
+/// it until the pool's patience ends, which goes by that clock.
+pub(super) fn retain_in_time(
+    pool: &Pool,
+    clock: &ManualClock,
+    session: &str,
+) -> Result<Seat, Error> {
+    let ann = Session::rest("ann", session, "127.0.0.1");
+    let mut asked = Some(pool.retain_async("0009", session, ann));
     let mut told = None;
-    // Where all of it was sent at once, nobody knows what became of it until the patience ends, which
-    // goes by this clock.
     until("somebody is told", || {
         clock.advance(SignedDuration::from_millis(10));
         match asked.take().expect("it is asked for once").try_take() {
@@ -74,22 +97,12 @@ fn a_frozen_database_grants_nothing_ends_no_lease_and_is_used_again_when_it_goes
         }
         told.is_some()
     });
-    let error = told.expect("somebody is told").unwrap_err();
-    let is_told = matches!(error, Error::StoreUnavailable(_) | Error::OutcomeUnknown(_));
-    assert!(is_told, "{error:?}");
-    let error = pool.usage(None).unwrap_err();
-    assert!(matches!(error, Error::StoreUnavailable(_)), "never from memory: {error:?}");
-    let error = pool.renew("one", None).unwrap_err();
-    assert!(matches!(error, Error::StoreUnavailable(_)), "{error:?}");
-    clock.advance(SignedDuration::from_hours(1));
-    server.signal("-CONT");
-    until("it is used again", || pool.usage(None).is_ok());
-    assert_eq!(holders(&pool), ["one"], "its lease did not run while nobody could renew it");
-    clock.advance(SignedDuration::from_secs(80));
-    assert_eq!(pool.renew("one", None).unwrap().held.len(), 1, "and began afresh");
-    retain(&pool, "0009", "two").unwrap().keep();
-    assert!(is_refused(retain(&pool, "0009", "three")));
-    assert!(pool.check().unwrap().ledgers[0].sound);
+    told.expect("somebody is told")
+}
+
+/// Whether this is what somebody hears whose store is away.
+pub(super) fn is_told(error: &Error) -> bool {
+    matches!(error, Error::StoreUnavailable(_) | Error::OutcomeUnknown(_))
 }
 
 #[test]
