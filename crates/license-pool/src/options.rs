@@ -24,6 +24,9 @@ pub const LOCAL: &str = "local";
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
 
+/// More connections to a store would only take them from other servers.
+pub(crate) const CONNECTIONS_MAX: u8 = 64;
+
 /// So many connections to a database have those who serve many clients, unless told otherwise.
 #[cfg(feature = "postgres")]
 const CONNECTIONS: u8 = 4;
@@ -187,11 +190,11 @@ impl Options {
         self
     }
 
-    /// Spreads the ledgers over so many connections to the store, which take their turns beside each
-    /// other; where all turns must be taken by one, as in a file, that makes no difference. What the
-    /// address of a database says counts before.
+    /// Spreads the ledgers over so many connections to the store, from 1 to 64, which take their
+    /// turns beside each other; where all turns must be taken by one, as in a file, that makes no
+    /// difference. What the address of a database says counts before.
     pub fn connections(mut self, connections: u8) -> Options {
-        self.connections = Some(connections.max(1));
+        self.connections = Some(connections.clamp(1, CONNECTIONS_MAX));
         self
     }
 

@@ -1,7 +1,7 @@
 //! Ledgers spread over several connections, all driven by one thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use license_core::{Entry, Event};
@@ -46,6 +46,34 @@ impl Around for Away {
     fn catch_up(&mut self, asked: &[Asked]) -> Result<News, LogError> {
         self.reach("read")?;
         self.log.catch_up(asked)
+    }
+}
+
+/// A log of which it is counted how many handles are made beside the first.
+struct Counted {
+    log: MemoryLog,
+    handles: Arc<AtomicU8>,
+}
+
+impl Around for Counted {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn beside(&self) -> Option<Box<dyn Log>> {
+        self.handles.fetch_add(1, Ordering::SeqCst);
+        let (log, handles) = (self.log.clone(), self.handles.clone());
+        Some(Box::new(Outside(Counted { log, handles })))
+    }
+}
+
+#[test]
+fn no_pool_has_more_connections_than_an_address_may_ask_for() {
+    for (asked, beside) in [(0, 0), (1, 0), (64, 63), (255, 63)] {
+        let handles = Arc::new(AtomicU8::new(0));
+        let log = Outside(Counted { log: MemoryLog::default(), handles: handles.clone() });
+        drop(options().connections(asked).open_driven(log).unwrap());
+        assert_eq!(handles.load(Ordering::SeqCst), beside, "{asked}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
+use crate::options::CONNECTIONS_MAX;
 use crate::url::masked;
 
 /// The address of a PostgreSQL store, as PostgreSQL's own tools write it:
@@ -81,9 +82,6 @@ impl PostgresUrl {
         hosts.split(',').map(target).collect()
     }
 }
-
-/// More would only take them from other servers.
-const CONNECTIONS_MAX: u8 = 64;
 
 /// After how long a database whose machine is gone is no more waited for, in seconds, unless the
 /// address says something else. `sql/session.sql` tells the database the same of us.
