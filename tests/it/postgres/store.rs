@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use license_cli::Exit;
-use license_pool::{Error, Log as _, OpenError, Pool, explained, log};
+use license_core::{Chunk, Digest};
+use license_pool::log::LedgerId;
+use license_pool::{
+    CredentialRole, Error, KeptCredential, Log as _, OpenError, Pool, explained, log,
+};
 
 use super::server::{self, Database, Server};
 use crate::cli::shell::Shell;
@@ -131,6 +135,20 @@ fn a_store_that_a_newer_version_raises_is_used_no_more_by_who_has_it_open() {
     let pool = database.open_as(options().local());
     pool.install(license("A", 2).as_bytes()).unwrap();
     let mut registers = database.log();
+    let written = "SELECT (SELECT count(*) FROM license.entry),
+        (SELECT count(*) FROM license.entry WHERE description IS NOT NULL),
+        (SELECT count(*) FROM license.snapshot), (SELECT count(*) FROM license.credential),
+        (SELECT count(*) FROM license.server)";
+    retain(&pool, "0009", "kept").unwrap().keep();
+    let (id, all) = (LedgerId(1), b"all".to_vec());
+    let chunk = Chunk { digest: Some(Digest::of(&all)), bytes: all };
+    // Each on a connection of its own: whoever was told opens another, and that looks anew.
+    let [mut snapshots, mut chunks, mut keeps, mut discards, mut deletes, mut erases, mut kept] =
+        std::array::from_fn(|_| database.log());
+    for sequence in [2, 3] {
+        keeps.archive().unwrap().keep(id, sequence, 0, &chunk).unwrap();
+    }
+    let before = database.sql(written);
     database.sql("UPDATE license.store SET format = 3");
     let newer = |error: &dyn std::error::Error| {
         let said = explained(error);
@@ -146,9 +164,16 @@ fn a_store_that_a_newer_version_raises_is_used_no_more_by_who_has_it_open() {
         transient: false,
     };
     newer(&registers.register(east).unwrap_err());
-    let written =
-        "SELECT (SELECT count(*) FROM license.entry), (SELECT count(*) FROM license.server)";
-    assert_eq!(database.sql(written), "1|0");
+    newer(&snapshots.archive().unwrap().snapshots(id).unwrap_err());
+    newer(&chunks.archive().unwrap().chunk(id, 2, 0).unwrap_err());
+    newer(&keeps.archive().unwrap().keep(id, 4, 0, &chunk).unwrap_err());
+    newer(&discards.archive().unwrap().discard_snapshots(id, 1).unwrap_err());
+    newer(&deletes.archive().unwrap().discard_entries(id, 1, 9).unwrap_err());
+    newer(&erases.archive().unwrap().erase(id, &[2]).unwrap_err());
+    let now = "2026-01-05T10:00:00Z".parse().unwrap();
+    let (made, _) = KeptCredential::make(CredentialRole::Admin, None, now, None).unwrap();
+    newer(&kept.keep_credential(&made).unwrap_err());
+    assert_eq!(database.sql(written), before);
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! Snapshots in PostgreSQL, and the deletion of what nobody needs any more. Each statement is a
-//! transaction of its own.
+//! Snapshots in PostgreSQL, and the deletion of what nobody needs any more, each in a transaction of
+//! its own.
 
 use license_core::Chunk;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::PostgresLog;
-use super::connection::Connection;
+use super::connection::{Connection, Trip};
 use super::error::Trouble;
-use super::news::sequence;
+use super::news::{begin_beside, sealed_to, sequence};
 use super::statements::Statements;
 use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
 
@@ -16,15 +16,40 @@ use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
 const DISCARDED: i64 = 64;
 
 impl PostgresLog {
-    /// Asks one thing of a ledger's archive.
-    fn of_archive(
+    /// Reads of a ledger's archive, where no newer version raised the store.
+    fn read_archive(
         &mut self,
         action: &'static str,
         statement: fn(&Statements) -> &Statement,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, LogError> {
         self.read(action, async |connection: &Connection| {
-            connection.ask(statement(&connection.statements), values).await
+            let Statements { begin_moment, store, commit, .. } = &connection.statements;
+            let asked = (statement(&connection.statements), values);
+            let trip: &Trip<'_> = &[(begin_moment, &[]), (store, &[]), asked, (commit, &[])];
+            let answers = connection.trip(trip).await?;
+            let [_, store, rows, _] = answers.try_into().map_err(|_| Trouble::Nonsense)?;
+            sealed_to(store.first().ok_or(Trouble::Nonsense)?)?;
+            Ok(rows)
+        })
+    }
+
+    /// Writes to a ledger's archive in the same case, and nothing to a store that another took the
+    /// place of.
+    fn write_archive(
+        &mut self,
+        action: &'static str,
+        statement: fn(&Statements) -> &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, LogError> {
+        self.read(action, async |connection: &Connection| {
+            if begin_beside(connection).await?.is_some() {
+                return Ok(Vec::new());
+            }
+            let Statements { unlimit, commit, .. } = &connection.statements;
+            let asked = (statement(&connection.statements), values);
+            let answers = connection.commit_with(&[asked, (unlimit, &[]), (commit, &[])]).await?;
+            Ok(answers.into_iter().next().unwrap_or_default())
         })
     }
 }
@@ -32,7 +57,7 @@ impl PostgresLog {
 impl Archive for PostgresLog {
     fn snapshots(&mut self, ledger: LedgerId) -> Result<Vec<SnapshotMark>, LogError> {
         let action = "find a snapshot";
-        let rows = self.of_archive(action, |it| &it.snapshots, &[&ledger.0])?;
+        let rows = self.read_archive(action, |it| &it.snapshots, &[&ledger.0])?;
         let mark = |row: &Row| -> Result<Option<SnapshotMark>, Trouble> {
             let unsigned =
                 |at| u64::try_from(row.try_get::<_, i64>(at)?).or(Err(Trouble::Nonsense));
@@ -53,7 +78,7 @@ impl Archive for PostgresLog {
     ) -> Result<Option<Vec<u8>>, LogError> {
         let action = "read a snapshot";
         let values = [&ledger.0 as _, &signed(sequence) as _, &signed(chunk) as _];
-        let rows = self.of_archive(action, |it| &it.chunk, &values)?;
+        let rows = self.read_archive(action, |it| &it.chunk, &values)?;
         let bytes = rows.first().map(|row| row.try_get(0)).transpose();
         bytes.map_err(|error| Trouble::from(error).into_log(action))
     }
@@ -69,13 +94,13 @@ impl Archive for PostgresLog {
         let (sequence, number) = (signed(sequence), signed(number));
         let values =
             [&ledger.0 as _, &sequence as _, &number as _, &chunk.bytes as _, &digest as _];
-        self.of_archive("keep a snapshot", |it| &it.keep, &values).map(drop)
+        self.write_archive("keep a snapshot", |it| &it.keep, &values).map(drop)
     }
 
     fn discard_snapshots(&mut self, ledger: LedgerId, kept: usize) -> Result<bool, LogError> {
         let kept = i64::try_from(kept).unwrap_or(i64::MAX);
         let values = [&ledger.0 as _, &kept as _, &DISCARDED as _];
-        let rows = self.of_archive("delete a snapshot", |it| &it.discard_snapshots, &values)?;
+        let rows = self.write_archive("delete a snapshot", |it| &it.discard_snapshots, &values)?;
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX) >= DISCARDED)
     }
 
@@ -87,14 +112,14 @@ impl Archive for PostgresLog {
     ) -> Result<usize, LogError> {
         let (limit, until) = (i64::try_from(limit).unwrap_or(i64::MAX), signed(until));
         let values = [&ledger.0 as _, &limit as _, &until as _];
-        let rows = self.of_archive("delete old entries", |it| &it.discard_entries, &values)?;
+        let rows = self.write_archive("delete old entries", |it| &it.discard_entries, &values)?;
         Ok(rows.len())
     }
 
     fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError> {
         let sequences: Vec<i64> = sequences.iter().map(|it| sequence(*it)).collect();
         let values = [&ledger.0 as _, &sequences as _];
-        self.of_archive("erase descriptions", |it| &it.erase, &values).map(drop)
+        self.write_archive("erase descriptions", |it| &it.erase, &values).map(drop)
     }
 }
 

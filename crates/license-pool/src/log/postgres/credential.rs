@@ -2,10 +2,9 @@
 
 use tokio_postgres::Row;
 
-use super::connection::{Connection, Trip};
+use super::connection::Connection;
 use super::error::Trouble;
-use super::row::unescaped;
-use super::statements::Statements;
+use super::news::begin_beside;
 use crate::credential::Columns;
 use crate::log::LogError;
 
@@ -35,14 +34,9 @@ pub(super) async fn keep(
     let Columns { id, digest, role, max_seats, created, expires, revoked } = columns;
     let values =
         [id as _, digest as _, role as _, max_seats as _, created as _, expires as _, revoked as _];
-    let Statements { begin_turn, keep_credential, sealed, .. } = &connection.statements;
-    let taking: &Trip<'_> = &[(begin_turn, &[]), (keep_credential, &values)];
-    let kept = !connection.trip(taking).await?.pop().unwrap_or_default().is_empty();
-    connection.commit(&[]).await?;
-    if kept {
-        return Ok(Ok(()));
+    if let Some(target) = begin_beside(connection).await? {
+        return Ok(Err(LogError::Sealed { target }));
     }
-    let rows = connection.ask(sealed, &[]).await?;
-    let target: Option<&str> = rows.first().ok_or(Trouble::Nonsense)?.try_get(0)?;
-    Ok(Err(LogError::Sealed { target: unescaped(target.ok_or(Trouble::Nonsense)?).into() }))
+    connection.commit(&[(&connection.statements.keep_credential, &values)]).await?;
+    Ok(Ok(()))
 }

@@ -7,9 +7,10 @@ use license_core::Head;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::connection::{Connection, FORMAT, READ, Sent};
+use super::connection::{Connection, FORMAT, READ, Sent, Trip};
 use super::error::Trouble;
 use super::row::{self, escaped, unescaped};
+use super::statements::Statements;
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
 
 /// More entries than these are not read while others wait for their turn.
@@ -228,14 +229,27 @@ impl<'a> Question<'a> {
     }
 }
 
-/// The store that took the place of this one, by the row of `store.sql`. Fails where a newer version
+/// Begins to write beside the entries. Where another store took the place of this one, it is told and
+/// nothing is begun.
+pub(super) async fn begin_beside(connection: &Connection) -> Result<Option<String>, Trouble> {
+    let Statements { begin_turn, hold_store, rollback, .. } = &connection.statements;
+    let holding: &Trip<'_> = &[(begin_turn, &[]), (hold_store, &[])];
+    let rows = connection.trip(holding).await?.pop().unwrap_or_default();
+    let sealed_to = sealed_to(rows.first().ok_or(Trouble::Nonsense)?)?;
+    if sealed_to.is_some() {
+        connection.ask(rollback, &[]).await?;
+    }
+    Ok(sealed_to)
+}
+
+/// The store that took the place of this one, by a row of the store. Fails where a newer version
 /// raised the store since it was opened: who has no name, or none yet, is not fenced by that.
 pub(super) fn sealed_to(store: &Row) -> Result<Option<String>, Trouble> {
-    let format = u64::try_from(store.try_get::<_, i64>(2)?).or(Err(Trouble::Nonsense))?;
+    let format = u64::try_from(store.try_get::<_, i64>("format")?).or(Err(Trouble::Nonsense))?;
     if format > FORMAT {
         return Err(Trouble::Newer(format));
     }
-    let sealed_to: Option<&str> = store.try_get(0)?;
+    let sealed_to: Option<&str> = store.try_get("sealed_to")?;
     Ok(sealed_to.map(|target| unescaped(target).into()))
 }
 

@@ -4,6 +4,5 @@ WHERE ledger = $1
                    WHERE ledger = $1 AND sequence <= $3::bigint
                      AND sequence < (SELECT min(sequence) FROM snapshot
                                      WHERE ledger = $1 AND digest IS NOT NULL)
-                     AND (SELECT sealed_to FROM store) IS NULL
                    ORDER BY sequence LIMIT $2::bigint)
 RETURNING 1

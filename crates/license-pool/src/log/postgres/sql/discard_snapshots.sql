@@ -4,7 +4,6 @@ WITH kept AS (SELECT sequence FROM snapshot WHERE ledger = $1 AND digest IS NOT 
      doomed AS (SELECT sequence, chunk FROM snapshot
                 WHERE ledger = $1 AND sequence < (SELECT max(sequence) FROM kept)
                   AND sequence NOT IN (SELECT sequence FROM kept)
-                  AND (SELECT sealed_to FROM store) IS NULL
                 ORDER BY sequence, chunk DESC LIMIT $3::bigint)
 DELETE FROM snapshot USING doomed
 WHERE snapshot.ledger = $1 AND snapshot.sequence = doomed.sequence

@@ -1,2 +1,0 @@
--- Which store took the place of this one, if any did.
-SELECT sealed_to FROM store
