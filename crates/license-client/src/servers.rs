@@ -1,5 +1,6 @@
 //! Several servers that act as one: who is asked, and who next when that one fails.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -21,7 +22,7 @@ pub(crate) struct Servers {
     urls: Vec<ServerUrl>,
     /// Who is asked until it fails.
     current: AtomicUsize,
-    /// Whether one of them ever answered.
+    /// Whether one of them ever answered, or broke off what it was asked.
     were_there: AtomicBool,
     transport: Transport,
 }
@@ -97,7 +98,7 @@ impl Servers {
         }
     }
 
-    /// Whether one of them ever answered.
+    /// Whether one of them ever answered, or took a request and died of whatever: it may come back.
     pub(crate) fn were_there(&self) -> bool {
         self.were_there.load(Ordering::Relaxed)
     }
@@ -117,6 +118,9 @@ impl Servers {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
+                if broke_off(&error) {
+                    self.were_there.store(true, Ordering::Relaxed);
+                }
                 let (servers, source) = (self.names(), Arc::new(error));
                 return Verdict::Elsewhere(Error::Unreachable { servers, source });
             }
@@ -145,6 +149,18 @@ impl Servers {
             Err(reason) => Verdict::Final(Err(foreign(server, status, reason))),
         }
     }
+}
+
+/// Whether somebody took the request and ended without an answer. Where nobody listens, nobody takes it.
+fn broke_off(error: &ureq::Error) -> bool {
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+    )
 }
 
 /// What a problem means for whom to ask next.

@@ -242,6 +242,25 @@ fn who_waits_for_a_server_that_stops_waits_for_its_return() {
 }
 
 #[test]
+fn who_waits_for_a_server_that_dies_before_its_first_answer_waits_for_its_return() {
+    let mut asked = 0;
+    let server = Stub::new(move |request| {
+        asked += 1;
+        match (asked, request.line.contains("?wait=")) {
+            (1, true) => Reply::Cut,
+            (2, true) => granted(5),
+            _ => released(5),
+        }
+    });
+    let retain = Retain::new("0009".parse().unwrap(), "job-7".parse().unwrap(), ann());
+    // Who names the license asks nothing else first.
+    let client = Client::options().license("N-1").patience(Duration::ZERO);
+    let client = client.connect(&server.url).unwrap();
+    drop(client.retain_with(retain.wait(Duration::from_secs(3600))).unwrap());
+    assert_eq!(server.lines()[..2], [&*format!("{RETAIN}?wait=30000ms"); 2]);
+}
+
+#[test]
 fn who_waits_for_a_server_that_was_never_there_does_not_wait() {
     let retain = Retain::new("0009".parse().unwrap(), "job-7".parse().unwrap(), ann());
     let client = client(&nobody());
