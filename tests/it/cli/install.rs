@@ -207,11 +207,13 @@ fn a_document_is_refused_with_every_place_that_is_wrong() {
         [exit code 2]
 
         $ license install cut.json
-        ! license: cut.json: EOF while parsing a value (line 6, column 0)
+        ! license: cut.json:6:1: EOF while parsing a value
+        ! hint: correct the JSON here
         [exit code 2]
 
         $ license install twice.json
-        ! license: twice.json: the member `key` occurs twice (line 3, column 7)
+        ! license: twice.json:3:7: the member `key` occurs twice
+        ! hint: correct the JSON here
         [exit code 2]
 
         $ license install signed.json
@@ -237,9 +239,10 @@ fn a_document_is_refused_with_every_place_that_is_wrong() {
           "title": "Bad request",
           "status": 400,
           "code": "bad_request",
-          "detail": "cut.json: EOF while parsing a value (line 6, column 0)"
+          "detail": "cut.json:6:1: EOF while parsing a value"
         }
-        ! license: cut.json: EOF while parsing a value (line 6, column 0)
+        ! license: cut.json:6:1: EOF while parsing a value
+        ! hint: correct the JSON here
         [exit code 2]
 
     "#]].assert_eq(&shell.transcript(

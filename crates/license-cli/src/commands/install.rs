@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use license_pool::StoreUrl;
+use license_pool::{InstallError, License, StoreUrl};
 use license_types::{
     InstallReceipt, InstallStatus, LicenseInfoDocument, ProblemCode, ProductChange,
 };
-use license_validate::Unfit;
+use license_validate::{Malformed, Problem, Unfit};
 
 use crate::arguments::Install;
 use crate::context::Context;
@@ -65,14 +65,29 @@ fn install(
     context.licenses_or_new()?.install(installation)
 }
 
-/// Names every place where the document is no License info, instead of the first.
+/// Names every place where the document is no License info, instead of the first; and that of one
+/// which is no JSON, as every command does.
 fn explained(failure: Failure, file: &Path, document: &[u8]) -> Failure {
-    if failure.code() != Some(ProblemCode::SchemaViolation) {
-        return failure;
-    }
-    match license_validate::parse::<LicenseInfoDocument>(document) {
-        Err(Unfit::Violations(violations)) => Failure::violations(file, "license-info", violations),
-        Err(Unfit::Malformed(_)) | Ok(_) => failure,
+    match failure.code() {
+        Some(ProblemCode::SchemaViolation) => {
+            match license_validate::parse::<LicenseInfoDocument>(document) {
+                Err(Unfit::Violations(violations)) => {
+                    Failure::violations(file, "license-info", violations)
+                }
+                Err(Unfit::Malformed(_)) | Ok(_) => failure,
+            }
+        }
+        // Comments are read here, which are no JSON to whoever judges by the schema.
+        Some(ProblemCode::BadRequest) => match License::parse(document) {
+            Err(InstallError::Json { message, line, column }) => {
+                let place = |at| u64::try_from(at).unwrap_or(u64::MAX).max(1);
+                let (line, column) = (place(line), place(column));
+                let problem = Problem::Syntax(message);
+                Failure::malformed(file, &Malformed { line, column, problem })
+            }
+            Err(_) | Ok(_) => failure,
+        },
+        Some(_) | None => failure,
     }
 }
 
