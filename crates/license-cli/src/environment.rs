@@ -91,6 +91,8 @@ pub struct Env<'a> {
     pub user_name: String,
     /// Tells the time of entries.
     pub clock: Arc<dyn Clock>,
+    /// Whether anybody may still read the data, as far as that shows before any is written.
+    pub stdout_is_read: &'a dyn Fn() -> bool,
     /// Waits between two looks at what changes; tells when to stop looking.
     pub wait: &'a mut dyn FnMut(Duration) -> ControlFlow<()>,
 }

@@ -2,12 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use license_cli::{Env, user_name};
 use license_pool::SystemClock;
 use mimalloc::MiMalloc;
+#[cfg(unix)]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A server allocates dozens of times for a request, on several threads. With this one it answers a
 /// sixth more than with that of glibc; that of musl, which a static binary would have, is slower yet.
@@ -28,10 +32,26 @@ fn main() -> ExitCode {
         directory: std::env::current_dir().unwrap_or_default(),
         user_name: user_name(),
         clock: Arc::new(SystemClock),
+        stdout_is_read: &|| is_read(&io::stdout()),
         wait: &mut |time| {
             std::thread::sleep(time);
             ControlFlow::Continue(())
         },
     };
     license_cli::run(std::env::args_os(), &mut env).into()
+}
+
+/// Whether somebody may still read what is written here: a pipe tells that its reader is gone before
+/// anything is written to it.
+#[cfg(unix)]
+fn is_read(stdout: &impl AsFd) -> bool {
+    let mut asked = [PollFd::new(stdout, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    // What cannot be asked is found out by writing.
+    poll(&mut asked, Some(&Timespec::default())).is_err() || !asked[0].revents().intersects(gone)
+}
+
+#[cfg(not(unix))]
+fn is_read(_: &io::Stdout) -> bool {
+    true
 }

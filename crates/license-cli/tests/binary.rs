@@ -8,6 +8,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 const LICENSE: &str = include_str!("../demo/license.json");
 
@@ -79,6 +82,24 @@ fn a_reader_that_leaves_early_is_no_failure() {
         assert_eq!(output.status.code(), Some(0), "{words}");
         assert!(output.stderr.is_empty(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn who_watches_ends_with_its_reader_although_nothing_changes() {
+    let directory = installed();
+    let mut watch = license(directory.path(), "usage --watch --json");
+    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(watch.stdout.take().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert_eq!(line, "[]\n");
+    drop(reader);
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(watch.wait().unwrap()));
+    let ended = ended.recv_timeout(Duration::from_secs(60));
+    // Who finds out by writing only ends now.
+    run(directory.path(), "retain --product 0009 --session job-7");
+    assert_eq!(ended.expect("it watches for nobody").code(), Some(0));
 }
 
 #[cfg(target_os = "linux")]

@@ -87,6 +87,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         directory: std::env::current_dir().unwrap_or_default(),
         user_name: user_name(),
         clock: Arc::new(SystemClock),
+        stdout_is_read: &|| true,
         wait: &mut |time| {
             std::thread::sleep(time);
             ControlFlow::Continue(())

@@ -63,6 +63,7 @@ fn run(line: &str, mut stdin: &[u8]) -> Exit {
             directory: PathBuf::from("/nonexistent"),
             user_name: "ann".to_owned(),
             clock: Arc::new(ManualClock::new("2026-01-05T10:00:00Z".parse().unwrap())),
+            stdout_is_read: &|| true,
             wait: &mut |_| ControlFlow::Break(()),
         },
     );

@@ -107,6 +107,7 @@ impl Shell {
             directory: self.directory.path().to_owned(),
             user_name: "ann".to_owned(),
             clock: self.clock.clone(),
+            stdout_is_read: &|| true,
             wait: &mut |_| {
                 waited += 1;
                 wait(waited)

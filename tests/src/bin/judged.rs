@@ -98,6 +98,7 @@ fn validate(jobs: &str, mut stream: Packed) {
             directory: PathBuf::new(),
             user_name: String::new(),
             clock: Arc::new(SystemClock),
+            stdout_is_read: &|| true,
             wait: &mut |_| ControlFlow::Break(()),
         },
     );

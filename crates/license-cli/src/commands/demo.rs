@@ -143,6 +143,7 @@ fn show(
             directory: env.directory.clone(),
             user_name: env.user_name.clone(),
             clock: env.clock.clone(),
+            stdout_is_read: env.stdout_is_read,
             wait: &mut *env.wait,
         };
         exit = crate::run(command.split_whitespace(), &mut inner);

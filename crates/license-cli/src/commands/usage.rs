@@ -36,6 +36,10 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
     }
     context.data(&shown)?;
     while arguments.watch && context.wait(LOOK_AGAIN)?.is_continue() {
+        // Where nothing changes, nothing is written that would show it.
+        if !(context.env.stdout_is_read)() {
+            return Err(Failure::ReaderGone);
+        }
         let now = look(arguments, licenses.as_mut(), context)?;
         let now = text(now, arguments, context);
         if context.env.stdout_is_terminal {

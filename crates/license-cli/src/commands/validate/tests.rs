@@ -58,6 +58,7 @@ fn run(
         directory: "/nonexistent".into(),
         user_name: "ann".to_owned(),
         clock: Arc::new(ManualClock::new("2026-01-05T10:00:00Z".parse().unwrap())),
+        stdout_is_read: &|| true,
         wait: &mut |_| ControlFlow::Break(()),
     };
     let words = ["license"].into_iter().chain(line.split(' '));
