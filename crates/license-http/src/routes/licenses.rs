@@ -49,8 +49,11 @@ pub(super) async fn install(call: &Call) -> Answer {
     let receipt = pool.install_with(&call.body, options).await;
     let receipt = receipt.map_err(|error| not_installed(error, &call.body))?;
     let status = match receipt.status {
-        InstallStatus::Installed => StatusCode::CREATED,
-        InstallStatus::Replaced | InstallStatus::Unchanged => StatusCode::OK,
+        // A trial makes nothing, whatever it finds.
+        InstallStatus::Installed if !call.parameters.dry_run => StatusCode::CREATED,
+        InstallStatus::Installed | InstallStatus::Replaced | InstallStatus::Unchanged => {
+            StatusCode::OK
+        }
     };
     Ok(json(status, &receipt))
 }
