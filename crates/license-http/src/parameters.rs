@@ -166,9 +166,13 @@ fn text(name: &str, value: &str, longest: usize) -> Result<String, Failure> {
 }
 
 fn number(name: &str, value: &str) -> Result<u64, Failure> {
+    whole(value).ok_or_else(|| wrong(name, "no whole number"))
+}
+
+/// A number written as digits alone.
+pub(crate) fn whole(value: &str) -> Option<u64> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    let number = value.parse().ok().filter(|number| digits && *number <= NUMBER_MAX);
-    number.ok_or_else(|| wrong(name, "no whole number"))
+    value.parse().ok().filter(|number| digits && *number <= NUMBER_MAX)
 }
 
 /// `30s`, `500ms`, `2m`; seconds without a unit.

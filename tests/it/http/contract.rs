@@ -114,6 +114,10 @@ fn what_is_asked_in_another_way_is_refused_in_the_same_form() {
         let answer = world.get(&format!("/v1/licenses/active/history?{query}"));
         assert_eq!(answer.problem(), "400 bad_request", "{query}");
     }
+    for id in ["", "+1", "-1", "1.0", "one", "9007199254740992"] {
+        let events = world.ask("GET", "/v1/licenses/active/events");
+        assert_eq!(events.header("last-event-id", id).begun().problem(), "400 bad_request", "{id}");
+    }
     let plus = world.get("/v1/licenses/active/history?from=2026-03-01T12:00:00+01:00").value();
     assert!(plus["detail"].as_str().unwrap().contains("%2B"), "{plus}");
     world.get("/v1/licenses/active/history?from=2026-03-01T12:00:00%2B01:00").expect(200);

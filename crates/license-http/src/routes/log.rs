@@ -18,6 +18,7 @@ use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
 use crate::checked;
 use crate::failure::Failure;
+use crate::parameters::whole;
 use crate::routes::Answer;
 use crate::state::State;
 
@@ -101,8 +102,8 @@ pub(super) async fn events(call: &Call) -> Answer {
     let last = call.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
     let last = match last {
         Some(id) => Some(
-            id.parse()
-                .map_err(|_| Failure::bad_request("Last-Event-ID is no sequence of an entry"))?,
+            whole(id)
+                .ok_or_else(|| Failure::bad_request("Last-Event-ID is no sequence of an entry"))?,
         ),
         None => call.parameters.after,
     };
