@@ -49,7 +49,7 @@ pub(crate) fn tell(
         let mut counted = Ok(());
         licenses.history(
             Selection::default(),
-            &mut |HistoryPage { entries, reached: at, end }| {
+            &mut |HistoryPage { entries, reached: at, end, .. }| {
                 for entry in entries {
                     if counted.is_ok() {
                         let entry = license_core::Entry::from_wire(entry);

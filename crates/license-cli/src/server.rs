@@ -102,10 +102,47 @@ impl Server {
         Ok(serving)
     }
 
+    fn entries(&self, wanted: license_client::Selection) -> Result<Option<Entries<'_>>, Failure> {
+        let told = self.installed(self.client.history(&wanted))?;
+        Ok(told.map(|told| Entries { client: &self.client, wanted, told, came: false }))
+    }
+
     fn usage_on(&self, server: &str) -> Result<Vec<Retention>, Failure> {
         match self.installed(self.client.usage(Some(server), None))? {
             Some(lines) => lines.collect::<Result<_, _>>().map_err(failure),
             None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The entries that are wanted, on where an answer breaks off: a server does that where entries are
+/// deleted before it told them. Who reads looks for himself whether any are missing.
+struct Entries<'c> {
+    client: &'c Client,
+    wanted: license_client::Selection,
+    told: license_client::Entries,
+    /// Whether any came since it was asked last.
+    came: bool,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, Error>;
+
+    fn next(&mut self) -> Option<Result<Entry, Error>> {
+        loop {
+            match self.told.next()? {
+                Ok(entry) => {
+                    (self.wanted.after, self.came) = (entry.sequence.get(), true);
+                    return Some(Ok(entry));
+                }
+                Err(error) if self.came && error.is_transient() => {
+                    match self.client.history(&self.wanted) {
+                        Ok(told) => (self.told, self.came) = (told, false),
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
         }
     }
 }
@@ -187,9 +224,9 @@ impl Licenses for Server {
         let Selection { from, to, product, session, kinds } = wanted;
         let (from, to) = (from.map(DateTime::from), to.map(DateTime::from));
         let wanted = license_client::Selection { after: 0, from, to, product, session, kinds };
-        let Some(entries) = self.installed(self.client.history(&wanted))? else { return Ok(()) };
+        let Some(entries) = self.entries(wanted)? else { return Ok(()) };
         // Where a license is installed, the log says so, whatever is wanted of it.
-        let mut page = HistoryPage { entries: Vec::new(), reached: 0, end: 1 };
+        let mut page = HistoryPage { begin: 0, entries: Vec::new(), reached: 0, end: 1 };
         for entry in entries {
             let entry = entry.map_err(failure)?;
             page.reached = entry.sequence.get();
@@ -205,7 +242,7 @@ impl Licenses for Server {
 
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
         // Here, and not by the server: then it need not be believed.
-        let history = self.installed(self.client.history(&license_client::Selection::default()))?;
+        let history = self.entries(license_client::Selection::default())?;
         ChainCheck::of(history.into_iter().flatten(), reached).map_err(failure)
     }
 

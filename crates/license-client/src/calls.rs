@@ -136,7 +136,8 @@ impl Client {
         self.ask(&Question { body: Some(document.to_vec()), ..question })
     }
 
-    /// The entries of the log that are wanted, as they come.
+    /// The entries of the log that are wanted, as they come. Where the server deletes some before it
+    /// told them, they break off with [`Error::Unreachable`].
     ///
     /// # Errors
     /// See [`Error`].

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use license_types::Entry;
 use serde::de::DeserializeOwned;
@@ -37,14 +38,22 @@ impl<T> Lines<T> {
 
 impl<T: DeserializeOwned> Lines<T> {
     /// The next value; `None` at the end.
-    fn read(&mut self) -> Result<Option<T>, String> {
+    fn read(&mut self) -> Result<Option<T>, Error> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         self.line.clear();
         let read = reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line);
-        match read.map_err(|error| error.to_string())? {
+        let read = read.map_err(|error| {
+            let (servers, source) = (self.server.to_string(), Arc::new(error));
+            Error::Unreachable { servers, source }
+        });
+        match read? {
             0 => Ok(None),
-            _ if !self.line.ends_with(b"\n") => Err("the answer was cut off".to_owned()),
-            _ => serde_json::from_slice(&self.line).map(Some).map_err(|error| error.to_string()),
+            _ if !self.line.ends_with(b"\n") => {
+                Err(foreign(&self.server, 200, "the answer was cut off"))
+            }
+            _ => serde_json::from_slice(&self.line)
+                .map(Some)
+                .map_err(|error| foreign(&self.server, 200, error)),
         }
     }
 }
@@ -57,7 +66,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
         if !matches!(read, Ok(Some(_))) {
             self.reader = None;
         }
-        read.map_err(|reason| foreign(&self.server, 200, reason)).transpose()
+        read.transpose()
     }
 }
 

@@ -181,6 +181,9 @@ pub mod container {}
 /// license history --verify
 /// license report --by month
 /// ```
+///
+/// A history that cannot be told to its end breaks off, so that no part is taken for the whole; asked
+/// again, it begins with the oldest entry that there still is.
 pub mod monitor {}
 
 /// # Secure it

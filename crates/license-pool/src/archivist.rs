@@ -420,7 +420,8 @@ impl Archivist {
     ) -> Result<Option<Timestamp>, LogError> {
         let wanted = Selection { to: Some(now), ..Selection::default() };
         loop {
-            let Stretch { entries, reached, end } = self.log.select(id, after, TURN, &wanted)?;
+            let Stretch { entries, reached, end, .. } =
+                self.log.select(id, after, TURN, &wanted)?;
             match entries.first() {
                 Some(entry) => return Ok(Some(entry.time)),
                 None if reached == end => return Ok(None),

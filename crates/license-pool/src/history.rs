@@ -35,6 +35,9 @@ pub struct History {
 /// What was found in one stretch of a license's log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryPage {
+    /// The first entry that there is in the stretch, wanted or not; it is a later one than was asked
+    /// for where those before are deleted, and 0 where there is none.
+    pub begin: u64,
     /// The entries that are wanted.
     pub entries: Vec<Entry>,
     /// The stretch ends with the entry of this sequence.

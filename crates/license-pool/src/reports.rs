@@ -193,9 +193,9 @@ impl Pool {
         let stretch =
             self.read_log(nothing, move |log, ledger| log.select(ledger, after, limit, &wanted));
         stretch.then(|stretch| {
-            let Stretch { entries, reached, end } = stretch?;
+            let Stretch { begin, entries, reached, end } = stretch?;
             let entries = entries.iter().map(license_core::Entry::to_wire).collect();
-            Ok(HistoryPage { entries, reached, end })
+            Ok(HistoryPage { begin, entries, reached, end })
         })
     }
 

@@ -1,7 +1,9 @@
 //! `--server`: every command that makes sense acts through a server as it would on the store.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use expect_test::expect;
@@ -128,6 +130,49 @@ fn what_a_server_tells_of_the_past_and_of_others_is_what_the_store_tells() {
     assert_eq!(through, direct);
     assert!(direct[0].contains("2026-01-05") && direct[4].contains("here"), "{direct:?}");
     assert!(direct[6].contains("the chain holds from entry 1 to entry 3"), "{direct:?}");
+}
+
+/// Answers one request after the other by lines, or by such that break off, and gives what was asked.
+fn scripted(answers: Vec<(String, bool)>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move |(lines, is_whole): (String, bool)| {
+        let (mut connection, _) = listener.accept().unwrap();
+        let head = BufReader::new(&connection).lines().map(Result::unwrap);
+        let asked = head.take_while(|line| !line.is_empty()).next().unwrap();
+        let end = if is_whole { "0\r\n\r\n" } else { "" };
+        write!(
+            connection,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\
+             transfer-encoding: chunked\r\n\r\n{:x}\r\n{lines}\r\n{end}",
+            lines.len(),
+        )
+        .unwrap();
+        asked
+    };
+    (url, thread::spawn(move || answers.into_iter().map(answer).collect()))
+}
+
+#[test]
+fn a_history_that_breaks_off_goes_on_and_what_is_missing_is_said() {
+    let mut shell = Shell::installed();
+    for line in ["retain --product 0025 --session a", "release --session a"].repeat(3) {
+        shell.run(line);
+    }
+    let told = shell.run("history --json").stdout;
+    let told: Vec<&str> = told.split_inclusive('\n').collect();
+    assert_eq!(told.len(), 7);
+    let answers = [(0..7, true), (0..2, false), (4..5, false), (5..7, true), (4..7, true)];
+    let answers = answers.map(|(range, is_whole)| (told[range].concat(), is_whole));
+    let (url, asked) = scripted(answers.to_vec());
+    shell.variables.insert("LICENSE_SERVER".into(), url.into());
+    let output = shell.run("history --json --license-number DEMO-2001");
+    assert_eq!(output.exit, Exit::Done, "{output}");
+    assert_eq!(output.stdout, [&told[..2], &told[4..]].concat().concat());
+    let said = "license: entries 1 to 4 were deleted while the log was read";
+    assert!(output.stderr.starts_with(said), "{output}");
+    let asked = asked.join().unwrap();
+    assert!(asked[2].contains("history?after=2 ") && asked[3].contains("?after=5 "), "{asked:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod contract;
 mod fuzz;
+mod history;
 mod licenses;
 mod metrics;
 mod network;

@@ -255,6 +255,11 @@ impl Following<'_> {
         }
     }
 
+    /// Whether what comes next is that it breaks off.
+    pub(crate) fn breaks_off(&mut self) -> bool {
+        matches!(self.world.runtime.block_on(self.body.frame()), Some(Err(_)))
+    }
+
     /// Whether it ends, and does not only stay quiet.
     pub(crate) fn ends(&mut self) -> bool {
         let until = Instant::now() + Duration::from_secs(60);

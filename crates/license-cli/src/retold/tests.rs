@@ -52,12 +52,13 @@ impl Licenses for Shrinking {
         let mut reached = 0;
         loop {
             let page = self.page(reached);
-            let Some(last) = page.last() else { return Ok(()) };
+            let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(()) };
+            let begin = first.sequence.get();
             reached = last.sequence.get();
             let kinds = &wanted.kinds;
             let takes = |entry: &Entry| kinds.is_empty() || kinds.contains(&entry.event.kind());
             let entries = page.into_iter().filter(takes).collect();
-            each(HistoryPage { entries, reached, end: reached })?;
+            each(HistoryPage { begin, entries, reached, end: reached })?;
         }
     }
 

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use license_pool::{Line, Pool, Selection};
-use license_types::{Count, Entry, LogReset};
+use license_types::{Count, Entry, LogReset, ProblemCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -42,6 +42,7 @@ pub(super) async fn history(call: &Call) -> Answer {
         wanted: call.parameters.selection(),
         after: call.parameters.after.unwrap_or(0),
         left: call.parameters.limit.unwrap_or(u64::MAX),
+        begun: false,
     };
     // The first page shows whether there is a license at all.
     let first = pages.next().await?;
@@ -53,8 +54,9 @@ pub(super) async fn history(call: &Call) -> Answer {
             Ok(None) => None,
             Ok(Some(page)) => Some((Ok(page), (pages, false))),
             // The answer breaks off, so that nobody takes a part for the whole.
-            Err(failure) => {
-                Some((Err(std::io::Error::other(failure.problem.detail.clone())), (pages, true)))
+            Err(Failure { problem, .. }) => {
+                tracing::warn!(detail = problem.detail, "a history breaks off");
+                Some((Err(std::io::Error::other(problem.detail)), (pages, true)))
             }
         }
     });
@@ -68,14 +70,21 @@ struct History {
     wanted: Selection,
     after: u64,
     left: u64,
+    /// Whether any line was told.
+    begun: bool,
 }
 
 impl History {
-    /// The next lines, which are some; none at the end.
+    /// The next lines, which are some; none at the end. Fails where entries are deleted between those
+    /// that were told and those that come: nobody would notice that they are missing.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         while self.left > 0 {
             let limit = usize::try_from(self.left).unwrap_or(PAGE).min(PAGE);
             let page = self.pool.stretch(self.after, limit, self.wanted.clone()).await?;
+            if self.begun && page.begin > self.after + 1 {
+                let detail = "entries were deleted before they could be told: ask again";
+                return Err(Failure::new(ProblemCode::StoreUnavailable, detail));
+            }
             let is_end = page.reached == page.end;
             self.after = page.reached;
             self.left -= u64::try_from(page.entries.len()).unwrap_or(self.left).min(self.left);
@@ -83,6 +92,7 @@ impl History {
                 self.left = 0;
             }
             if !page.entries.is_empty() {
+                self.begun = true;
                 let lines: String = page.entries.iter().map(|entry| line(entry) + "\n").collect();
                 return Ok(Some(lines.into()));
             }

@@ -223,10 +223,11 @@ pub trait Log: Send {
         wanted: &Selection,
     ) -> Result<Stretch, LogError> {
         let mut entries = self.page(ledger, after, limit)?;
+        let begin = entries.first().map_or(0, |first| first.sequence);
         let reached = entries.last().map_or(after, |last| last.sequence);
         let end = if entries.len() < limit { reached } else { reached + 1 };
         entries.retain(|entry| wanted.takes(entry));
-        Ok(Stretch { entries, reached, end })
+        Ok(Stretch { begin, entries, reached, end })
     }
 
     /// The figures of a ledger that have a day in `days`, in the order of time.

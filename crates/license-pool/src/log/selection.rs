@@ -30,6 +30,9 @@ pub struct Selection {
 /// What was found in one stretch of a ledger's log.
 #[derive(Debug, Default)]
 pub struct Stretch {
+    /// The first entry that there is in the stretch, wanted or not; it is a later one than was asked
+    /// for where those before are deleted, and 0 where there is none.
+    pub begin: u64,
     /// The entries that are wanted.
     pub entries: Vec<Entry>,
     /// The stretch ends with the entry of this sequence.

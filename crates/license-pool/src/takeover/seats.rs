@@ -105,7 +105,7 @@ mod tests {
             read += entries.len();
             let end = all.len() as u64;
             let reached = if entries.len() < PAGE { end } else { entries[PAGE - 1].sequence };
-            Ok(Stretch { entries, reached, end })
+            Ok(Stretch { begin: 0, entries, reached, end })
         });
         (found.unwrap().iter().map(|token| token.get()).collect(), read)
     }

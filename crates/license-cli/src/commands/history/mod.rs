@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     let mut progress = Progress::of_entries("history", context.env.stderr_is_terminal);
     let mut anything = false;
     let first = retold::begins_at(licenses.as_mut());
-    let shown = licenses.history(read, &mut |HistoryPage { entries, reached, end }| {
+    let shown = licenses.history(read, &mut |HistoryPage { entries, reached, end, .. }| {
         anything |= end > 0;
         for entry in entries {
             if follower.as_mut().is_some_and(|follower| !follower.concerns(&entry))

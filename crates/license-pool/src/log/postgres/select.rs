@@ -79,6 +79,6 @@ impl<'q> Question<'q> {
             return Err(LogError::Entry { ledger, sequence: last + 1, source });
         }
         entries.retain(|entry| self.wanted.takes(entry));
-        Ok(Stretch { entries, reached, end: end.max(reached) })
+        Ok(Stretch { begin, entries, reached, end: end.max(reached) })
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn select(
     let begin: Option<u64> = begin;
     let reached =
         begin.map_or(end, |begin| (begin - 1).saturating_add(STRETCH)).min(end).max(after);
-    let mut stretch = Stretch { entries: Vec::new(), reached, end: end.max(after) };
+    let (begin, end) = (begin.unwrap_or(0), end.max(after));
+    let mut stretch = Stretch { begin, entries: Vec::new(), reached, end };
 
     let (from, to) = wanted.spelled();
     let kinds: String = wanted.kinds.iter().map(|kind| format!(",{kind},")).collect();

@@ -1,0 +1,70 @@
+//! The history over HTTP: told to its end, or seen to break off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use license_http::Options;
+use license_pool::log::{LogError, MemoryLog};
+use license_pool::{ManualClock, Pool};
+use license_tests::around::{Around, Outside};
+
+use super::world::{SAMPLE, World};
+use crate::pool::world::{clock, retain};
+
+/// A log of which all old entries are deleted before the second of its pages is read.
+struct Overtaken {
+    log: MemoryLog,
+    clock: Arc<ManualClock>,
+    pages: u32,
+}
+
+impl Around for Overtaken {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        self.pages += u32::from(action == "page");
+        if (action, self.pages) == ("page", 2) {
+            let options = Pool::options().local().clock(self.clock.clone());
+            let options = options.history(Duration::ZERO);
+            options.open_log(self.log.clone()).unwrap().archive().unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// A server of a log of 1201 entries, which is more than two pages; only the last one stays.
+fn overtaken() -> World {
+    let (clock, log) = (clock(), MemoryLog::default());
+    let pool = Pool::options().local().clock(clock.clone()).open_log(log.clone()).unwrap();
+    pool.install(SAMPLE.as_bytes()).unwrap();
+    for session in 0..600 {
+        retain(&pool, "0009", &format!("job-{session}")).unwrap().release().unwrap();
+    }
+    clock.advance(SignedDuration::from_hours(1));
+    let log = Outside(Overtaken { log, clock: clock.clone(), pages: 0 });
+    let pool = Pool::options().local().clock(clock).open_log(log).unwrap();
+    World::over(pool, Options::new()).administered()
+}
+
+const HISTORY: &str = "/v1/licenses/active/history";
+
+#[test]
+fn a_history_of_which_entries_are_deleted_meanwhile_breaks_off_and_has_no_gap() {
+    let world = overtaken();
+    let mut history = world.ask("GET", HISTORY).follow();
+    assert!(history.next().lines().count() < 1200);
+    assert!(history.breaks_off());
+    let again = world.get(HISTORY).expect(200);
+    assert!(again.text.starts_with("{\"sequence\":1201,"), "{}", again.text);
+    assert_eq!(again.text.lines().count(), 1);
+}
+
+#[test]
+fn a_history_of_which_nothing_was_told_yet_begins_where_the_log_does() {
+    let world = overtaken();
+    let history = world.get(&format!("{HISTORY}?session=job-599")).expect(200);
+    assert!(history.text.starts_with("{\"sequence\":1201,"), "{}", history.text);
+}
