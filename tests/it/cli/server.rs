@@ -132,6 +132,16 @@ fn what_a_server_tells_of_the_past_and_of_others_is_what_the_store_tells() {
     assert!(direct[6].contains("the chain holds from entry 1 to entry 3"), "{direct:?}");
 }
 
+#[test]
+fn a_document_that_is_no_json_is_told_as_without_a_server() {
+    let (mut shell, _running) = remote();
+    shell.file("cut.json", "// A comment is none.\n{ \"name\": 1,");
+    let through = shell.run("install cut.json").to_string();
+    shell.variables.remove(OsStr::new("LICENSE_SERVER"));
+    assert_eq!(through, shell.run("install cut.json").to_string());
+    assert!(through.contains("license: cut.json:2:"), "{through}");
+}
+
 /// Answers one request after the other by lines, or by such that break off, and gives what was asked.
 fn scripted(answers: Vec<(String, bool)>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
