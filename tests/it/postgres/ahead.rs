@@ -135,6 +135,52 @@ fn of_two_ledgers_in_a_turn_both_are_decided_again_where_one_was_written() {
 }
 
 #[test]
+fn a_log_that_went_back_and_is_as_long_again_is_read_anew() {
+    // One ledger in a turn, and two.
+    for (numbers, needed) in [(&["A"][..], 2), (&["A", "B"], 4)] {
+        let Some(world) = World::new(3) else { return };
+        world.calm();
+        world.pool.install(license("B", 3).as_bytes()).unwrap();
+        let ours: Vec<Pool> = numbers.iter().map(|number| world.pool.license(*number)).collect();
+        let theirs = world.other.license("A");
+        // The tables as they were, and as they are.
+        world.database.sql(
+            "CREATE TABLE was AS SELECT * FROM license.ledger;
+             CREATE PROCEDURE go_back() LANGUAGE sql AS $$
+                 DELETE FROM license.entry USING was
+                 WHERE entry.ledger = was.id AND entry.sequence > was.sequence;
+                 UPDATE license.ledger SET sequence = was.sequence, chain = was.chain
+                 FROM was WHERE ledger.id = was.id $$",
+        );
+        until("a turn is decided ahead", || {
+            until("turns are decided ahead", || {
+                let ahead = world.proxy.ahead();
+                for pool in &ours {
+                    retain(pool, "0009", "calm").unwrap().release().unwrap();
+                }
+                world.proxy.ahead() >= ahead + needed
+            });
+            world.database.sql("TRUNCATE was; INSERT INTO was SELECT * FROM license.ledger");
+            retain(&ours[0], "0009", "lost").unwrap().keep();
+            world.database.sql("CALL go_back()");
+            retain(&theirs, "0009", "theirs").unwrap().keep();
+            let ahead = world.proxy.ahead();
+            // Asked in one breath, so that they are mostly decided in one turn.
+            let ann = || Session::rest("ann", "ours", "127.0.0.1");
+            let asked: Vec<_> =
+                ours.iter().map(|pool| pool.retain_async("0009", "ours", ann())).collect();
+            let granted: Vec<_> = asked.into_iter().map(|it| it.wait().unwrap()).collect();
+            assert_eq!(holders(&theirs), ["theirs", "ours"]);
+            granted.into_iter().for_each(|seat| drop(seat.release().unwrap()));
+            theirs.release("theirs", None).unwrap();
+            world.proxy.ahead() > ahead
+        });
+        assert!(world.pool.alarms().went_back > 0);
+        assert!(world.is_sound());
+    }
+}
+
+#[test]
 fn a_license_that_is_the_only_one_no_more_is_not_taken_for_it() {
     let Some(world) = World::new(1) else { return };
     world.ahead(
