@@ -1,10 +1,12 @@
 //! Turns that are decided before it is looked whether anybody else wrote: what they assumed is never
 //! told to anybody, and never written, unless it was true.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
-use license_pool::{Error, Pending, Pool, Session};
+use license_pool::{Error, Pending, Pool, Seat, Session};
 
+use super::connections::retain_later;
 use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, until};
 use super::standstill::WrongClock;
@@ -207,6 +209,55 @@ fn a_server_whose_name_was_taken_writes_nothing() {
     println!("it was told so {}", if world.proxy.ahead() > ahead { "ahead" } else { "by a look" });
     retain(&east, "0009", "two").unwrap().keep();
     assert!(world.is_sound());
+}
+
+#[test]
+fn whoever_takes_a_name_waits_for_the_turn_ahead_that_its_holder_is_taking() {
+    // One ledger in a turn, and two.
+    for (numbers, needed) in [(&["A"][..], 2), (&["A", "B"], 4)] {
+        let Some(world) = World::new(1000) else { return };
+        world.calm();
+        world.pool.install(license("B", 1000).as_bytes()).unwrap();
+        let (database, mut pool) = (&world.database, world.pool.clone());
+        let mut round = 0;
+        until("a turn is decided ahead", || {
+            let ours: Vec<Pool> = numbers.iter().map(|number| pool.license(*number)).collect();
+            until("turns are decided ahead", || {
+                let ahead = world.proxy.ahead();
+                for pool in &ours {
+                    retain(pool, "0009", "calm").unwrap().release().unwrap();
+                }
+                world.proxy.ahead() >= ahead + needed
+            });
+            let held = database.hold("SELECT 1 FROM license.ledger WHERE id = 1 FOR UPDATE");
+            let ahead = world.proxy.ahead();
+            round += 1;
+            let late = format!("late-{round}");
+            let asked: Vec<_> = ours.iter().map(|pool| retain_later(pool, &late)).collect();
+            until("the turn waits", || database.waiting() == 1);
+            let is_ahead = world.proxy.ahead() > ahead;
+            let (told, tells) = mpsc::channel();
+            let address = world.proxy.address();
+            let takes = thread::spawn(move || {
+                let east = options().server("east".parse().unwrap()).open(&address).unwrap();
+                told.send(()).unwrap();
+                east
+            });
+            until("who takes the name waits too", || {
+                assert!(tells.try_recv().is_err(), "it has the name already");
+                database.waiting() == 2
+            });
+            held.let_go();
+            let told: Vec<_> = asked.into_iter().map(Pending::wait).collect();
+            assert!(told[0].is_ok(), "what it took before is its own");
+            // What was not part of that turn came too late.
+            let is_one_turn = told.iter().all(Result::is_ok);
+            told.into_iter().flatten().for_each(Seat::keep);
+            pool = takes.join().unwrap();
+            is_ahead && is_one_turn
+        });
+        assert!(world.is_sound());
+    }
 }
 
 #[test]

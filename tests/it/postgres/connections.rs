@@ -244,15 +244,15 @@ pub(super) fn leased(session: &str) -> Retain {
     retain
 }
 
-fn retain_later(pool: &Pool, session: &str) -> license_pool::Pending<Seat> {
+pub(super) fn retain_later(pool: &Pool, session: &str) -> license_pool::Pending<Seat> {
     pool.retain_async("0009", session, Session::rest("ann", session, "127.0.0.1"))
 }
 
 /// A transaction of somebody else, which goes on until it is let go.
-struct Held(Child);
+pub(super) struct Held(Child);
 
 impl Held {
-    fn let_go(mut self) {
+    pub(super) fn let_go(mut self) {
         drop(self.0.stdin.take());
         assert!(self.0.wait().unwrap().success());
     }
@@ -279,7 +279,7 @@ impl Database {
     }
 
     /// Takes locks and holds them.
-    fn hold(&self, locks: &str) -> Held {
+    pub(super) fn hold(&self, locks: &str) -> Held {
         let mut child = self.server.psql(&self.name).stdin(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.as_mut().unwrap();
         writeln!(input, "SET application_name = 'outsider'; BEGIN; {locks} \\g /dev/null").unwrap();
@@ -291,7 +291,7 @@ impl Database {
     }
 
     /// How many statements wait for a lock.
-    fn waiting(&self) -> u64 {
+    pub(super) fn waiting(&self) -> u64 {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         self.sql(waiting).parse().unwrap()
