@@ -89,7 +89,7 @@ impl Turns {
             // Unless that is what the turn is yet to show.
             for at in early.into_iter().filter(|_| !moment.assumed) {
                 if let Err(error @ Error::Refused(_)) = &written.outcomes[at] {
-                    mem::replace(&mut writes[at].reply, Reply::Nobody).fail(error.clone());
+                    mem::replace(&mut writes[at].reply, Reply::Answered).fail(error.clone());
                 }
             }
             let appends = gathering.into_appends(moment.ledgers);

@@ -12,8 +12,7 @@ use license_types::{
 
 use crate::Error;
 use crate::archivist::Archivist;
-use crate::log::OpenError;
-use crate::log::{LedgerId, Log, Which};
+use crate::log::{LedgerId, Log, OpenError, Which};
 use crate::tail::Tail;
 use crate::writer::Writer;
 
@@ -138,7 +137,7 @@ pub(crate) struct Write {
 impl Write {
     /// Whether its caller was refused a license already, before the turn was durable.
     pub(crate) fn is_answered(&self) -> bool {
-        matches!((&self.command, &self.reply), (Command::Retain(_), Reply::Nobody))
+        matches!(self.reply, Reply::Answered)
     }
 }
 
@@ -153,9 +152,10 @@ pub(crate) enum Reply {
     },
     /// A client, which holds by its lease.
     Client(oneshot::Sender<Result<Granted, Error>>),
-    /// Nobody: a dropped seat was released, which is tried until the store takes it, or who asked
-    /// has its answer.
+    /// Nobody: a dropped seat is released, and that is tried until the store takes it.
     Nobody,
+    /// Nobody any more: the caller has its answer.
+    Answered,
 }
 
 impl Reply {
@@ -164,7 +164,7 @@ impl Reply {
         match self {
             Reply::Client(sender) => sender.is_closed(),
             Reply::Caller { waits, .. } => waits.strong_count() == 0,
-            Reply::Nobody => false,
+            Reply::Nobody | Reply::Answered => false,
         }
     }
 
@@ -173,7 +173,7 @@ impl Reply {
         match self {
             Reply::Caller { answer, .. } => drop(answer(Err(error))),
             Reply::Client(sender) => drop(sender.send(Err(error))),
-            Reply::Nobody => {}
+            Reply::Nobody | Reply::Answered => {}
         }
     }
 }

@@ -340,10 +340,8 @@ impl Writer {
     }
 
     pub(crate) fn answer(&mut self, write: Write, outcome: Result<Done, Error>) {
-        if write.is_answered() {
-            return;
-        }
         match write.reply {
+            Reply::Answered => {}
             Reply::Nobody => {
                 if outcome.is_err_and(|error| error.is_transient()) {
                     self.unreleased.push(Write { reply: Reply::Nobody, ..write });
