@@ -199,14 +199,7 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
         }
     }
     if events.is_empty() {
-        return Err(match command.target.clone() {
-            Target::Token(token) => {
-                Refusal::NotRetained { session: None, product: None, token: Some(token) }
-            }
-            Target::Session { session, product, token } => {
-                Refusal::NotRetained { session: Some(session), product, token }
-            }
-        });
+        return Err(Refusal::not_retained(&command.target));
     }
     Ok(Verdict { events, outcome: Outcome::Released })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 use license_types::{ProblemCode, ProductId, RefusalCode, SessionId, Token};
 
-use crate::{Event, Identity, Ledger, Refused, Retain, Whom};
+use crate::{Event, Identity, Ledger, Refused, Retain, Target, Whom};
 
 /// Why a command was refused, in descending order of precedence.
 ///
@@ -131,6 +131,20 @@ impl Refusal {
     /// No license is installed in this ledger, or not any more.
     pub fn not_installed(ledger: &Ledger) -> Refusal {
         Refusal::UnknownLicense { number: ledger.license_number().map(|it| it.to_string()) }
+    }
+
+    /// There is nothing to release at this target.
+    pub fn not_retained(target: &Target) -> Refusal {
+        match target {
+            Target::Token(token) => {
+                Refusal::NotRetained { session: None, product: None, token: Some(*token) }
+            }
+            Target::Session { session, product, token } => Refusal::NotRetained {
+                session: Some(session.clone()),
+                product: *product,
+                token: *token,
+            },
+        }
     }
 
     /// What the log keeps of this refusal of `retain`, decided on `ledger` as it is, at `now`.

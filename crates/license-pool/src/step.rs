@@ -6,8 +6,8 @@ use std::mem;
 use std::sync::Arc;
 
 use license_core::{
-    Command, Entry, Event, Fault, Held, Ledger, Outcome, Refusal, Refused, Stamp, Target, Verdict,
-    Whom, decide,
+    Command, Entry, Event, Fault, Held, Ledger, Outcome, Refusal, Refused, Stamp, Verdict, Whom,
+    decide,
 };
 use license_types::{ServerName, SessionId, Token};
 
@@ -245,21 +245,7 @@ fn keep_to(
         _ => true,
     });
     if verdict.events.is_empty() {
-        return Err(Error::Refused(not_retained(&release.target)));
+        return Err(Error::Refused(Refusal::not_retained(&release.target)));
     }
     Ok(verdict)
-}
-
-/// There is nothing to release.
-fn not_retained(target: &Target) -> Refusal {
-    match target {
-        Target::Session { session, product, token } => Refusal::NotRetained {
-            session: Some(session.clone()),
-            product: *product,
-            token: *token,
-        },
-        Target::Token(token) => {
-            Refusal::NotRetained { session: None, product: None, token: Some(*token) }
-        }
-    }
 }
