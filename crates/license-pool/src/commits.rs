@@ -4,8 +4,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::request::Request;
-use crate::{Error, Pending, Pool};
+use crate::{Pending, Pool};
 
 /// What the commits of a pool were like since it was opened.
 #[derive(Clone, Debug)]
@@ -87,13 +86,10 @@ impl Pool {
     /// # Errors
     /// [`Error::Closed`] where the pool is.
     pub fn commits(&self) -> Pending<Commits> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        self.shared.send(Request::Aside(Box::new(move |writer| {
+        self.aside(|writer| {
             let commits = writer.turns.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            let commits: Result<Commits, Error> = Ok(commits.clone());
-            drop(sender.send(commits));
-        })));
-        pending
+            Ok(commits.clone())
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::request::{
     Done, Granted, Installation, Read, Received, Reply, Request, Uninstallation, Write,
 };
 use crate::shared::Shared;
+use crate::writer::Writer;
 use crate::{Error, KeptCredential, Options, Pending, Seat};
 
 /// No session is described by more bytes.
@@ -401,7 +402,17 @@ impl Pool {
         pending
     }
 
-    /// The answer to what needs not be sent.
+    /// Has the writer itself do something, between two turns.
+    pub(crate) fn aside<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
+        let (sender, pending) = Pending::new(self.shared.clone());
+        self.shared.send(Request::Aside(Box::new(|writer| drop(sender.send(act(writer))))));
+        pending
+    }
+
+    /// The answer to a request that is refused before it is sent.
     pub(crate) fn refuse<T: Send + 'static>(&self, error: Error) -> Pending<T> {
         let (sender, pending) = Pending::new(self.shared.clone());
         drop(sender.send(Err(error)));

@@ -4,10 +4,10 @@ use license_core::{Event, Stamp};
 use license_types::{Count, Seconds, ServerState, ServerStatus};
 
 use crate::log::{ServerRow, Turn};
-use crate::request::Request;
 use crate::step::{Gathering, Step};
-use crate::turn::{Moment, place};
+use crate::turn::Moment;
 use crate::watcher::Watcher;
+use crate::writer::Writer;
 use crate::{ClockState, Error, Pending, Pool};
 
 impl Pool {
@@ -22,18 +22,14 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn servers(&self) -> Pending<Vec<ServerStatus>> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        self.shared.send(Request::Aside(Box::new(move |writer| {
-            let statuses = writer.register().and_then(|rows| {
-                let status = |row: &ServerRow| {
-                    let ledgers = writer.turns.log.serving(&row.name).map_err(Error::store)?;
-                    Ok(status(row, &writer.upkeep.watcher, ledgers.len()))
-                };
-                rows.iter().map(status).collect()
-            });
-            drop(sender.send(statuses));
-        })));
-        pending
+        self.aside(|writer| {
+            let rows = writer.register()?;
+            let status = |row: &ServerRow| {
+                let ledgers = writer.turns.log.serving(&row.name).map_err(Error::store)?;
+                Ok(status(row, &writer.upkeep.watcher, ledgers.len()))
+            };
+            rows.iter().map(status).collect()
+        })
     }
 
     /// The time that entries bear, and whether the store's clock is believed.
@@ -41,11 +37,7 @@ impl Pool {
     /// # Errors
     /// What the store said.
     pub fn clock_state(&self) -> Pending<ClockState> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        self.shared.send(Request::Aside(Box::new(move |writer| {
-            drop(sender.send(writer.turns.clock_state()));
-        })));
-        pending
+        self.aside(|writer| writer.turns.clock_state())
     }
 
     /// The same as [`clock_state`](Self::clock_state), of a pool that can be used: it fails also where
@@ -63,11 +55,7 @@ impl Pool {
     /// # Errors
     /// What the store said.
     pub fn readiness(&self) -> Pending<ClockState> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        self.shared.send(Request::Aside(Box::new(move |writer| {
-            drop(sender.send(writer.readiness()));
-        })));
-        pending
+        self.aside(Writer::readiness)
     }
 
     /// Believes what the store's clock shows from now on, whatever it showed before, and says so in
@@ -77,15 +65,12 @@ impl Pool {
     /// # Errors
     /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the license is not installed; or what the store said.
     pub fn correct_clock(&self) -> Pending<ClockState> {
-        let (sender, pending) = Pending::new(self.shared.clone());
-        let (license, principal) = (self.license.clone(), self.principal.clone());
-        self.shared.send(Request::Aside(Box::new(move |writer| {
-            let licenses = [license];
+        let (licenses, principal) = ([self.license.clone()], self.principal.clone());
+        self.aside(move |writer| {
             let before = writer.turns.doubt_clock();
             let corrected = writer.turns.turn(&licenses, |moment| {
                 let Moment { ledgers, found, stamp, clock, .. } = moment;
-                let found = &found[place(&licenses, &licenses[0])];
-                let (id, ledger) = match ledgers.get(&licenses[0], found) {
+                let (id, ledger) = match ledgers.get(&licenses[0], &found[0]) {
                     Ok(found) => found,
                     Err(error) => return Ok((Turn::default(), Err(error))),
                 };
@@ -107,9 +92,8 @@ impl Pool {
                 }
                 (Ok(_), None) => {}
             }
-            drop(sender.send(corrected));
-        })));
-        pending
+            corrected
+        })
     }
 }
 
