@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use license_core::{Event, Ledger, Refused, Retain, Whom};
+use license_core::{Event, Fault, Ledger, Refused, Retain, Whom};
 use license_types::{Principal, ProductId, RefusalCode, SessionId};
 
+use crate::Error;
 use crate::log::{LedgerId, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Turns, distinct, place};
@@ -205,30 +206,23 @@ impl Turns {
         let which = |license: &Arc<str>| Which::Number(license.clone());
         let asked: Vec<Which> = over.iter().map(|(_, license)| which(license)).collect();
         let licenses = distinct(asked.iter());
-        let mut refusals = mem::take(&mut self.refusals);
-        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
-            refusals.begin();
-            let mut gathering = Gathering::default();
+        let told = self.turn_of_refusals(&licenses, |refusals, moment, gathering| {
             for (id, license) in &over {
                 let told = refusals.end(*id);
                 let license = which(license);
-                let found = &found[place(&licenses, &license)];
+                let found = &moment.found[place(&licenses, &license)];
                 // What was uninstalled has no log any more that somebody reads.
-                let Ok((_, ledger)) = ledgers.get(&license, found) else { continue };
+                let Ok((_, ledger)) = moment.ledgers.get(&license, found) else { continue };
                 let (gathered, _) = gathering.of(*id, ledger);
+                let (stamp, clock) = (moment.stamp, moment.clock);
                 Step { ledger, stamp, clock, gathered }.tell(told)?;
             }
-            Ok((Turn { appends: gathering.into_appends(ledgers), ..Turn::default() }, ()))
+            Ok(())
         });
-        match told {
-            Ok(()) => refusals.commit(),
-            Err(_) => {
-                refusals.begin();
-                let later = self.elapsed().saturating_add(RETRY);
-                refusals.postpone(over.into_iter().map(|(id, _)| id), later);
-            }
+        if told.is_err() {
+            let later = self.elapsed().saturating_add(RETRY);
+            self.refusals.postpone(over.into_iter().map(|(id, _)| id), later);
         }
-        self.refusals = refusals;
     }
 
     /// Tells who waited in vain.
@@ -239,29 +233,44 @@ impl Turns {
         }
         let licenses = distinct(owed.iter().map(|owed| &owed.license));
         let elapsed = self.elapsed();
-        let mut refusals = mem::take(&mut self.refusals);
-        let told = self.turn(&licenses, |Moment { ledgers, found, stamp, clock, .. }| {
-            refusals.begin();
-            let mut gathering = Gathering::default();
+        let told = self.turn_of_refusals(&licenses, |refusals, moment, gathering| {
             for Owed { license, principal, refused } in &owed {
-                let found = &found[place(&licenses, license)];
-                let Ok((id, ledger)) = ledgers.get(license, found) else { continue };
+                let found = &moment.found[place(&licenses, license)];
+                let Ok((id, ledger)) = moment.ledgers.get(license, found) else { continue };
+                let (stamp, clock) = (moment.stamp, moment.clock);
                 let (refused, principal) = (refused.clone(), principal.clone());
                 let told = refusals.note(id, ledger, refused, principal, clock.now, elapsed);
                 let (gathered, _) = gathering.of(id, ledger);
                 Step { ledger, stamp, clock, gathered }.tell(told)?;
             }
-            Ok((Turn { appends: gathering.into_appends(ledgers), ..Turn::default() }, ()))
+            Ok(())
         });
-        match told {
+        if told.is_err() {
+            self.refusals.owe(owed);
+            self.refusals.owed_at = self.elapsed().saturating_add(RETRY);
+        }
+    }
+
+    /// Takes a turn that tells of refusals. If it fails, none of them count as told.
+    fn turn_of_refusals(
+        &mut self,
+        licenses: &[Which],
+        mut tell: impl FnMut(&mut Refusals, &mut Moment<'_>, &mut Gathering) -> Result<(), Fault>,
+    ) -> Result<(), Error> {
+        let mut refusals = mem::take(&mut self.refusals);
+        let told = self.turn(licenses, |mut moment| {
+            refusals.begin();
+            let mut gathering = Gathering::default();
+            tell(&mut refusals, &mut moment, &mut gathering)?;
+            let appends = gathering.into_appends(moment.ledgers);
+            Ok((Turn { appends, ..Turn::default() }, ()))
+        });
+        match &told {
             Ok(()) => refusals.commit(),
-            Err(_) => {
-                refusals.begin();
-                refusals.owe(owed);
-                refusals.owed_at = self.elapsed().saturating_add(RETRY);
-            }
+            Err(_) => refusals.begin(),
         }
         self.refusals = refusals;
+        told
     }
 }
 
