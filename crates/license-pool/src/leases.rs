@@ -128,11 +128,6 @@ impl Leases {
         }
     }
 
-    /// Whether this server vouches for the session of a retention already.
-    pub(crate) fn knows(&self, ledger: LedgerId, held: &Held) -> bool {
-        self.sessions.contains_key(&(ledger, held.record.session.clone()))
-    }
-
     /// A session came from another server: what that told of its silence is no longer true.
     pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
         if self.shortest(held).is_none() {
@@ -210,7 +205,7 @@ impl Leases {
     }
 
     /// Whether this server vouches for a session.
-    pub(crate) fn is_known(&self, key: &Key) -> bool {
+    pub(crate) fn knows(&self, key: &Key) -> bool {
         self.sessions.contains_key(key)
     }
 

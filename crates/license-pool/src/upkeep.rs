@@ -68,6 +68,12 @@ impl Upkeep {
             again: Duration::ZERO,
         }
     }
+
+    /// Has the sessions that this server serves in these ledgers vouched for soon; they may have been
+    /// silent for `before` already.
+    fn load(&mut self, ledgers: impl IntoIterator<Item = LedgerId>, before: Duration) {
+        self.loading.extend(ledgers.into_iter().map(|id| (id, before)));
+    }
 }
 
 impl Writer {
@@ -90,7 +96,7 @@ impl Writer {
         anew.retain(|id| self.turns.actor.share.has(*id));
         self.count_anew(anew);
         let reread = self.turns.reread();
-        self.upkeep.loading.extend(reread.into_iter().map(|id| (id, Duration::ZERO)));
+        self.upkeep.load(reread, Duration::ZERO);
         let elapsed = self.turns.elapsed();
         if self.upkeep.beat <= elapsed {
             // Whatever went wrong, it is tried again in time.
@@ -109,7 +115,7 @@ impl Writer {
     fn count_anew(&mut self, mut ledgers: BTreeSet<LedgerId>) {
         if !ledgers.is_empty() {
             self.leases.estrange_all(&ledgers);
-            self.upkeep.loading.extend(ledgers.iter().map(|id| (*id, Duration::ZERO)));
+            self.upkeep.load(ledgers.iter().copied(), Duration::ZERO);
             self.upkeep.anew.append(&mut ledgers);
         }
     }
@@ -269,7 +275,7 @@ impl Writer {
             if mem::take(&mut self.upkeep.went_back) {
                 self.upkeep.anew.extend(&ledgers);
             }
-            self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, Duration::ZERO)));
+            self.upkeep.load(ledgers, Duration::ZERO);
             self.upkeep.asked = true;
         }
         let mut idle = Vec::new();
@@ -290,7 +296,7 @@ impl Writer {
     /// Begins to vouch for what was taken over, now or as soon as the store tells of it: nobody else
     /// judges those leases any more.
     pub(crate) fn take_over(&mut self, ledgers: Vec<LedgerId>, before: Duration) {
-        self.upkeep.loading.extend(ledgers.into_iter().map(|id| (id, before)));
+        self.upkeep.load(ledgers, before);
         // What cannot be done now is tried again.
         let _ = self.load_some();
     }
@@ -335,7 +341,7 @@ impl Writer {
             self.beat()?;
         }
         let sessions: Vec<Key> =
-            sessions.into_iter().filter(|key| self.leases.is_known(key)).collect();
+            sessions.into_iter().filter(|key| self.leases.knows(key)).collect();
         let seats = &self.seats;
         let vouches = |id, held: &Held| {
             let seats = seats.get(&(id, held.record.token));

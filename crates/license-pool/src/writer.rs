@@ -392,7 +392,8 @@ impl Writer {
                 let session = ledger.map(|ledger| ledger.held(&kept.held.record.session));
                 // Who comes from another server brings all that it holds.
                 let held: Vec<Held> = session.into_iter().flatten().collect();
-                if self.leases.knows(id, &kept.held) || *new && held.len() <= 1 {
+                let key = (id, kept.held.record.session.clone());
+                if self.leases.knows(&key) || *new && held.len() <= 1 {
                     self.leases.heard(id, std::slice::from_ref(&kept.held), now);
                 } else {
                     self.leases.came(id, &held, now);
