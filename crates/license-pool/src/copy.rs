@@ -8,7 +8,7 @@ use license_types::{Count, StoreCopy};
 
 use crate::chain;
 use crate::log::tables::{self, Row, Source, Table, Target, Value};
-use crate::log::{LogError, OpenError};
+use crate::log::{LogError, OpenError, lost_end};
 use crate::{StoreUrl, explained};
 
 /// The rest is left to the last moment once it is no more than this.
@@ -360,11 +360,9 @@ impl Copy<'_> {
     fn judge_ends(&mut self, heads: &BTreeMap<i64, i64>) {
         for (id, head) in heads {
             let ledger = self.ledgers.entry(*id).or_default();
-            let end = ledger.head.sequence;
-            if ledger.fault.is_none() && sequence(ledger.head) < *head {
-                let fault =
-                    format!("the log should end at entry {head} and ends after entry {end}");
-                ledger.fault = Some(fault);
+            let (head, end) = (u64::try_from(*head).unwrap_or(0), ledger.head.sequence);
+            if ledger.fault.is_none() && end < head {
+                ledger.fault = Some(lost_end(head, end));
             }
         }
     }

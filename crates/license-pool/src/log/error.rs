@@ -2,6 +2,9 @@
 
 use std::error::Error;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use license_core::Entry;
+
 use crate::log::LedgerId;
 
 /// The cause of a failure, from whatever the log is built on.
@@ -61,6 +64,36 @@ pub enum LogError {
         /// What is wrong with it.
         source: Cause,
     },
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl LogError {
+    /// Checks the end of a ledger's log, as it was read after the sequence `after`, against the head
+    /// that the ledger's row repeats: where an end was lost unnoticed, licenses that are held would
+    /// count as free.
+    pub(super) fn unless_it_ends_at(
+        ledger: LedgerId,
+        (head, chain): (u64, &str),
+        after: u64,
+        last: Option<&Entry>,
+    ) -> Result<(), LogError> {
+        let end = last.map_or(after, |entry| entry.sequence);
+        let source = if head > end {
+            lost_end(head, end)
+        } else if last.is_some_and(|last| last.sequence == head && last.chain.to_string() != chain)
+        {
+            format!("the log ends with another entry {head} than its head says")
+        } else {
+            return Ok(());
+        };
+        Err(LogError::Entry { ledger, sequence: head.min(end + 1), source: source.into() })
+    }
+}
+
+/// A log whose last entries are missing.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn lost_end(head: u64, end: u64) -> String {
+    format!("the log should end at entry {head} and ends after entry {end}")
 }
 
 fn has_turn(holder: Option<u32>) -> String {

@@ -28,6 +28,8 @@ mod sqlite;
 pub(crate) mod tables;
 
 pub use archive::{Archive, SnapshotMark};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use error::lost_end;
 pub use error::{Cause, LogError, OpenError, TurnError};
 pub use memory::MemoryLog;
 #[cfg(feature = "postgres")]
@@ -358,6 +360,21 @@ impl Append {
     /// Whether it puts a server on the list of those who serve sessions in the ledger.
     pub(crate) fn lists(&self, server: &ServerName) -> bool {
         self.serving.iter().any(|(name, serves)| *serves && name == server)
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl LedgerNumbers {
+    /// Adds a row of a ledger and one of its numbers, if it has any, with whether that is in force;
+    /// rows come in the order of the ledgers, then of the numbers.
+    fn gather(ledgers: &mut Vec<LedgerNumbers>, ledger: LedgerId, number: Option<(String, bool)>) {
+        if ledgers.last().is_none_or(|last| last.ledger != ledger) {
+            ledgers.push(LedgerNumbers { ledger, numbers: Vec::new(), in_force: false });
+        }
+        if let (Some(last), Some((number, in_force))) = (ledgers.last_mut(), number) {
+            last.numbers.push(number);
+            last.in_force = in_force;
+        }
     }
 }
 

@@ -13,9 +13,9 @@ use tokio_postgres::types::ToSql;
 use super::PostgresLog;
 use super::connection::Connection;
 use super::error::Trouble;
-use super::news::{Question, sequence};
+use super::news::Question;
 use super::register::Served;
-use super::row::{self, Column, escaped, unescaped};
+use super::row::{self, Column, escaped, signed, unescaped};
 use crate::log::{
     Append, Asked, Found, LedgerId, Log as _, LogError, News, Server, Since, Turn, TurnError,
 };
@@ -195,7 +195,7 @@ async fn advance_all(
     for append in appends {
         let at = question.ids.iter().position(|id| append.ledger == Some(LedgerId(*id)));
         if let (Some(at), Some(last)) = (at, append.entries.last()) {
-            (sequences[at], chains[at]) = (sequence(last.sequence), last.chain.to_string());
+            (sequences[at], chains[at]) = (signed(last.sequence), last.chain.to_string());
         }
     }
     let Served { begun, ceased } = Served::of(&ledgers, appends);
@@ -225,9 +225,9 @@ async fn advance_one(
 ) -> Result<Vec<Vec<Row>>, Trouble> {
     let (name, instance) = question.server();
     let only = question.only_known();
-    let (known, known_chain) = (sequence(known.sequence), known.chain.to_string());
-    let (moved, moved_chain) = (sequence(last.sequence), last.chain.to_string());
-    let (epoch, batch) = (sequence(last.stamp.epoch), last.stamp.batch.as_str());
+    let (known, known_chain) = (signed(known.sequence), known.chain.to_string());
+    let (moved, moved_chain) = (signed(last.sequence), last.chain.to_string());
+    let (epoch, batch) = (signed(last.stamp.epoch), last.stamp.batch.as_str());
     let columns = row::differing(entries);
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
         &name,

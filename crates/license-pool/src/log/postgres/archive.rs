@@ -8,7 +8,8 @@ use tokio_postgres::{Row, Statement};
 use super::PostgresLog;
 use super::connection::{Connection, Trip};
 use super::error::Trouble;
-use super::news::{begin_beside, sealed_to, sequence};
+use super::news::{begin_beside, sealed_to};
+use super::row::{signed, unsigned};
 use super::statements::Statements;
 use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
 
@@ -59,9 +60,8 @@ impl Archive for PostgresLog {
         let action = "find a snapshot";
         let rows = self.read_archive(action, |it| &it.snapshots, &[&ledger.0])?;
         let mark = |row: &Row| -> Result<Option<SnapshotMark>, Trouble> {
-            let unsigned =
-                |at| u64::try_from(row.try_get::<_, i64>(at)?).or(Err(Trouble::Nonsense));
-            let (sequence, chunks) = (unsigned(0)?, unsigned(1)? + 1);
+            let (sequence, last) = (unsigned(row.try_get(0)?)?, unsigned(row.try_get(1)?)?);
+            let chunks = last + 1;
             // What is no digest is none of a snapshot.
             let digest = row.try_get::<_, &str>(2)?.parse().ok();
             Ok(digest.map(|digest| SnapshotMark { sequence, chunks, digest }))
@@ -117,12 +117,8 @@ impl Archive for PostgresLog {
     }
 
     fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError> {
-        let sequences: Vec<i64> = sequences.iter().map(|it| sequence(*it)).collect();
+        let sequences: Vec<i64> = sequences.iter().copied().map(signed).collect();
         let values = [&ledger.0 as _, &sequences as _];
         self.write_archive("erase descriptions", |it| &it.erase, &values).map(drop)
     }
-}
-
-fn signed(number: u64) -> i64 {
-    sequence(number)
 }

@@ -6,9 +6,8 @@ use tokio_postgres::types::ToSql;
 use super::connection::{Connection, Process};
 use super::error::Trouble;
 use super::figure;
-use super::news::sequence;
 use super::register::{self, Served};
-use super::row::{self, Column, escaped};
+use super::row::{self, Column, escaped, signed};
 use super::statements::Statements;
 use crate::log::{Append, LedgerId, Mark, Turn, TurnError};
 
@@ -52,7 +51,7 @@ async fn point(connection: &Connection, append: &Append) -> Result<LedgerId, Tro
         }
     };
     if let (Some(number), Some(entry)) = (&append.number, append.entries.first()) {
-        let (number, installed) = (escaped((&**number).into()), sequence(entry.sequence));
+        let (number, installed) = (escaped((&**number).into()), signed(entry.sequence));
         let rows = connection.ask(&statements.point, &[&number, &ledger, &installed]).await?;
         rows.first().ok_or(Trouble::Nonsense)?;
     }
@@ -91,7 +90,7 @@ pub(super) async fn look_for(connection: &Connection, mark: &Mark) -> Result<boo
     let mut landed = false;
     if let Some(ledger) = ledger {
         connection.ask(&statements.await_turn, &[&ledger]).await?;
-        let at = sequence(mark.head.sequence);
+        let at = signed(mark.head.sequence);
         let rows = connection.ask(&statements.chain, &[&ledger, &at]).await?;
         let chain: Option<&str> = rows.first().map(|row| row.try_get(0)).transpose()?;
         landed = chain.is_some_and(|chain| chain == mark.head.chain.to_string());

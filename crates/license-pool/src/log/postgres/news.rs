@@ -9,13 +9,13 @@ use tokio_postgres::types::ToSql;
 
 use super::connection::{Connection, FORMAT, READ, Sent, Trip};
 use super::error::Trouble;
-use super::row::{self, escaped, unescaped};
+use super::row::{self, escaped, signed, unescaped};
 use super::statements::Statements;
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
 
 /// More entries than these are not read while others wait for their turn.
 const NEWS_MAX: usize = 1024;
-const NEWS_LIMIT: i64 = 1024;
+const NEWS_LIMIT: i64 = NEWS_MAX as i64;
 
 /// What is asked, as the statements take it.
 pub(super) struct Question<'a> {
@@ -62,7 +62,7 @@ impl<'a> Question<'a> {
             all_known: asked.iter().all(|asked| asked.known.is_some()),
             only: asked.iter().any(|asked| asked.license == Which::Only),
             ids: known.keys().copied().collect(),
-            heads: known.values().map(|head| sequence(head.sequence)).collect(),
+            heads: known.values().map(|head| signed(head.sequence)).collect(),
             known,
             server: server.map(|server| (name(server), &*server.instance)),
         }
@@ -274,7 +274,7 @@ fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
 
 /// Whether the row is an entry in the place of the one that `head` tells of.
 fn is_at(row: &Row, head: Head) -> bool {
-    row.try_get("sequence").is_ok_and(|found: i64| found == sequence(head.sequence))
+    row.try_get("sequence").is_ok_and(|found: i64| found == signed(head.sequence))
 }
 
 /// Whether the row is the entry that `head` tells of.
@@ -290,10 +290,4 @@ fn pairs(rows: &[Row]) -> Result<BTreeMap<&str, LedgerId>, tokio_postgres::Error
 /// A server's name, as the database keeps it.
 pub(super) fn name(server: &Server) -> String {
     escaped(server.name.as_str().into()).into_owned()
-}
-
-/// A sequence, as the database counts.
-pub(super) fn sequence(sequence: u64) -> i64 {
-    // Counts end at 2^53 - 1.
-    i64::try_from(sequence).unwrap_or(i64::MAX)
 }

@@ -9,15 +9,10 @@ use crate::log::{LedgerId, LedgerNumbers};
 pub(super) fn read(rows: &[Row]) -> Result<Vec<LedgerNumbers>, Error> {
     let mut ledgers: Vec<LedgerNumbers> = Vec::new();
     for row in rows {
-        let ledger = LedgerId(row.try_get(0)?);
-        if ledgers.last().is_none_or(|last| last.ledger != ledger) {
-            ledgers.push(LedgerNumbers { ledger, numbers: Vec::new(), in_force: false });
-        }
-        if let (Some(last), Some(number)) = (ledgers.last_mut(), row.try_get::<_, Option<&str>>(1)?)
-        {
-            last.numbers.push(unescaped(number).into_owned());
-            last.in_force = row.try_get::<_, Option<bool>>(2)?.unwrap_or(false);
-        }
+        let number: Option<&str> = row.try_get(1)?;
+        let in_force: Option<bool> = row.try_get(2)?;
+        let number = number.map(|it| (unescaped(it).into_owned(), in_force.unwrap_or(false)));
+        LedgerNumbers::gather(&mut ledgers, LedgerId(row.try_get(0)?), number);
     }
     Ok(ledgers)
 }

@@ -5,8 +5,7 @@ use tokio_postgres::Row;
 
 use super::connection::Connection;
 use super::error::Trouble;
-use super::news::sequence;
-use super::row;
+use super::row::{self, signed};
 use super::statements::Statements;
 use crate::log::{LedgerId, LogError};
 
@@ -25,7 +24,7 @@ pub(super) struct Answer {
 
 impl Question {
     pub(super) async fn ask(&self, connection: &Connection) -> Result<Answer, Trouble> {
-        let from = sequence(self.after);
+        let from = signed(self.after);
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let Statements { begin_moment, page, end, commit, .. } = &connection.statements;
         let answers = connection
@@ -49,18 +48,8 @@ impl Question {
         let told = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
         let end = end.first().map_or(Ok((0, String::new())), told);
         let (end, chain): (i64, String) = end.map_err(|error: Trouble| error.into_log("read"))?;
-        let last = entries.last().map_or(after, |entry| entry.sequence);
-        // Licenses that are held and yet free, if nobody noticed.
-        let source = match entries.last() {
-            _ if end > sequence(last) => {
-                format!("the log should end at entry {end} and ends after entry {last}")
-            }
-            Some(entry) if end == sequence(last) && entry.chain.to_string() != chain => {
-                format!("the log ends with another entry {end} than its head says")
-            }
-            _ => return Ok(entries),
-        };
-        let end = u64::try_from(end).unwrap_or(0);
-        Err(LogError::Entry { ledger, sequence: end.min(last + 1), source: source.into() })
+        let head = (u64::try_from(end).unwrap_or(0), &*chain);
+        LogError::unless_it_ends_at(ledger, head, after, entries.last())?;
+        Ok(entries)
     }
 }

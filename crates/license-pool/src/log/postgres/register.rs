@@ -9,8 +9,8 @@ use tokio_postgres::types::ToSql;
 
 use super::connection::{Connection, FORMAT, Trip};
 use super::error::Trouble;
-use super::news::{name, sealed_to, sequence};
-use super::row::{escaped, unescaped};
+use super::news::{name, sealed_to};
+use super::row::{escaped, signed, unescaped, unsigned};
 use super::statements::Statements;
 use crate::log::{Append, LedgerId, LogError, Server, ServerRow, Silence, TurnError};
 
@@ -52,8 +52,8 @@ pub(super) async fn take_name(
     connection: &Connection,
     server: &Server,
 ) -> Result<Result<u64, LogError>, Trouble> {
-    let (name, format) = (name(server), sequence(FORMAT));
-    let (lease, grace) = (sequence(server.lease_seconds), sequence(server.grace_seconds));
+    let (name, format) = (name(server), signed(FORMAT));
+    let (lease, grace) = (signed(server.lease_seconds), signed(server.grace_seconds));
     let values: [&(dyn ToSql + Sync); 6] =
         [&name, &server.instance, &lease, &grace, &server.transient, &format];
     let Statements { begin_turn, hold_server, store, register, rollback, .. } =
@@ -75,7 +75,7 @@ pub(super) async fn take_name(
 pub(super) async fn end(connection: &Connection, ends: &[ServerRow]) -> Result<(), TurnError> {
     for row in ends {
         let (name, epoch, beat) =
-            (escaped(row.name.as_str().into()), sequence(row.epoch), sequence(row.beat));
+            (escaped(row.name.as_str().into()), signed(row.epoch), signed(row.beat));
         let values = [&&*name as _, &epoch as _, &row.instance as _, &beat as _];
         let Statements { hold_server, end_server, .. } = &connection.statements;
         let ended = connection.trip(&[(hold_server, &[&&*name]), (end_server, &values)]).await;
@@ -140,9 +140,5 @@ fn rows(rows: &[Row]) -> Result<Vec<ServerRow>, Trouble> {
 }
 
 fn key(silence: &Silence) -> (i64, i64) {
-    (silence.ledger.0, sequence(silence.token.get()))
-}
-
-fn unsigned(integer: i64) -> Result<u64, Trouble> {
-    u64::try_from(integer).map_err(|_| Trouble::Nonsense)
+    (silence.ledger.0, signed(silence.token.get()))
 }

@@ -6,6 +6,7 @@ use license_core::Entry;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::error::Trouble;
 use crate::log::row::{self, Cell, WIDTH};
 use crate::log::{Append, LedgerId, LogError};
 
@@ -60,8 +61,7 @@ fn columns_of<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Column<'e>> {
             match (column, cell) {
                 (Column::Integers(integers), Cell::Null) => integers.push(None),
                 (Column::Integers(integers), Cell::Integer(integer)) => {
-                    // Counts end at 2^53 - 1.
-                    integers.push(Some(i64::try_from(integer).unwrap_or(i64::MAX)));
+                    integers.push(Some(signed(integer)));
                 }
                 (Column::Texts(texts), Cell::Null) => texts.push(None),
                 (Column::Texts(texts), Cell::Text(text)) => texts.push(Some(escaped(text))),
@@ -81,7 +81,7 @@ pub(super) fn heads(ledgers: &[LedgerId], appends: &[Append]) -> (Vec<i64>, Vec<
     for (ledger, append) in ledgers.iter().zip(appends) {
         if let Some(last) = append.entries.last() {
             heads.0.push(ledger.0);
-            heads.1.push(i64::try_from(last.sequence).unwrap_or(i64::MAX));
+            heads.1.push(signed(last.sequence));
             heads.2.push(last.chain.to_string());
         }
     }
@@ -117,6 +117,17 @@ fn read_one(ledger: LedgerId, before: Option<&Entry>, row: &Row) -> Result<Entry
             Ok(text.map_or(Cell::Null, |text| Cell::Text(unescaped(text))))
         }
     })
+}
+
+/// A count as the database keeps it.
+pub(super) fn signed(count: u64) -> i64 {
+    // Counts end at 2^53 - 1.
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count that the database kept.
+pub(super) fn unsigned(integer: i64) -> Result<u64, Trouble> {
+    u64::try_from(integer).map_err(|_| Trouble::Nonsense)
 }
 
 /// Begins what stands for a character that PostgreSQL does not keep. Unicode gives it no meaning.

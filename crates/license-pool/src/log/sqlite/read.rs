@@ -140,8 +140,7 @@ pub(super) fn page(
     Ok(entries)
 }
 
-/// Checks what was read to the end of a ledger's log, after `after`, against the ledger's head: an
-/// end that was lost would be licenses that are held and yet free.
+/// Checks the end of a ledger's log, as it was read after `after`, against the ledger's row.
 pub(super) fn ends_as_its_head_says(
     connection: &Connection,
     ledger: LedgerId,
@@ -155,15 +154,7 @@ pub(super) fn ends_as_its_head_says(
         })
         .map_err(failed_to("read the head of a ledger"))?;
     let (head, chain) = head.unwrap_or_default();
-    let end = last.map_or(after, |entry| entry.sequence);
-    let source = if head > end {
-        format!("the log should end at entry {head} and ends after entry {end}")
-    } else if last.is_some_and(|last| last.sequence == head && last.chain.to_string() != chain) {
-        format!("the log ends with another entry {head} than its head says")
-    } else {
-        return Ok(());
-    };
-    Err(LogError::Entry { ledger, sequence: head.min(end + 1), source: source.into() })
+    LogError::unless_it_ends_at(ledger, (head, &chain), after, last)
 }
 
 /// What SQLite finds wrong with the file; a few of many findings say enough. It may be so damaged that
@@ -202,14 +193,10 @@ pub(super) fn ledgers(connection: &Connection) -> Result<Vec<LedgerNumbers>> {
     let mut ledgers: Vec<LedgerNumbers> = Vec::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let ledger = LedgerId(row.get(0)?);
-        if ledgers.last().is_none_or(|last| last.ledger != ledger) {
-            ledgers.push(LedgerNumbers { ledger, numbers: Vec::new(), in_force: false });
-        }
-        if let (Some(last), Some(number)) = (ledgers.last_mut(), row.get(1)?) {
-            last.numbers.push(number);
-            last.in_force = row.get(2)?;
-        }
+        let number: Option<String> = row.get(1)?;
+        let in_force: Option<bool> = row.get(2)?;
+        let number = number.map(|number| (number, in_force.unwrap_or(false)));
+        LedgerNumbers::gather(&mut ledgers, LedgerId(row.get(0)?), number);
     }
     Ok(ledgers)
 }
