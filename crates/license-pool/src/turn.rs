@@ -20,7 +20,7 @@ use crate::log::{
 };
 use crate::refusals::Refusals;
 use crate::store_clock::StoreClock;
-use crate::tail::Tails;
+use crate::tail::{self, Tails};
 use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
 
@@ -119,6 +119,23 @@ impl Moment<'_> {
 
 /// What to change and what to answer then; or the entry of our own that broke a ledger.
 pub(crate) type Plan<T> = Result<(Turn, T), Fault>;
+
+/// What a turn is about to change, as far as memory must know of it once it is durable.
+struct Changes {
+    /// The first entry; none where nothing is appended.
+    mark: Option<Mark>,
+    /// The ledgers that are appended to, but for new ones.
+    ledgers: Vec<LedgerId>,
+    /// Those that the store lists from now on as served by this server. Only the writer that serves a
+    /// ledger takes it off that list again, so it alone notes that.
+    listed: Vec<LedgerId>,
+    /// The entries of the logs that are followed.
+    told: Vec<tail::News>,
+    /// How many entries there are in all.
+    entries: usize,
+    /// When it was decided, by the clock that nobody can set.
+    decided: Duration,
+}
 
 impl Turns {
     pub(crate) fn new(
@@ -289,14 +306,10 @@ impl Turns {
         for _ in 0..RELOADS_MAX {
             let stamp = self.stamp();
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
-            let (mut stale, mut planned, mut mark) = (Vec::new(), None, None);
-            let (mut changed, mut listed) = (Vec::<LedgerId>::new(), Vec::<LedgerId>::new());
-            let (mut decided, mut entries) = (Duration::ZERO, 0);
-            let (log, ledgers) = (&mut self.log, &mut self.ledgers);
+            let (mut stale, mut planned) = (Vec::new(), None);
+            let (log, ledgers, tails) = (&mut self.log, &mut self.ledgers, &mut self.tails);
             let (store_clock, machine) = (&mut self.store_clock, &*self.clock);
-            let corrected = &mut self.corrected;
-            let (tails, mut told) = (&mut self.tails, Vec::new());
-            let share = self.actor.share;
+            let (corrected, share) = (&mut self.corrected, self.actor.share);
             let mut decide = |news: News| {
                 if let Err(ids) = ledgers.absorb(&asked, &news) {
                     stale = ids;
@@ -308,17 +321,18 @@ impl Turns {
                 let News { found, assumed, .. } = &news;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock, assumed: *assumed }) {
                     Ok((turn, value)) => {
-                        mark = turn.appends.iter().find_map(Mark::of);
-                        changed.extend(turn.appends.iter().filter_map(|append| append.ledger));
                         let begins = |append: &&Append| append.lists(ledgers.server());
                         let begun = turn.appends.iter().filter(begins);
-                        // Who serves a ledger takes it off the list, and must know that it is there.
                         let begun = begun.filter_map(|append| append.ledger);
-                        listed.extend(begun.filter(|id| share.has(*id)));
-                        told = tails.news(&turn.appends);
-                        planned = Some(Ok(value));
-                        entries = turn.appends.iter().map(|append| append.entries.len()).sum();
-                        decided = machine.elapsed();
+                        let changes = Changes {
+                            mark: turn.appends.iter().find_map(Mark::of),
+                            ledgers: turn.appends.iter().filter_map(|it| it.ledger).collect(),
+                            listed: begun.filter(|id| share.has(*id)).collect(),
+                            told: tails.news(&turn.appends),
+                            entries: turn.appends.iter().map(|it| it.entries.len()).sum(),
+                            decided: machine.elapsed(),
+                        };
+                        planned = Some(Ok((value, changes)));
                         turn
                     }
                     Err(fault) => {
@@ -336,36 +350,23 @@ impl Turns {
                     continue;
                 }
                 Ok(Ok(())) => {
-                    self.stirred |= mark.is_some();
-                    self.tails.extend(told);
-                    if mark.is_some() {
-                        let time = self.clock.elapsed().saturating_sub(decided);
-                        let mut commits =
-                            self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-                        commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
-                    }
-                    listed.into_iter().for_each(|id| self.ledgers.list(id));
-                    for id in changed {
-                        self.ledgers.believe(id);
-                        if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {
-                            let believed = self.store_clock.believed();
-                            self.archives.tell(&*self.log, id, ledger, believed);
-                        }
-                    }
-                    planned.unwrap_or(Err(Error::Internal(None))).map(Turned::Made)
+                    let (value, changes) = planned.unwrap_or(Err(Error::Internal(None)))?;
+                    self.committed(changes);
+                    Ok(Turned::Made(value))
                 }
                 // The ledgers in memory are ahead of a log that has gone another way: asked for what
                 // it knows of them, it says that they must be read again.
                 Ok(Err(TurnError::Overtaken)) => continue,
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
                 Ok(Err(TurnError::Unknown(error))) => {
-                    self.reread.extend(changed);
-                    match (planned, mark) {
-                        (Some(Ok(value)), Some(mark)) => {
-                            self.decide(Unknown { value, mark, error })
-                        }
-                        // Nothing tells whether it was made.
-                        _ => Err(Error::OutcomeUnknown(Arc::new(error))),
+                    let Some(Ok((value, Changes { mark, ledgers, .. }))) = planned else {
+                        return Err(Error::OutcomeUnknown(Arc::new(error)));
+                    };
+                    self.reread.extend(ledgers);
+                    match mark {
+                        Some(mark) => self.decide(Unknown { value, mark, error }),
+                        // Without an entry, nothing tells later whether it was made.
+                        None => Err(Error::OutcomeUnknown(Arc::new(error))),
                     }
                 }
                 Err(_panic) => {
@@ -375,6 +376,26 @@ impl Turns {
             };
         }
         Err(restless())
+    }
+
+    /// Takes note of a turn that is durable now.
+    fn committed(&mut self, changes: Changes) {
+        let Changes { mark, ledgers, listed, told, entries, decided } = changes;
+        self.stirred |= mark.is_some();
+        self.tails.extend(told);
+        if mark.is_some() {
+            let time = self.clock.elapsed().saturating_sub(decided);
+            let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
+        }
+        listed.into_iter().for_each(|id| self.ledgers.list(id));
+        for id in ledgers {
+            self.ledgers.believe(id);
+            if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {
+                let believed = self.store_clock.believed();
+                self.archives.tell(&*self.log, id, ledger, believed);
+            }
+        }
     }
 
     /// The ledgers that can be used of those asked for, from the store where they are not in memory.
