@@ -51,16 +51,16 @@ fn place(id: LedgerId, of: u8) -> u8 {
 }
 
 /// The way to every writer.
-pub(crate) struct Lanes {
+pub(crate) struct Router {
     writers: Vec<Sender<Request>>,
     /// Who serves each license that was ever asked for. A number leads to the same ledger for good;
     /// the only license may be another one day, which whoever is asked for it in vain notes.
     known: RwLock<HashMap<Which, u8>>,
 }
 
-impl Lanes {
-    pub(crate) fn new(writers: Vec<Sender<Request>>) -> Lanes {
-        Lanes { writers, known: RwLock::default() }
+impl Router {
+    pub(crate) fn new(writers: Vec<Sender<Request>>) -> Router {
+        Router { writers, known: RwLock::default() }
     }
 
     /// Hands a request to who serves its ledger, or to the first, who finds out. After the pool was
@@ -132,9 +132,9 @@ impl Writer {
         requests: impl Iterator<Item = &'r Request>,
     ) -> Result<(), Error> {
         let share = self.turns.actor.share;
-        let Some(lanes) = self.lanes.clone().filter(|_| share.is_first()) else { return Ok(()) };
+        let Some(router) = self.router.clone().filter(|_| share.is_first()) else { return Ok(()) };
         let licenses = requests.filter_map(Request::license);
-        let unknown = distinct(licenses.filter(|license| lanes.knows(license).is_none()));
+        let unknown = distinct(licenses.filter(|license| router.knows(license).is_none()));
         if unknown.is_empty() {
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl Writer {
         let news = self.turns.log.catch_up(&asked).map_err(Error::store)?;
         for (asked, found) in asked.into_iter().zip(&news.found) {
             if let Some(id) = found.ledger() {
-                lanes.note(asked.license, place(id, share.of));
+                router.note(asked.license, place(id, share.of));
             }
         }
         Ok(())
@@ -151,7 +151,7 @@ impl Writer {
 
     /// Whether it is known who serves a license.
     pub(crate) fn is_located(&self, license: &Which) -> bool {
-        self.lanes.as_ref().is_none_or(|lanes| lanes.knows(license).is_some())
+        self.router.as_ref().is_none_or(|router| router.knows(license).is_some())
     }
 
     /// Finds out anew what is asked for after a license was installed or uninstalled.
@@ -162,8 +162,8 @@ impl Writer {
         &mut self,
         requests: impl Iterator<Item = &'r Request>,
     ) -> Result<(), Error> {
-        if let Some(lanes) = &self.lanes {
-            lanes.forget_only();
+        if let Some(router) = &self.router {
+            router.forget_only();
         }
         self.locate(requests)
     }
@@ -171,17 +171,17 @@ impl Writer {
     /// Notes where the only license leads, if this one was asked for it in vain.
     pub(crate) fn note_only(&self) {
         let share = self.turns.actor.share;
-        let Some(lanes) = &self.lanes else { return };
+        let Some(router) = &self.router else { return };
         if let Some(id) = self.turns.ledgers.lead_of(&Which::Only).filter(|id| !share.has(*id)) {
-            lanes.note(Which::Only, place(id, share.of));
+            router.note(Which::Only, place(id, share.of));
         }
     }
 
     /// Hands on what another writer serves; gives back what is this one's to do.
     pub(crate) fn hand_on(&self, request: Request) -> Option<Request> {
-        match self.lanes.as_ref().map(|lanes| (lanes, lanes.place(&request))) {
-            Some((lanes, Some(place))) if self.turns.actor.share.is_first() && place > 0 => {
-                lanes.send(request);
+        match self.router.as_ref().map(|router| (router, router.place(&request))) {
+            Some((router, Some(place))) if self.turns.actor.share.is_first() && place > 0 => {
+                router.send(request);
                 None
             }
             _ => Some(request),

@@ -10,7 +10,7 @@ use crate::alarms::Bell;
 use crate::archivist::{Archives, Keep};
 use crate::commits::Commits;
 use crate::driver::Lane;
-use crate::lanes::{Lanes, Share};
+use crate::lanes::{Router, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
 use crate::shared::{Opened, Shared};
@@ -246,30 +246,30 @@ impl Options {
     pub fn open_driven(self, log: impl Log + 'static) -> Result<(Pool, Driver), OpenError> {
         let verifier = self.verifier.clone();
         let connections = self.connections.unwrap_or(1);
-        let Started { drivers, lanes, bell, server } =
-            self.drivers("log:", Box::new(log), connections, false)?;
+        let Started { lanes, router, bell, server } =
+            self.lanes("log:", Box::new(log), connections, false)?;
         let opened = Opened { store: "log:".to_owned(), verifier, server };
-        Ok((Pool::new(Shared::new(opened, lanes, bell, None)), Driver::new(drivers)))
+        Ok((Pool::new(Shared::new(opened, router, bell, None)), Driver::new(lanes)))
     }
 
     fn start(self, store: String, log: Box<dyn Log>, connections: u8) -> Result<Pool, OpenError> {
         let verifier = self.verifier.clone();
-        let Started { drivers, lanes, bell, server } =
-            self.drivers(&store, log, connections, true)?;
-        let spawn = |driver: Lane| {
+        let Started { lanes, router, bell, server } = self.lanes(&store, log, connections, true)?;
+        let spawn = |lane: Lane| {
             let thread = thread::Builder::new().name("license-pool".to_owned());
-            thread.spawn(move || driver.run()).map_err(OpenError::Thread)
+            thread.spawn(move || lane.run()).map_err(OpenError::Thread)
         };
-        let mut drivers = drivers.into_iter();
+        let mut lanes = lanes.into_iter();
         // The first one ends the others, and is there to do it.
-        let first = drivers.next().map(spawn).transpose()?;
+        let first = lanes.next().map(spawn).transpose()?;
         let opened = Opened { store, verifier, server };
-        let shared = Shared::new(opened, lanes, bell, first);
-        drivers.try_for_each(|driver| spawn(driver).map(drop))?;
+        let shared = Shared::new(opened, router, bell, first);
+        lanes.try_for_each(|lane| spawn(lane).map(drop))?;
         Ok(Pool::new(shared))
     }
 
-    fn drivers(
+    /// Registers the server, and makes a lane for each connection that the log gives.
+    fn lanes(
         self,
         store: &str,
         mut log: Box<dyn Log>,
@@ -277,53 +277,27 @@ impl Options {
         threaded: bool,
     ) -> Result<Started, OpenError> {
         let instance = self.instance.map_or_else(random, |instance| format!("{instance:016x}"));
-        let transient = self.server.is_none();
-        let name = self.server.unwrap_or_else(|| {
-            let name = match self.instance {
-                Some(_) => format!("pool-{instance}"),
-                None => format!("pool-{}-{}", std::process::id(), &instance[..8]),
-            };
-            ServerName::new(name).expect("digits and dashes are a server name")
-        });
-        let mut epoch = 0;
-        if name.as_str() != LOCAL {
-            let server = Server {
-                name: name.clone(),
-                instance: instance.clone(),
-                lease_seconds: self.lease.as_secs(),
-                grace_seconds: self.grace.as_secs(),
-                transient,
-            };
-            epoch = log.register(server).map_err(|error| match error {
-                LogError::Sealed { target } => {
-                    OpenError::Sealed { store: store.to_owned(), target }
-                }
-                error => OpenError::Register(error),
-            })?;
-        }
-        let role = match (name.as_str(), transient, self.serving) {
-            (LOCAL, ..) => Role::Local,
-            (_, true, _) => Role::Transient,
-            (_, false, false) => Role::Named,
-            (_, false, true) => Role::Serving,
+        let name = self.server.clone().unwrap_or_else(|| self.fresh_name(&instance));
+        let role = self.role();
+        let epoch = match role {
+            Role::Local => 0,
+            Role::Transient | Role::Named | Role::Serving => {
+                self.register(store, &mut *log, &name, &instance)?
+            }
         };
         let keeps = matches!(role, Role::Named | Role::Serving);
         let history = self.keep.history.or(keeps.then_some(HISTORY));
         let keep = Keep { history, ..self.keep };
         let server = Arc::new(name);
-        // Whatever was asked for, no server does nothing but beat.
+        // Whatever was asked for, a server must find time for more than its beats.
         let lease = self.lease.max(Duration::from_secs(1));
-        let mut logs = vec![log];
-        while logs.len() < usize::from(connections) {
-            let Some(log) = logs[0].beside()? else { break };
-            logs.push(log);
-        }
+        let logs = spread(log, connections)?;
         let of = u8::try_from(logs.len()).expect("no more than there are connections");
         let (senders, requests): (Vec<_>, Vec<_>) = logs.iter().map(|_| mpsc::channel()).unzip();
-        let lanes = Arc::new(Lanes::new(senders));
+        let router = Arc::new(Router::new(senders));
         let commits = Arc::new(Mutex::new(Commits::new()));
         let bell = Arc::new(Bell::default());
-        let driver = |(place, (log, requests))| {
+        let lane = |(place, (log, requests))| {
             let share = Share { place, of };
             let (server, instance) = (server.clone(), instance.clone());
             let actor = Actor { server, epoch, instance, role, share, lease };
@@ -331,21 +305,70 @@ impl Options {
             let (clock, commits, bell) = (self.clock.clone(), commits.clone(), bell.clone());
             let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits, bell)
                 .map_err(OpenError::Register)?;
-            let lanes = (of > 1).then(|| lanes.clone());
-            let writer = Writer::new(turns, lanes, self.sleep, self.patience);
+            let router = (of > 1).then(|| router.clone());
+            let writer = Writer::new(turns, router, self.sleep, self.patience);
             Ok(Lane::new(writer, self.clock.clone(), requests))
         };
-        let drivers: Result<Vec<Lane>, OpenError> =
-            (0..of).zip(logs.into_iter().zip(requests)).map(driver).collect();
-        Ok(Started { drivers: drivers?, lanes, bell, server })
+        let lanes: Result<Vec<Lane>, OpenError> =
+            (0..of).zip(logs.into_iter().zip(requests)).map(lane).collect();
+        Ok(Started { lanes: lanes?, router, bell, server })
     }
+
+    /// A server name that nobody had before.
+    fn fresh_name(&self, instance: &str) -> ServerName {
+        let name = match self.instance {
+            Some(_) => format!("pool-{instance}"),
+            None => format!("pool-{}-{}", std::process::id(), &instance[..8]),
+        };
+        ServerName::new(name).expect("digits and dashes are a server name")
+    }
+
+    fn role(&self) -> Role {
+        match (&self.server, self.serving) {
+            (None, _) => Role::Transient,
+            (Some(name), _) if name.as_str() == LOCAL => Role::Local,
+            (Some(_), false) => Role::Named,
+            (Some(_), true) => Role::Serving,
+        }
+    }
+
+    /// Takes the name in the register of the store; gives its epoch.
+    fn register(
+        &self,
+        store: &str,
+        log: &mut dyn Log,
+        name: &ServerName,
+        instance: &str,
+    ) -> Result<u64, OpenError> {
+        let server = Server {
+            name: name.clone(),
+            instance: instance.to_owned(),
+            lease_seconds: self.lease.as_secs(),
+            grace_seconds: self.grace.as_secs(),
+            transient: self.server.is_none(),
+        };
+        log.register(server).map_err(|error| match error {
+            LogError::Sealed { target } => OpenError::Sealed { store: store.to_owned(), target },
+            error => OpenError::Register(error),
+        })
+    }
+}
+
+/// The log, and as many more handles on it as it gives, up to `connections` in all.
+fn spread(log: Box<dyn Log>, connections: u8) -> Result<Vec<Box<dyn Log>>, OpenError> {
+    let mut logs = vec![log];
+    while logs.len() < usize::from(connections) {
+        let Some(log) = logs[0].beside()? else { break };
+        logs.push(log);
+    }
+    Ok(logs)
 }
 
 /// What a pool consists of.
 struct Started {
     /// Each serves a share of the ledgers; the first ends the others.
-    drivers: Vec<Lane>,
-    lanes: Arc<Lanes>,
+    lanes: Vec<Lane>,
+    router: Arc<Router>,
     bell: Arc<Bell>,
     /// The name that it acts under.
     server: Arc<ServerName>,

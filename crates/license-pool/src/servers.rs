@@ -83,10 +83,10 @@ impl Pool {
                 Ok((Turn { appends, ..Turn::default() }, Ok(clock)))
             });
             let corrected = corrected.flatten();
-            match (&corrected, &writer.lanes) {
+            match (&corrected, &writer.router) {
                 (Err(_), _) => writer.turns.trust_clock(before),
-                (Ok(_), Some(lanes)) => {
-                    lanes.tell_others(|writer| {
+                (Ok(_), Some(router)) => {
+                    router.tell_others(|writer| {
                         writer.turns.doubt_clock();
                     });
                 }

@@ -10,7 +10,7 @@ use license_types::ServerName;
 
 use crate::Verifier;
 use crate::alarms::Bell;
-use crate::lanes::Lanes;
+use crate::lanes::Router;
 use crate::log::Which;
 use crate::request::Request;
 use crate::tail::Tail;
@@ -25,7 +25,7 @@ pub(crate) struct Opened {
 
 pub(crate) struct Shared {
     pub(crate) opened: Opened,
-    lanes: Arc<Lanes>,
+    router: Arc<Router>,
     pub(crate) bell: Arc<Bell>,
     /// Whether a caller is async: then nothing may block its runtime.
     awaited: AtomicBool,
@@ -38,13 +38,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         opened: Opened,
-        lanes: Arc<Lanes>,
+        router: Arc<Router>,
         bell: Arc<Bell>,
         writer: Option<JoinHandle<()>>,
     ) -> Shared {
         Shared {
             opened,
-            lanes,
+            router,
             bell,
             awaited: AtomicBool::new(false),
             writer: Mutex::new(writer),
@@ -55,7 +55,7 @@ impl Shared {
     /// Hands a request to its writer. Never blocks; after the pool was closed the request is
     /// dropped, which its caller sees.
     pub(crate) fn send(&self, request: Request) {
-        self.lanes.send(request);
+        self.router.send(request);
     }
 
     /// The end of a log, where it is followed.

@@ -11,7 +11,7 @@ use license_types::{SessionId, Token};
 
 use crate::Error;
 use crate::commands::Written;
-use crate::lanes::Lanes;
+use crate::lanes::Router;
 use crate::leases::Leases;
 use crate::log::LedgerId;
 use crate::queue::Queue;
@@ -31,7 +31,7 @@ pub(crate) struct Writer {
     pub(crate) leases: Leases,
     pub(crate) upkeep: Upkeep,
     /// The way to the other writers, where this is one of several.
-    pub(crate) lanes: Option<Arc<Lanes>>,
+    pub(crate) router: Option<Arc<Router>>,
     /// Of which session the seats are that stand for a retention, and how many; it is released when
     /// the last of them is dropped. A store that went back gives a token again, maybe to another.
     pub(crate) seats: BTreeMap<(LedgerId, Token), (Arc<SessionId>, u64)>,
@@ -53,7 +53,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(
         turns: Turns,
-        lanes: Option<Arc<Lanes>>,
+        router: Option<Arc<Router>>,
         sleep: Duration,
         patience: Duration,
     ) -> Writer {
@@ -61,7 +61,7 @@ impl Writer {
             leases: Leases::new(sleep),
             upkeep: Upkeep::new(turns.actor.role),
             turns,
-            lanes,
+            router,
             seats: BTreeMap::new(),
             unreleased: Vec::new(),
             undecided: Vec::new(),
@@ -109,8 +109,8 @@ impl Writer {
 
     /// Has the other writers end, each in its thread, where this is the first.
     pub(crate) fn end_others(&mut self) -> bool {
-        let lanes = self.lanes.take().filter(|_| self.turns.actor.share.is_first());
-        lanes.is_none_or(|lanes| lanes.end_others())
+        let router = self.router.take().filter(|_| self.turns.actor.share.is_first());
+        router.is_none_or(|router| router.end_others())
     }
 
     /// Serves what waits, and what is due.
