@@ -121,9 +121,7 @@ impl<T> Pending<T> {
             }
         }
     }
-}
 
-impl<T> Pending<T> {
     /// The answer, if it is there already; this again, if it is still to come.
     ///
     /// # Errors
