@@ -1,4 +1,9 @@
-//! Takes the turn of everything that waits to be written, and answers what asks to be read.
+//! The turn of a batch: decides all commands that wait, and tries those in line ([`Turns::write`]).
+//! And the answers to reports ([`Turns::read`]).
+//!
+//! A refusal can be answered *early*, before the turn is durable, since it changes nothing: unless
+//! this turn gathered something before it that it may rely on, or the ledgers are only
+//! [assumed](Moment::assumed) to be up to date. Those who are refused need not wait for the disk.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,17 +24,17 @@ use crate::turn::{Moment, Role, Turned, Turns, distinct, place};
 /// What a turn did.
 #[derive(Default)]
 pub(crate) struct Written {
-    /// One for each command.
+    /// One for each command, in order.
     pub(crate) outcomes: Vec<Result<Done, Error>>,
-    /// One for each who waits; none for who goes on waiting.
+    /// One for each request in line; none for those that go on waiting.
     pub(crate) waited: Vec<Option<Outcome>>,
-    /// The ledgers in which sessions of another server are served here now.
+    /// The ledgers in which this server has adopted sessions.
     pub(crate) adopted: Vec<LedgerId>,
 }
 
 impl Turns {
-    /// Takes one turn for all of `writes` and for those who wait; one outcome each, once they are
-    /// durable.
+    /// Takes one turn for all of `writes` and for those in line. When this returns `Made`, their
+    /// outcomes are durable.
     pub(crate) fn write(
         &mut self,
         writes: &mut [Write],
@@ -69,7 +74,7 @@ impl Turns {
                 is_early: false,
                 written: Written::default(),
             };
-            // The commands that are refused, whatever becomes of this turn: who asked need not wait.
+            // The places of the commands that may be refused early.
             let mut early = Vec::new();
             batch.written.waited.resize_with(waiters.len(), || None);
             for write in &*writes {
@@ -86,7 +91,6 @@ impl Turns {
             }
             batch.serve_waiters(None)?;
             let Batch { moment, gathering, written, .. } = batch;
-            // Unless that is what the turn is yet to show.
             for at in early.into_iter().filter(|_| !moment.assumed) {
                 if let Err(error @ Error::Refused(_)) = &written.outcomes[at] {
                     mem::replace(&mut writes[at].reply, Reply::Answered).fail(error.clone());
@@ -101,7 +105,7 @@ impl Turns {
     pub(crate) fn read(&mut self, reads: Vec<Read>) {
         let licenses = distinct(reads.iter().map(|read| &read.license));
         let caught_up = self.catch_up(&licenses);
-        // Where nothing is installed, and none was named, the reports are empty.
+        // If nothing is installed and no license was named, reports are empty.
         let nothing = Ledger::new();
         for Read { license, run } in reads {
             let found = caught_up
@@ -114,13 +118,13 @@ impl Turns {
                 }
                 (Err(error), _) => Err(error.clone()),
             };
-            // Who asked for a report that panics gets no answer; the others do.
+            // A report that panics answers only its own caller with nothing.
             let _ = catch_unwind(AssertUnwindSafe(|| run(ledger)));
         }
     }
 }
 
-/// All that is decided in one turn.
+/// What is decided in one turn, and what it is decided on.
 struct Batch<'a> {
     moment: Moment<'a>,
     licenses: &'a [Which],
@@ -130,13 +134,14 @@ struct Batch<'a> {
     gathering: Gathering,
     refusals: &'a mut Refusals,
     elapsed: Duration,
-    /// Whether the last step was a refusal, founded on nothing that is still to become durable.
+    /// Whether the last step was a refusal that may be answered early.
     is_early: bool,
     written: Written,
 }
 
 impl Batch<'_> {
-    /// Does something in the place of a command, unless its license leads nowhere.
+    /// Does something in the ledger of a command, in the name of its principal; adopts first what
+    /// one-shot commands left there, and notes a refusal afterwards.
     fn step<T>(
         &mut self,
         write: &Write,
@@ -170,8 +175,8 @@ impl Batch<'_> {
         Ok(Ok(outcome))
     }
 
-    /// Tries those who wait, in their order, before anybody who comes later: all of them, or those
-    /// for a product.
+    /// Tries those in line, in their order: all of them, or `only` those for one product, before a
+    /// command for that product is decided.
     fn serve_waiters(&mut self, only: Option<(&Which, ProductId)>) -> Result<(), Fault> {
         let mut none_left: Vec<(&Found, ProductId)> = Vec::new();
         for (at, (write, attempt)) in self.waiters.iter().enumerate() {
@@ -181,7 +186,7 @@ impl Batch<'_> {
             let sought = (leads(&write.license), retain.product);
             let concerns =
                 only.is_none_or(|(license, product)| sought == (leads(license), product));
-            // Where one gets none, those behind it get none either.
+            // Where one gets none, those behind it would get none either.
             let hopeless = attempt.stage == Stage::Open && none_left.contains(&sought);
             if !concerns || hopeless || self.written.waited[at].is_some() {
                 continue;
@@ -197,7 +202,7 @@ impl Batch<'_> {
 }
 
 impl Attempt {
-    /// Tries; nothing where the wait goes on.
+    /// Tries once; none if the wait goes on.
     fn make(
         self,
         step: &mut Step<'_>,
@@ -218,7 +223,7 @@ impl Attempt {
         let waits = self.stage != Stage::First || !self.waited.is_zero();
         let waited = waits.then_some(self.waited.as_secs());
         let answer = Err(step.refuse(&write.command, error, waited));
-        // Who asks again in time may still get a license.
+        // The session may ask again in time, so this refusal is owed and not noted yet.
         let refused = if none_left { step.gathered.refused() } else { None };
         let Write { license, principal, .. } = write;
         let owed = refused.map(|refused| {

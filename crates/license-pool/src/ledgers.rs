@@ -1,5 +1,9 @@
-//! What the pool remembers of the ledgers in the store: enough to decide, never believed before it
-//! was brought up to date.
+//! The ledgers in memory: a cache of what the store's logs add up to. Nothing in it is used before it
+//! was brought up to date ([`ask`](Ledgers::ask) the log for what is new, [`absorb`](Ledgers::absorb)
+//! that), and what the log does not confirm is read again ([`reload`](Ledgers::reload)).
+//!
+//! A ledger whose store went back in time, or that was faulted for a while, is noted as *anew*: what
+//! was counted of its sessions is no longer true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,46 +23,46 @@ use crate::{Error, LOCAL};
 /// How long a fault is believed before the ledger is read again: its store may have been put right.
 const FAULT_BELIEVED: Duration = Duration::from_secs(60);
 
-/// The ledgers in memory: read when they are asked for, and let go when others are asked for more.
+/// The ledgers in memory: read when they are first asked for, and dropped when others are asked for
+/// more recently.
 pub(crate) struct Ledgers {
     memory: BTreeMap<LedgerId, Loaded>,
-    /// Where licenses led when last asked for; a hint, which the log corrects.
+    /// Where licenses led when last asked for; a hint that the log corrects.
     leads: BTreeMap<Which, LedgerId>,
-    /// What this server serves stays.
+    /// This server; ledgers in which it serves sessions stay in memory.
     server: Arc<ServerName>,
     bell: Arc<Bell>,
-    /// No more stay than these, and those that must.
+    /// How many ledgers stay, beside those that must.
     loaded_max: usize,
-    /// No ledger is let go before there are more than these.
+    /// Above how many ledgers some are dropped.
     crowd: usize,
-    /// How often was asked.
+    /// How many times the log was asked.
     asks: u64,
-    /// The time that had passed when last asked.
+    /// The elapsed time when it was last asked.
     now: Duration,
-    /// The ledgers whose sessions are to be counted anew, since this was last asked: their store went
-    /// back in time, or they could not be used for a while.
+    /// The ledgers whose sessions are to be counted anew: their store went back in time, or they could
+    /// not be used for a while.
     anew: BTreeSet<LedgerId>,
-    /// The sessions that turns fetched from other servers since this was last asked, also where it is
-    /// not known whether they were made.
+    /// The sessions that turns brought here from other servers, including turns whose outcome is
+    /// unknown.
     came: Vec<Key>,
 }
 
 struct Loaded {
     memory: Memory,
-    /// The number of the last ask that concerned this.
+    /// The number of the last question that concerned it.
     asked: u64,
-    /// Whether the store is known to have this server on the list of those who serve sessions in it.
-    /// Read anew, it may be that of a store that went back to before: what was known is forgotten
-    /// then.
+    /// Whether the store is known to list this server as serving sessions in it. Not known of a ledger
+    /// that was just read, since its store may have gone back in time.
     listed: bool,
 }
 
 enum Memory {
     Sound {
         ledger: Box<Ledger>,
-        /// The last entry that its last snapshot knew, as far as that is known here.
+        /// The last entry that its last snapshot covers, as far as is known here.
         snapshot: u64,
-        /// Up to where the log is known to have said so: what a turn applied that failed is not there.
+        /// The last head that the log itself confirmed: a failed turn may have applied more.
         told: Head,
     },
     Faulted {
@@ -84,20 +88,21 @@ impl Ledgers {
         }
     }
 
-    /// Forgets a ledger to which nothing leads any more, so that it is read again before it is used.
+    /// Forgets a ledger to which its license no longer leads, so that it is read before it is used.
     pub(crate) fn forget(&mut self, id: LedgerId) {
         self.memory.remove(&id);
         self.anew.insert(id);
         self.leads.retain(|_, led| *led != id);
     }
 
-    /// Forgets everything, so that it is read again before it is used.
+    /// Forgets everything, so that it is read before it is used.
     pub(crate) fn forget_all(&mut self) {
         self.memory.clear();
         self.leads.clear();
     }
 
-    /// What to ask a log, given what is known. What is asked for stays in memory until the next ask.
+    /// What to ask the log about these licenses, given what is known. Their ledgers stay in memory
+    /// until the next question.
     pub(crate) fn ask(&mut self, licenses: &[Which], now: Duration) -> Vec<Asked> {
         self.asks += 1;
         self.now = now;
@@ -119,7 +124,7 @@ impl Ledgers {
         asked
     }
 
-    /// Lets go of the ledgers that nobody asked for in the longest time.
+    /// Drops the ledgers that nobody asked for in the longest time.
     fn let_go(&mut self) {
         let mut idle = Vec::new();
         let mut served = 0;
@@ -130,7 +135,7 @@ impl Ledgers {
                 idle.push((loaded.asked, *id));
             }
         }
-        // Some more than must go, so that this is not done for each of them.
+        // An eighth more than must go, so that this is not done again for every single ledger.
         let surplus = self.memory.len() - self.loaded_max + self.loaded_max / 8;
         if surplus < idle.len() {
             idle.select_nth_unstable(surplus);
@@ -140,7 +145,7 @@ impl Ledgers {
             self.memory.remove(&id);
         }
         self.leads.retain(|_, id| self.memory.contains_key(id));
-        // Likewise where most must stay.
+        // For the same reason, where most must stay.
         self.crowd = self.loaded_max.max(served + served / 8);
     }
 
@@ -169,7 +174,7 @@ impl Ledgers {
                         self.faulted(*id, fault.into());
                     }
                 }
-                // Also where only what a turn applied is missing that failed.
+                // Also if the log only lacks what a failed turn applied here.
                 (Some(Memory::Sound { .. }), Since::Reload | Since::WentBack)
                 | (Some(Memory::Faulted { .. }) | None, _) => stale.push(*id),
             }
@@ -177,8 +182,8 @@ impl Ledgers {
         if stale.is_empty() { Ok(()) } else { Err(stale) }
     }
 
-    /// Reads a ledger from its last snapshot, or from its start; gives when the clock was corrected
-    /// last, as far as what was read tells.
+    /// Reads a ledger from its last snapshot, or from its start; gives when the clock was last
+    /// corrected, if what was read tells of that.
     pub(crate) fn reload(
         &mut self,
         log: &mut dyn Log,
@@ -193,7 +198,7 @@ impl Ledgers {
                 });
                 self.anew.insert(id);
             }
-            // Nobody was heard while it could not be used.
+            // While it could not be used, nobody was heard.
             Some(Memory::Faulted { .. }) => drop(self.anew.insert(id)),
             Some(Memory::Sound { .. }) | None => {}
         }
@@ -211,7 +216,7 @@ impl Ledgers {
         }
     }
 
-    /// Notes that all that is known of a ledger is in its log.
+    /// Notes that the log holds all that is known of a ledger.
     pub(crate) fn believe(&mut self, id: LedgerId) {
         if let Some(Memory::Sound { ledger, told, .. }) =
             self.memory.get_mut(&id).map(|loaded| &mut loaded.memory)
@@ -220,7 +225,7 @@ impl Ledgers {
         }
     }
 
-    /// A ledger that has grown so much that a snapshot of it is due. It is said once.
+    /// The ledger, if it has grown so much that a snapshot is due. Says so once for each.
     pub(crate) fn due(&mut self, id: LedgerId, keep: &Keep) -> Option<&Ledger> {
         match self.memory.get_mut(&id).map(|loaded| &mut loaded.memory) {
             Some(Memory::Sound { ledger, snapshot, .. })
@@ -242,38 +247,38 @@ impl Ledgers {
         self.memory.insert(id, Loaded { memory, asked: self.asks, listed: false });
     }
 
-    /// The ledgers whose sessions are to be counted anew, since this was last asked.
+    /// Takes the ledgers whose sessions are to be counted anew.
     pub(crate) fn take_anew(&mut self) -> BTreeSet<LedgerId> {
         std::mem::take(&mut self.anew)
     }
 
-    /// Whether what was counted of the sessions of a ledger says nothing any more.
+    /// Whether the sessions of a ledger are to be counted anew.
     pub(crate) fn is_anew(&self, id: LedgerId) -> bool {
         self.anew.contains(&id)
     }
 
-    /// Notes sessions of a ledger that come here from another server with a turn.
+    /// Notes sessions that come here from another server with a turn.
     pub(crate) fn come(&mut self, id: LedgerId, sessions: Vec<Arc<SessionId>>) {
         self.came.extend(sessions.into_iter().map(|session| (id, session)));
     }
 
-    /// The sessions that came with turns since this was last asked: what was counted here before, when
-    /// this server may have served them already, says nothing of them any more.
+    /// Takes the sessions that came with turns. This server may have served them before; what it
+    /// counted then says nothing of them any more.
     pub(crate) fn take_came(&mut self) -> Vec<Key> {
         std::mem::take(&mut self.came)
     }
 
-    /// The server in whose name all this is remembered.
+    /// This server.
     pub(crate) fn server(&self) -> &Arc<ServerName> {
         &self.server
     }
 
-    /// Whether the store is known to say that this server serves sessions in a ledger.
+    /// Whether the store is known to list this server as serving sessions in a ledger.
     pub(crate) fn is_listed(&self, id: LedgerId) -> bool {
         self.memory.get(&id).is_some_and(|loaded| loaded.listed)
     }
 
-    /// Notes that the store says so.
+    /// Notes that the store lists it.
     pub(crate) fn list(&mut self, id: LedgerId) {
         // Another process of this name may take it off at any time.
         if self.server.as_str() != LOCAL
@@ -283,21 +288,22 @@ impl Ledgers {
         }
     }
 
-    /// Forgets that the store says so.
+    /// Forgets that the store lists it.
     pub(crate) fn unlist(&mut self, id: LedgerId) {
         if let Some(loaded) = self.memory.get_mut(&id) {
             loaded.listed = false;
         }
     }
 
-    /// Up to `limit` of the ledgers in which the store says in vain that this server serves sessions.
+    /// Up to `limit` of the ledgers for which the store lists this server in vain: it serves nothing
+    /// there.
     pub(crate) fn listed_in_vain(&self, limit: usize) -> Vec<LedgerId> {
         let listed = self.memory.iter().filter(|(_, loaded)| loaded.listed);
         let idle = listed.filter(|(_, loaded)| !loaded.is_served_by(&self.server));
         idle.map(|(id, _)| *id).take(limit).collect()
     }
 
-    /// Whether some of them are about to be let go.
+    /// Whether there are so many that some are about to be dropped.
     pub(crate) fn is_crowded(&self) -> bool {
         self.memory.len() > self.crowd
     }
@@ -319,7 +325,7 @@ impl Ledgers {
         }
     }
 
-    /// Notes where a license leads, as a ledger that was read says.
+    /// Notes where a license leads, according to a ledger in memory.
     pub(crate) fn lead(&mut self, license: Which, id: LedgerId) {
         self.leads.insert(license, id);
     }
@@ -334,7 +340,7 @@ impl Ledgers {
         self.memory.contains_key(&id)
     }
 
-    /// A ledger that can be used, as it is in memory.
+    /// A ledger as it is in memory, unless it is faulted.
     pub(crate) fn sound(&self, id: LedgerId) -> Option<&Ledger> {
         match &self.memory.get(&id)?.memory {
             Memory::Sound { ledger, .. } => Some(ledger),
@@ -342,7 +348,7 @@ impl Ledgers {
         }
     }
 
-    /// A ledger that can be used, as it is in memory, to be changed.
+    /// The same, to be changed.
     pub(crate) fn sound_mut(&mut self, id: LedgerId) -> Option<&mut Ledger> {
         match &mut self.memory.get_mut(&id)?.memory {
             Memory::Sound { ledger, .. } => Some(ledger),
@@ -360,8 +366,8 @@ impl Loaded {
     }
 }
 
-/// Where a license may lead: where it led when it was last asked for, or to what is in memory under
-/// another name. Otherwise all of that would be read again, however much it is.
+/// Where a license may lead: where it led when it was last asked for, or to a ledger in memory that
+/// bears its number. Without a hint, that ledger would be read again, however long it is.
 fn hint(
     leads: &BTreeMap<Which, LedgerId>,
     memory: &BTreeMap<LedgerId, Loaded>,

@@ -1,5 +1,5 @@
-//! Reads a ledger from its log: from its last snapshot that can be believed and what came after, or
-//! from its first entry.
+//! Reads a ledger from its log: the last snapshot that can be believed, and the entries after it; or
+//! all entries.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use license_core::{Event, Head, Ledger, Restoration};
 
 use crate::log::{Archive, LedgerId, Log, LogError, SnapshotMark};
 
-/// So many entries are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 1024;
 
 /// A ledger that was read.
 pub(crate) struct Recovered {
     pub(crate) ledger: Ledger,
-    /// The last entry that its snapshot knew; 0 where it was read without one.
+    /// The last entry that its snapshot covers; 0 if it was read without one.
     pub(crate) snapshot: u64,
-    /// When the clock was corrected last, if it was since that snapshot.
+    /// When the clock was last corrected, if that was after the snapshot.
     pub(crate) corrected: Option<Timestamp>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn recover(
     loop {
         let marks = marks(log, id)?;
         let recovered = read(log, id, &marks)?;
-        // While it was read, somebody may have written another snapshot and deleted what that knows.
+        // Meanwhile somebody may have written another snapshot and deleted the entries it covers.
         if recovered.is_ok() || self::marks(log, id)? == marks {
             return Ok(recovered);
         }
@@ -81,7 +81,7 @@ pub(crate) fn marks(log: &mut dyn Log, id: LedgerId) -> Result<Vec<SnapshotMark>
     log.archive().map_or(Ok(Vec::new()), |archive| archive.snapshots(id))
 }
 
-/// The ledger of a snapshot; none where it is damaged, or of another log than this one.
+/// The ledger of a snapshot; none if it is damaged, or is not of this log.
 pub(crate) fn believed(
     log: &mut dyn Log,
     id: LedgerId,
@@ -98,14 +98,14 @@ pub(crate) fn oldest(log: &mut dyn Log, id: LedgerId) -> Result<Option<Ledger>, 
         let marks = marks(log, id)?;
         let believed = marks.iter().rev().map(|mark| believed(log, id, mark));
         let oldest = believed.filter_map(Result::transpose).next().transpose()?;
-        // While they were read, somebody may have written another and deleted these.
+        // Meanwhile somebody may have written another and deleted these.
         if oldest.is_some() || self::marks(log, id)? == marks {
             return Ok(oldest);
         }
     }
 }
 
-/// Whether the log of a ledger has an entry that a head tells of.
+/// Whether the log of a ledger has the entry that `head` names.
 pub(crate) fn bears(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool, LogError> {
     let Some(before) = head.sequence.checked_sub(1) else { return Ok(false) };
     let last = match log.page(id, before, 1) {
@@ -116,8 +116,8 @@ pub(crate) fn bears(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool,
     Ok(last == Some(head))
 }
 
-/// Whether the log of a ledger ends before a head that it told of once, or tells another story there:
-/// its store went back in time. What was deleted since is not missed.
+/// Whether the store of a ledger went back in time: the log ends before a head that it once had, or
+/// has another entry there. An entry that was deleted since, being old, is not missed.
 pub(crate) fn lacks(log: &mut dyn Log, id: LedgerId, head: Head) -> Result<bool, LogError> {
     let Some(before) = head.sequence.checked_sub(1) else { return Ok(false) };
     match log.page(id, before, 1) {

@@ -1,5 +1,5 @@
-//! One ledger's place in a turn: commands are decided, sealed and applied there, one after the other,
-//! and what to append is gathered.
+//! One ledger's part in a turn. [`Step`] decides, seals and applies one command; [`Gathering`]
+//! collects what each ledger of the turn is to append.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::mem;
@@ -19,14 +19,15 @@ use crate::{ClockState, Error, LOCAL};
 
 /// What a turn has gathered for a ledger so far.
 pub(crate) struct Gathered {
-    /// Who served sessions when the turn began.
+    /// The servers that served sessions when the turn began.
     served_by: BTreeSet<Arc<ServerName>>,
     entries: Vec<Entry>,
-    /// The server that is to be taken off where it serves nothing afterwards.
+    /// The server to be taken off the list of those that serve sessions here, if it serves none when
+    /// the turn ends.
     leaves: Option<Arc<ServerName>>,
-    /// The sessions that come here from another server.
+    /// The sessions that come to this server from another.
     coming: Vec<Arc<SessionId>>,
-    /// What was refused last, and is not noted yet.
+    /// The last refusal, until it is noted.
     refused: Option<Box<Refused>>,
 }
 
@@ -36,26 +37,29 @@ impl Gathered {
         Gathered { served_by, entries: Vec::new(), leaves: None, coming: Vec::new(), refused: None }
     }
 
-    /// Whether anything is gathered on which an answer could be founded, and that is not durable yet.
+    /// Whether anything is gathered that is not durable yet and that an answer could rely on.
     pub(crate) fn is_founded_upon(&self) -> bool {
         self.entries.iter().any(|entry| !matches!(entry.event, Event::Refused(_)))
     }
 
-    /// Takes what was refused since this was last asked.
+    /// Takes the last refusal, to note it.
     pub(crate) fn refused(&mut self) -> Option<Box<Refused>> {
         self.refused.take()
     }
 
-    /// Has a server taken off the list of those who serve sessions in this ledger, if it serves none
-    /// afterwards.
+    /// Has a server taken off the list of those that serve sessions in this ledger, if it serves none
+    /// when the turn ends.
     pub(crate) fn leaves(&mut self, server: Arc<ServerName>) {
         self.leaves = Some(server);
     }
 
-    /// Who is to be put on the list of those who serve sessions in this ledger, or taken off it. One
-    /// too many only means that somebody looks there in vain one day, so a server whose sessions come
-    /// and go stays on it meanwhile; and it alone takes itself off while it lives, since it remembers
-    /// that it is there. The processes that share the name `local` remember nothing.
+    /// The servers to put on the list of those that serve sessions in this ledger (`true`), or to take
+    /// off it.
+    ///
+    /// A server that is listed in vain only makes somebody look here in vain one day. So a server
+    /// whose sessions come and go stays listed; only it takes itself off while it lives, since it
+    /// remembers that it is `listed`. The processes that share the name `local` remember nothing, so
+    /// that name is taken off at once.
     fn changes(&self, ledger: &Ledger, own: &ServerName, listed: bool) -> Vec<(ServerName, bool)> {
         let serve: BTreeSet<Arc<ServerName>> = ledger.servers().cloned().collect();
         let begins = |server: &&Arc<ServerName>| match ***server == *own {
@@ -94,7 +98,7 @@ impl Gathered {
 pub(crate) struct Gathering(BTreeMap<LedgerId, Gathered>);
 
 impl Gathering {
-    /// What is gathered for a ledger, and whether nothing was asked of it in this turn before.
+    /// What is gathered for a ledger, and whether this is the first time in this turn.
     pub(crate) fn of(&mut self, id: LedgerId, ledger: &Ledger) -> (&mut Gathered, bool) {
         match self.0.entry(id) {
             btree_map::Entry::Occupied(occupied) => (occupied.into_mut(), false),
@@ -119,7 +123,7 @@ impl Gathering {
     }
 }
 
-/// One command's place in a turn.
+/// One command's part in a turn: where it is decided, and where its entries go.
 pub(crate) struct Step<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) stamp: &'a Stamp,
@@ -140,7 +144,8 @@ impl Step<'_> {
         }
     }
 
-    /// What a command does, or why not.
+    /// Decides a command. Where a license depends on a clock that jumped and is not believed, that is
+    /// an error.
     pub(crate) fn judge(&self, command: &Command) -> Result<Verdict, Error> {
         let ClockState { now, skew } = self.clock;
         let verdict = decide(self.ledger, command, self.stamp, now);
@@ -152,7 +157,7 @@ impl Step<'_> {
         verdict.map_err(Error::Refused)
     }
 
-    /// Gathers a refusal to be noted, after a wait where there was one.
+    /// Keeps a refusal to be noted, with the seconds that the session waited, if it did.
     pub(crate) fn refuse(&mut self, command: &Command, error: Error, waited: Option<u64>) -> Error {
         if let (Command::Retain(retain), Error::Refused(refusal)) = (command, &error)
             && let Some(Event::Refused(mut refused)) =
@@ -184,7 +189,7 @@ impl Step<'_> {
         Ok(done)
     }
 
-    /// Appends refusals, in the names of those who asked.
+    /// Appends refusals, each in the name of the principal that asked.
     pub(crate) fn tell(&mut self, refusals: Vec<Told>) -> Result<(), Fault> {
         for (event, principal) in refusals {
             let stamp = Stamp { principal, ..self.stamp.clone() };
@@ -195,20 +200,20 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Takes over what single commands retained; says whether they did.
+    /// Adopts what one-shot commands retained; says whether there was anything.
     pub(crate) fn adopt_local(&mut self) -> Result<bool, Fault> {
         let local = self.ledger.servers().find(|server| server.as_str() == LOCAL).cloned();
         local.map_or(Ok(false), |local| self.adopt(&local, 0).map(|()| true))
     }
 
-    /// Takes over what another server serves.
+    /// Adopts what another server serves.
     pub(crate) fn adopt(&mut self, from: &Arc<ServerName>, from_epoch: u64) -> Result<(), Fault> {
         let adopted = self.ledger.live().filter(|held| held.server == *from);
         self.gathered.coming.extend(adopted.map(|held| held.record.session.clone()));
         self.append(Event::Adopted { from_server: from.clone(), from_epoch })
     }
 
-    /// The session whose last retention this entry ended.
+    /// The session that holds nothing any more after this entry.
     fn gone(&self, entry: &Entry) -> Option<Arc<SessionId>> {
         let Event::Released(released) = &entry.event else { return None };
         let holds = self.ledger.held(&released.session).next().is_some();
@@ -233,7 +238,7 @@ impl Step<'_> {
     }
 }
 
-/// What a verdict does to those tokens alone that a release resolved to when it was first decided.
+/// Restricts a release that is decided again to the tokens that it released the first time.
 fn keep_to(
     only: Option<&[Token]>,
     mut verdict: Verdict,

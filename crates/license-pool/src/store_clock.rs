@@ -1,22 +1,24 @@
-//! The clock of the store, as far as it is believed: what it shows decides which rights are valid, so
-//! setting it must gain nothing. Pure: who reads it says what it shows and how much time passed.
+//! The clock of the store, as far as it is believed. It decides which rights are valid, so setting it
+//! must gain nothing: set back, it goes on from where it was; set ahead by more than an hour, it is
+//! believed only once it has stood there for ten minutes. Pure: the caller says what the clock shows
+//! and what time elapsed.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock that is further ahead than this was set; what lies below may be a correction of its drift.
+/// A clock that is further ahead than this was set; less may be a correction of its drift.
 const JUMP: SignedDuration = SignedDuration::from_hours(1);
 
-/// So long a clock must stand where it jumped to before it is believed.
+/// How long a clock must stand where it jumped to before it is believed.
 const STAND: Duration = Duration::from_secs(600);
 
-/// What to make of what the store's clock shows.
+/// What is believed of the store's clock.
 #[derive(Default)]
 pub(crate) struct StoreClock {
-    /// The time last believed, and when that was.
+    /// The time last believed, and the elapsed time then.
     believed: Option<(Timestamp, Duration)>,
-    /// When it was believed whatever it showed.
+    /// The elapsed time when it was last believed unconditionally.
     since: Duration,
     jump: Option<Jump>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct StoreClock {
 /// A jump ahead that is not believed yet.
 struct Jump {
     since: Duration,
-    /// How far ahead it led.
+    /// How far ahead it went.
     ahead: SignedDuration,
 }
 
@@ -39,8 +41,7 @@ pub struct ClockState {
 }
 
 impl StoreClock {
-    /// The time, where the clock shows `shown` after `elapsed`. Never less than before plus the time
-    /// that passed since.
+    /// The time, if the clock shows `shown` at `elapsed`. Never less than before plus what elapsed since.
     pub(crate) fn read(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
         let Some((before, at)) = self.believed else {
             return self.believe_anew(shown, elapsed);
@@ -61,13 +62,14 @@ impl StoreClock {
         ClockState { now: expected, skew: Some(shown) }
     }
 
-    /// The time last believed, and when that was; long ago, before it was read.
+    /// The time last believed, and the elapsed time then; a time long ago if it was never read.
     pub(crate) fn believed(&self) -> (Timestamp, Duration) {
         self.believed.unwrap_or((Timestamp::MIN, Duration::ZERO))
     }
 
-    /// What the clock shows, where it was corrected at some time. Only a correction since it was
-    /// believed last whatever it showed says anything of it, and none that is still to come.
+    /// The time, if an administrator corrected the clock at `corrected`. What the clock shows is then
+    /// believed, but only if the correction came after the clock was last believed unconditionally,
+    /// and not if it bears a time that is still to come.
     pub(crate) fn read_corrected(
         &mut self,
         corrected: Timestamp,
@@ -82,7 +84,7 @@ impl StoreClock {
         self.read(shown, elapsed)
     }
 
-    /// Believes what the clock shows, whatever it showed before.
+    /// Believes what the clock shows unconditionally.
     pub(crate) fn believe_anew(&mut self, shown: Timestamp, elapsed: Duration) -> ClockState {
         self.since = elapsed;
         self.believe(shown, elapsed)

@@ -1,8 +1,18 @@
-//! One turn after the other: catch up, decide everything that waits, seal, apply, append, commit.
-//! A turn that fails leaves nothing behind, in the store or in memory.
+//! Takes turns, one after the other: catch up, decide everything that waits, seal, apply, append,
+//! commit. A turn that fails leaves nothing behind, in the store or in memory.
+//!
+//! A turn ends in one of three ways ([`Turned`]). *Made*: all of it is durable, and may be answered.
+//! *Not made*: nothing was written, and the commands can be decided again. *Unknown*: the commit got
+//! no answer, as when the connection breaks. Nobody is answered then; [`Turns::decide`] asks the
+//! store for the turn's first entry (its [`Mark`]) until that shows which of the two it was. The
+//! module `undecided` keeps the commands meanwhile.
+//!
+//! Entries are applied to the ledgers in memory while they are decided. After a turn that failed,
+//! memory is ahead of the log. That needs no undoing: whoever asks the log next names the head that
+//! memory has, the log does not know that head, and the ledger is read again before it is used.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,27 +30,29 @@ use crate::log::{
 };
 use crate::refusals::Refusals;
 use crate::store_clock::StoreClock;
-use crate::tail::{self, Tails};
+use crate::tail::Tails;
 use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
 
 mod outcome;
 mod standing;
 
+use outcome::Changes;
 pub(crate) use outcome::{Turned, Unknown};
 use standing::is_away;
 
-/// So often a turn is taken again because a ledger had to be read from its start first.
+/// How many times a turn is tried when ledgers have to be read from the store first.
 const RELOADS_MAX: usize = 8;
 
-/// So often the same commands are decided, before it is said that they cannot be committed.
+/// How many times the same commands are decided before their callers are told that they cannot be
+/// committed.
 pub(crate) const DECIDED_MAX: usize = 3;
 
-/// Who acts in the name of which server.
+/// The server in whose name a pool acts, and what is the pool's own of it.
 pub(crate) struct Actor {
     pub(crate) server: Arc<ServerName>,
     pub(crate) epoch: u64,
-    /// Random; with the number of the turn it makes a batch id that nobody else makes.
+    /// Random, so that with the number of the turn it makes a batch id that is unique.
     pub(crate) instance: String,
     pub(crate) role: Role,
     /// The ledgers that it serves.
@@ -52,13 +64,13 @@ pub(crate) struct Actor {
 /// What a pool is among those that share its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// No server: one of those that act for a single command.
+    /// No server: the pool of a one-shot command.
     Local,
-    /// A server under a name that was made up for it: what it serves ends with it.
+    /// A server whose name was made up for it: what it serves ends with it.
     Transient,
     /// A server under a name of its own.
     Named,
-    /// The same, which takes over what the dead served.
+    /// A named server that also takes over what dead servers served.
     Serving,
 }
 
@@ -66,76 +78,61 @@ pub(crate) struct Turns {
     pub(crate) log: Box<dyn Log>,
     clock: Arc<dyn Clock>,
     store_clock: StoreClock,
-    /// When the clock was corrected last, as a ledger says that was read from its start.
+    /// When the clock was last corrected, according to the ledgers that were read since the last turn
+    /// or catch-up.
     corrected: Option<Timestamp>,
     pub(crate) actor: Actor,
     pub(crate) ledgers: Ledgers,
     vouched: Vouched,
-    /// The store that took the place of this one.
+    /// The store that replaced this one, if the last catch-up said so.
     sealed_to: Option<String>,
-    /// Whether the store was away and is back.
+    /// Whether the store came back after it was away, and nobody has asked for that yet.
     back: bool,
-    /// Whether another took this server's name: nothing is left to be done.
+    /// Set once another process has this server's name: nothing is left to be done.
     fenced: Option<Error>,
-    /// When the beat began that the store took last.
+    /// When the last beat that succeeded began.
     shown: Option<Duration>,
-    /// Why the store did not take the last beat.
+    /// Why the last beat failed, if it did.
     unshown: Option<Error>,
-    /// Why nobody can be heard: this server cannot show that it lives.
+    /// Why this server may hear nobody: it is overdue to show that it lives, and cannot.
     mute: Option<Error>,
     pub(crate) bell: Arc<Bell>,
-    /// Ledgers that were read from their start again, or in which a turn may have been made of which
-    /// nobody was told, since this was last asked.
+    /// Ledgers in which this server may serve sessions that it does not know of: see
+    /// [`reread`](Self::reread).
     reread: Vec<LedgerId>,
     archives: Archives,
     pub(crate) refusals: Refusals,
     taken: u64,
     pub(crate) commits: Arc<Mutex<Commits>>,
-    /// Whether this pool wrote something since it was last looked.
+    /// Whether this pool wrote anything since the last poll.
     pub(crate) stirred: bool,
-    /// Whether the log tells when somebody else wrote.
+    /// Whether the log can tell that somebody else wrote.
     pub(crate) tells_changes: bool,
-    /// The ends of the logs that are followed.
+    /// The ends of the logs that somebody follows.
     pub(crate) tails: Tails,
 }
 
-/// What a turn is decided on.
+/// What a turn is decided on: the ledgers, up to date, and the time.
 pub(crate) struct Moment<'a> {
     pub(crate) ledgers: &'a mut Ledgers,
     pub(crate) found: &'a [Found],
     pub(crate) stamp: &'a Stamp,
     pub(crate) clock: ClockState,
-    /// Whether it is only assumed that the ledgers are up to date: nothing may be answered before
-    /// the turn is made.
+    /// Whether the ledgers are only assumed to be up to date: then not even a refusal may be answered
+    /// before the turn is made.
     pub(crate) assumed: bool,
 }
 
 impl Moment<'_> {
-    /// Whether a license that was asked for leads to this ledger: then it is up to date.
+    /// Whether a license that the turn asked for leads to this ledger. Only then is it up to date.
     pub(crate) fn leads_to(&self, id: LedgerId) -> bool {
         self.found.iter().any(|found| found.ledger() == Some(id))
     }
 }
 
-/// What to change and what to answer then; or the entry of our own that broke a ledger.
+/// What to append, and what to answer once that is durable; or the entry of ours that would break a
+/// ledger.
 pub(crate) type Plan<T> = Result<(Turn, T), Fault>;
-
-/// What a turn is about to change, as far as memory must know of it once it is durable.
-struct Changes {
-    /// The first entry; none where nothing is appended.
-    mark: Option<Mark>,
-    /// The ledgers that are appended to, but for new ones.
-    ledgers: Vec<LedgerId>,
-    /// Those that the store lists from now on as served by this server. Only the writer that serves a
-    /// ledger takes it off that list again, so it alone notes that.
-    listed: Vec<LedgerId>,
-    /// The entries of the logs that are followed.
-    told: Vec<tail::News>,
-    /// How many entries there are in all.
-    entries: usize,
-    /// When it was decided, by the clock that nobody can set.
-    decided: Duration,
-}
 
 impl Turns {
     pub(crate) fn new(
@@ -149,7 +146,7 @@ impl Turns {
     ) -> Result<Turns, LogError> {
         let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
-        // What the clock shows now is believed; what it shows later, only if it follows from that.
+        // At the start the clock is believed as it is; later only as far as it follows from this.
         let mut store_clock = StoreClock::default();
         tell(&mut store_clock, &*clock, &log.catch_up(&[])?, None);
         if actor.share.is_first() {
@@ -181,42 +178,43 @@ impl Turns {
         })
     }
 
-    /// The time that passed, by a clock that nobody can set.
+    /// The time elapsed, by the clock that nobody can set.
     pub(crate) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    /// The ledgers in which this server may serve sessions that it does not know, since this was last
-    /// asked: those that were read from their start again, since in a store that went back in time
-    /// sessions may hold again what they had released; and those of commits without an answer, since
-    /// whoever is told nothing may never come again. Where another writer serves a ledger in which
-    /// something was installed here, that one hears its sessions.
+    /// Takes the ledgers in which this server may serve sessions that it does not know of:
+    /// - those that were read anew: if their store went back in time, sessions may hold again what
+    ///   they had released;
+    /// - those of commits without an answer: a session that is told nothing may never come again.
+    ///
+    /// A ledger that another writer serves is left out, though this one may have installed its license.
     pub(crate) fn reread(&mut self) -> Vec<LedgerId> {
         let share = self.actor.share;
         std::mem::take(&mut self.reread).into_iter().filter(|id| share.has(*id)).collect()
     }
 
-    /// Notes ledgers in which this server may serve sessions that it does not know.
+    /// Adds ledgers to those that [`reread`](Self::reread) gives.
     pub(crate) fn read_again(&mut self, ids: Vec<LedgerId>) {
         self.reread.extend(ids);
     }
 
-    /// What keeps the log short, for somebody else's thread.
+    /// An archivist for the caller's own thread.
     pub(crate) fn archivist(&self) -> Result<Option<Archivist>, OpenError> {
         self.archives.archivist(&*self.log, self.store_clock.believed())
     }
 
-    /// Does a little of what keeps the log short, where that has no thread of its own.
+    /// Does one short step of archiving, if that has no thread of its own.
     pub(crate) fn archive_some(&mut self) {
         self.archives.step();
     }
 
-    /// When there is more of that to do.
+    /// When to call [`archive_some`](Self::archive_some) next.
     pub(crate) fn archive_due(&self) -> Duration {
         self.archives.due()
     }
 
-    /// The ledgers in which a server serves sessions, of those that are served here.
+    /// The ledgers in which `server` serves sessions, as far as they are this writer's share.
     pub(crate) fn serving(&mut self, server: &ServerName) -> Result<Vec<LedgerId>, Error> {
         let mut ledgers = self.log.serving(server).map_err(Error::store)?;
         ledgers.retain(|id| self.actor.share.has(*id));
@@ -228,17 +226,18 @@ impl Turns {
         self.catch_up(&[]).map(|(_, clock)| clock)
     }
 
-    /// Believes what the store's clock shows next; gives what was believed before.
+    /// Believes the store's clock at its next reading, whatever it shows; gives what was believed
+    /// before.
     pub(crate) fn doubt_clock(&mut self) -> StoreClock {
         std::mem::take(&mut self.store_clock)
     }
 
-    /// Believes again what was believed before.
+    /// Undoes [`doubt_clock`](Self::doubt_clock), given what that gave.
     pub(crate) fn trust_clock(&mut self, before: StoreClock) {
         self.store_clock = before;
     }
 
-    /// Where licenses lead, with their ledgers up to date, and the time.
+    /// Brings the ledgers of these licenses up to date. Gives where each license leads, and the time.
     pub(crate) fn catch_up(
         &mut self,
         licenses: &[Which],
@@ -262,8 +261,8 @@ impl Turns {
         Err(restless())
     }
 
-    /// Takes a turn: what `plan` says is appended and durable when its value comes back. What was not
-    /// made although it was to be committed is planned again.
+    /// Takes a turn. When this returns, what `plan` wanted to append is durable. A turn that was not
+    /// made is planned again, a few times.
     pub(crate) fn turn<T>(
         &mut self,
         licenses: &[Which],
@@ -281,7 +280,7 @@ impl Turns {
         }
     }
 
-    /// Takes a turn, and says how it ended where its commit got no answer.
+    /// Takes a turn, and says how it ended: for callers that can wait for a commit without an answer.
     pub(crate) fn take<T>(
         &mut self,
         licenses: &[Which],
@@ -316,7 +315,7 @@ impl Turns {
                     return Turn::default();
                 }
                 tails.hear(&news.ledgers);
-                // Only now: it may have taken long until it was this turn's turn.
+                // Not before: waiting for the turn may have taken long.
                 let clock = tell(store_clock, machine, &news, corrected.take());
                 let News { found, assumed, .. } = &news;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock, assumed: *assumed }) {
@@ -342,8 +341,6 @@ impl Turns {
                 }
             };
             let taken = catch_unwind(AssertUnwindSafe(|| log.turn(&asked, &mut decide)));
-            // A ledger in memory that is ahead of the log after a turn that failed needs no care: the
-            // log does not know its head, so it is read again before it is used.
             return match taken {
                 Ok(Ok(())) if !stale.is_empty() => {
                     self.reload(stale)?;
@@ -354,8 +351,7 @@ impl Turns {
                     self.committed(changes);
                     Ok(Turned::Made(value))
                 }
-                // The ledgers in memory are ahead of a log that has gone another way: asked for what
-                // it knows of them, it says that they must be read again.
+                // Memory is ahead of a log that went another way, so the next try reads it again.
                 Ok(Err(TurnError::Overtaken)) => continue,
                 Ok(Err(TurnError::Dropped(error))) => Err(Error::store(error)),
                 Ok(Err(TurnError::Unknown(error))) => {
@@ -378,27 +374,7 @@ impl Turns {
         Err(restless())
     }
 
-    /// Takes note of a turn that is durable now.
-    fn committed(&mut self, changes: Changes) {
-        let Changes { mark, ledgers, listed, told, entries, decided } = changes;
-        self.stirred |= mark.is_some();
-        self.tails.extend(told);
-        if mark.is_some() {
-            let time = self.clock.elapsed().saturating_sub(decided);
-            let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            commits.note(u64::try_from(entries).unwrap_or(u64::MAX), time);
-        }
-        listed.into_iter().for_each(|id| self.ledgers.list(id));
-        for id in ledgers {
-            self.ledgers.believe(id);
-            if let Some(ledger) = self.ledgers.due(id, self.archives.keep()) {
-                let believed = self.store_clock.believed();
-                self.archives.tell(&*self.log, id, ledger, believed);
-            }
-        }
-    }
-
-    /// The ledgers that can be used of those asked for, from the store where they are not in memory.
+    /// Reads those of these ledgers from the store that are not in memory.
     pub(crate) fn load(&mut self, ids: &[LedgerId]) -> Result<(), Error> {
         let missing: Vec<LedgerId> =
             ids.iter().copied().filter(|id| !self.ledgers.is_known(*id)).collect();
@@ -417,7 +393,7 @@ impl Turns {
         Some(Which::Number(number.clone()))
     }
 
-    /// The token that a session retained last, as far as is known, where this server serves it.
+    /// The last token that a session retained, as far as memory knows, if this server serves it.
     pub(crate) fn last_token(&self, (id, session): &Key) -> Option<Token> {
         let last = self.ledgers.sound(*id)?.held(session).last()?;
         (last.server == self.actor.server).then_some(last.record.token)
@@ -435,7 +411,7 @@ impl Turns {
         Ok(())
     }
 
-    /// The stamp of who only asks what would be decided.
+    /// A stamp for asking what would be decided, without appending anything.
     pub(crate) fn stamp_of_reader(&self) -> Stamp {
         let batch = Arc::new(Batch::new("0".repeat(32)).expect("32 hexadecimal digits"));
         let Actor { server, epoch, .. } = &self.actor;
@@ -455,6 +431,7 @@ impl Turns {
     }
 }
 
+/// Every license once, in order: [`place`] finds them again.
 pub(crate) fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Which> {
     let mut licenses: Vec<&Which> = licenses.collect();
     licenses.sort_unstable();
@@ -462,18 +439,19 @@ pub(crate) fn distinct<'a>(licenses: impl Iterator<Item = &'a Which>) -> Vec<Whi
     licenses.into_iter().cloned().collect()
 }
 
+/// The place of a license among [`distinct`] ones.
 pub(crate) fn place(licenses: &[Which], license: &Which) -> usize {
     licenses.binary_search(license).expect("every license was asked for")
 }
 
-/// A ledger was replaced again and again while it was read.
+/// The error when a ledger never holds still for long enough to be read.
 fn restless() -> Error {
     let source = "its history was replaced again and again while it was read".into();
     Error::store(LogError::Unavailable { action: "hold still", source })
 }
 
-/// What the store's clock tells. Who corrected it is believed, be it that the news say so or, where
-/// those were too many, a ledger that was read.
+/// Reads the store's clock. A correction by an administrator is believed, whether it is among the
+/// news or in a ledger that was just read (`corrected`).
 fn tell(
     store_clock: &mut StoreClock,
     clock: &dyn Clock,

@@ -1,5 +1,10 @@
-//! Turns whose commit got no answer: nobody is told anything before the store says what became of
-//! them. What was made is answered; what was not is decided again, as if it had just been asked.
+//! Keeps the commands of turns whose commit got no answer. Their callers are told nothing until the
+//! store says what became of the turn: what was made is answered; what was not is decided again, as
+//! if it had just been asked. Whoever has waited for as long as the pool's patience is told that the
+//! outcome is unknown.
+//!
+//! Deciding again must not do more than the first time, or a release could end a retention that its
+//! caller never meant: see [`keep_to_what_was_decided`].
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -24,7 +29,7 @@ pub(crate) struct Undecided {
 }
 
 impl Writer {
-    /// Asks the store what became of the turns that it did not tell of.
+    /// Asks the store what became of the turns whose commit got no answer.
     pub(crate) fn decide_undecided(&mut self) {
         for Undecided { mut writes, unknown, until } in mem::take(&mut self.undecided) {
             match self.turns.decide(unknown) {
@@ -42,7 +47,7 @@ impl Writer {
         }
     }
 
-    /// Asks once more, and tells whoever still waits that it is unknown.
+    /// Asks once more, and tells whoever still waits that the outcome is unknown.
     pub(crate) fn give_up_undecided(&mut self) {
         self.decide_undecided();
         for Undecided { writes, unknown, .. } in mem::take(&mut self.undecided) {
@@ -51,14 +56,15 @@ impl Writer {
     }
 }
 
-/// What is decided again must not do more than its caller asked for when it asked: a release ends
-/// only what it would have ended, and a command whose caller has gone is dropped.
+/// Restricts commands that are decided again to what they did the first time: a release ends only
+/// the tokens that it would have ended then, and a command whose caller has gone is dropped.
 pub(crate) fn keep_to_what_was_decided(writes: &mut Vec<Write>, outcomes: &[Result<Done, Error>]) {
     let mut ended: BTreeMap<Which, Vec<Token>> = BTreeMap::new();
     for (write, outcome) in writes.iter_mut().zip(outcomes) {
         let released = outcome.as_ref().map_or(&[][..], |done| &done.released);
         if let Command::Release(_) = write.command {
-            // What somebody ended before it was there for it to end as well: he may have gone.
+            // Tokens that earlier releases of this turn ended belong to it too: if the caller of such
+            // a release has gone, this one finds them still held.
             let ended = ended.entry(write.license.clone()).or_default();
             ended.extend(released.iter().map(|released| released.token));
             write.only = Some(ended.clone());

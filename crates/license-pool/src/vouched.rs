@@ -1,14 +1,15 @@
-//! The time that a server vouches for: while it ran, could use its store, and so could have been
-//! heard from and have heard.
+//! The time that a server vouches for: in which it ran and could use its store, so that sessions could
+//! be heard. Leases run in this time alone: nobody loses a license because the server was down.
 
 use std::time::Duration;
 
 /// Adds up the time that passed between two looks, as far as a server vouches for it.
 pub(crate) struct Vouched {
-    /// When it was looked last.
+    /// The elapsed time of the last look.
     looked: Duration,
     total: Duration,
-    /// Who looks later than this after the last time was not running in between.
+    /// The most that counts between two looks; a longer time in between means that the process was
+    /// stopped.
     most: Duration,
     /// Whether the store is away.
     away: bool,
@@ -19,7 +20,7 @@ impl Vouched {
         Vouched { looked: elapsed, total: Duration::ZERO, most, away: false }
     }
 
-    /// The time so far.
+    /// The time vouched for until now.
     pub(crate) fn now(&mut self, elapsed: Duration) -> Duration {
         let passed = elapsed.saturating_sub(self.looked);
         self.looked = self.looked.max(elapsed);
@@ -29,12 +30,12 @@ impl Vouched {
         self.total
     }
 
-    /// When that much time will have been vouched for, at the earliest.
+    /// The elapsed time at which `total` will be vouched for, at the earliest.
     pub(crate) fn when(&self, total: Duration) -> Duration {
         self.looked.saturating_add(total.saturating_sub(self.total))
     }
 
-    /// Notes whether the store could be used; says whether it is back after it was away.
+    /// Notes whether the store could be used; says whether it just came back.
     pub(crate) fn note(&mut self, usable: bool) -> bool {
         let back = self.away && usable;
         self.away = !usable;

@@ -8,17 +8,17 @@ use crate::Error;
 use crate::log::{LogError, ServerRow, Silence};
 
 impl Turns {
-    /// The time that this server vouches for.
+    /// The time that this server has vouched for until now.
     pub(crate) fn vouched(&mut self) -> Duration {
         self.vouched.now(self.clock.elapsed())
     }
 
-    /// When that much time will have been vouched for; never while the store is away.
+    /// The elapsed time at which `vouched` will be reached; never while the store is away.
     pub(crate) fn when(&self, vouched: Duration) -> Duration {
         if self.vouched.is_away() { Duration::MAX } else { self.vouched.when(vouched) }
     }
 
-    /// Why nothing is left but to read, where a catch-up showed that.
+    /// The error for writes, once a catch-up showed that the store is sealed.
     pub(crate) fn sealed(&self) -> Option<Error> {
         Some(Error::Sealed { target: self.sealed_to.clone()? })
     }
@@ -28,18 +28,20 @@ impl Turns {
         std::mem::take(&mut self.back)
     }
 
-    /// Gives back the server's name where nobody else will ever take it.
+    /// Leaves the store: tells what refusals are still to be told, takes a made-up name off the
+    /// register, and ends the archivist.
     pub(crate) fn leave(&mut self) {
         self.tell_refusals(true);
         if self.actor.role == Role::Transient && self.actor.share.is_first() {
             // A name that stays on the register does no harm.
             let _ = self.log.leave();
         }
-        // A single command is the only one that ever writes snapshots of a log that no server uses.
+        // A server may hurry, since it archives again at its next start. A one-shot command may not:
+        // nobody else ever writes snapshots of a store that no server uses.
         self.archives.end(self.actor.role != Role::Local);
     }
 
-    /// Shows that this server lives, and reads the register.
+    /// Shows in the register that this server lives, and reads it.
     pub(crate) fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
         self.not_fenced()?;
         let began = self.clock.elapsed();
@@ -51,7 +53,7 @@ impl Turns {
         self.note(rows)
     }
 
-    /// Why this server could not show that it lives when it last tried to.
+    /// Why the last beat failed, if it did.
     pub(crate) fn unshown(&self) -> Option<&Error> {
         self.unshown.as_ref()
     }
@@ -61,18 +63,18 @@ impl Turns {
         self.shown.map_or(Duration::MAX, |shown| self.clock.elapsed().saturating_sub(shown))
     }
 
-    /// Whether this server must show that it lives before it hears anybody. Whoever takes it for dead
-    /// relies on that it heard nobody later than a third of its lease after its last beat.
+    /// Whether this server must beat before it hears anybody. A server that takes this one for dead
+    /// relies on it: after its last beat, this one heard sessions for a third of its lease at most.
     pub(crate) fn must_show(&self) -> bool {
         self.actor.role != Role::Local && self.shown_before() > self.actor.lease / 3
     }
 
-    /// Hears nobody until this server has shown that it lives, which failed.
+    /// Hears nobody until a beat succeeds.
     pub(crate) fn mute(&mut self, why: Error) {
         self.mute = Some(why);
     }
 
-    /// Fails where nobody can be heard.
+    /// Fails while nobody may be heard.
     pub(crate) fn not_mute(&self) -> Result<(), Error> {
         self.mute.clone().map_or(Ok(()), Err)
     }
@@ -99,23 +101,25 @@ impl Turns {
         self.fenced.is_some()
     }
 
-    /// Fails once another took this server's name, also where the store went back since to when it
-    /// had not: nobody keeps up here any more.
+    /// Fails once another took this server's name. That is final, even if the store goes back to
+    /// before it happened: this pool no longer looks after its leases.
     pub(super) fn not_fenced(&self) -> Result<(), Error> {
         self.fenced.clone().map_or(Ok(()), Err)
     }
 
+    /// Notes whether the store is away: such time is not vouched for.
     pub(super) fn note_away(&mut self, away: bool) {
         self.vouched.now(self.clock.elapsed());
-        // Who cannot show that it lives hears nobody before long, though it may read.
+        // A server that cannot beat will soon hear nobody, even if it can still read.
         let usable = !away && self.unshown.is_none();
         self.back |= self.vouched.note(usable);
     }
 }
 
+/// Whether an error means that the store cannot be used at all.
 pub(super) fn is_away(error: &Error) -> bool {
     match error {
-        // A store that knows better is there.
+        // The store answered, so it is not away.
         Error::StoreUnavailable(error) => !matches!(**error, LogError::Alive { .. }),
         Error::StoreBusy(_) | Error::OutcomeUnknown(_) => true,
         _ => false,
