@@ -1,5 +1,5 @@
-//! What a server asks for its clients: they hold by a lease that they renew, and not by a value that
-//! lives in this process.
+//! What a server asks on behalf of its clients: they hold licenses by a lease that they renew, not by
+//! a [`Seat`](crate::Seat) in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,16 +53,15 @@ impl Granted {
 }
 
 impl Pool {
-    /// Retains for a client that will renew by itself: where
-    /// [`lease_seconds`](Retain::lease_seconds) says so, the license is released once the client was
-    /// not heard for that long. A session that holds it already is heard, and gets the same
-    /// retention again with the lease that was fixed first.
+    /// Retains for a client that will renew by itself. With
+    /// [`lease_seconds`](Retain::lease_seconds), the license is released once the client was not heard
+    /// for that long. A session that holds it already counts as heard, and gets the same retention
+    /// again with the lease that was fixed first.
     ///
-    /// With a `wait`, it is refused for want of a license only after that: until then it stands in
-    /// line with the others of this pool, first come, first served, and nobody who comes later gets
-    /// ahead of it. A session that asks again within 15 seconds keeps its place, and waits on: one
-    /// refusal is recorded, with all the time that it waited, once it has lost its place without a
-    /// license. Drop the answer to give up.
+    /// With a `wait`, a request for which no license is left is refused only after that time. Until
+    /// then it stands in line with the others of this pool: first come, first served. A session that
+    /// asks again within 15 seconds keeps its place and waits on. Once it has lost its place without a
+    /// license, one refusal is recorded, with all the time that it waited. Drop the answer to give up.
     ///
     /// # Errors
     /// As [`retain`](Self::retain), and [`Error::QueueFull`] when too many wait.
@@ -91,7 +90,7 @@ impl Pool {
             command: Command::Retain(retain),
             only: None,
             wait: wait.filter(|wait| !wait.is_zero()),
-            // Who is not there any more asks again, or its lease runs out.
+            // A client that has gone needs no release: it asks again, or its lease runs out.
             reply: Reply::Client(sender),
         }));
         pending.then(|granted| {
@@ -152,7 +151,7 @@ impl Pool {
             renews,
             reply: Box::new(move |kept| drop(sender.send(Ok(kept)))),
         }));
-        // Records are rendered by who asked.
+        // Records are rendered on the caller's thread.
         pending.then(|sessions| Ok(sessions?.into_iter().map(receipt).collect()))
     }
 }

@@ -1,5 +1,6 @@
-//! What drives a pool: one thread of its own, or whoever calls. Whatever waits becomes one turn;
-//! while that is on its way to the disk, the next one gathers.
+//! What drives the writers of a pool: a thread for each, or whoever calls [`Driver::step`]. All
+//! requests that wait become one batch, and with that one turn; while it is on its way to the disk,
+//! the next batch gathers.
 
 use std::fmt;
 use std::hint;
@@ -13,23 +14,23 @@ use crate::Clock;
 use crate::request::Request;
 use crate::writer::Writer;
 
-/// More requests in a turn only make each of them wait longer.
+/// How many requests a batch has at most: more would only make each of them wait longer.
 const BATCH_MAX: usize = 512;
 
-/// So long the others are waited for after one of those whom the last turn answered asked again.
+/// How long to wait for the next of those whom the last turn answered to ask again.
 const COMPANY: Duration = Duration::from_micros(100);
 
-/// So long it is looked for more after a turn of one: who was answered alone, and asks again at once,
-/// need not wake the thread then, which may take longer than all the rest.
+/// How long to spin after a turn for a single request, before the thread sleeps: a lone caller often
+/// asks again at once, and waking a thread may take longer than all the rest.
 const ALERT: Duration = Duration::from_micros(50);
 
-/// Does the work of a pool that has no thread of its own: nothing happens but in
+/// Does the work of a pool that has no thread of its own: everything happens in
 /// [`step`](Driver::step). So a program may drive many pools in one thread, and a simulation decides
 /// what happens when; with [`Options::instance`](crate::Options::instance) and a
 /// [`ManualClock`](crate::ManualClock) every run is the same.
 ///
-/// What blocks until an answer is there would block for ever, unless another thread drives the pool:
-/// use [`Pending::try_take`](crate::Pending::try_take).
+/// A call that blocks until its answer is there would block for ever, unless another thread drives the
+/// pool: use [`Pending::try_take`](crate::Pending::try_take).
 ///
 /// ```
 /// use license_pool::{ManualClock, Pool, SAMPLE_LICENSE, Session, log::MemoryLog};
@@ -43,20 +44,20 @@ const ALERT: Duration = Duration::from_micros(50);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Driver {
-    /// The first one ends the others. None once the pool was closed.
+    /// The first one ends the others. Empty once the pool is closed.
     lanes: Vec<Lane>,
 }
 
-/// Drives one writer.
+/// One writer, and the requests that wait for it.
 pub(crate) struct Lane {
     writer: Writer,
     clock: Arc<dyn Clock>,
     requests: Receiver<Request>,
-    /// What came while nothing was done.
+    /// Requests that were already received, for the next batch.
     inbox: Vec<Request>,
-    /// How many asked together for the last turn.
+    /// How many requests the last turn answered.
     company: usize,
-    /// Whether the last step took a turn for one who asked alone.
+    /// Whether the last step took a turn for a single request.
     was_lone: bool,
 }
 
@@ -66,8 +67,8 @@ impl Driver {
     }
 
     /// Serves what waits and does what is due. Returns the [elapsed](Clock::elapsed) time at which to
-    /// call again at the latest, though nobody asks anything; earlier does no harm. Nothing once the
-    /// pool was closed.
+    /// call again at the latest, even if nobody asks anything; earlier does no harm. None once the pool
+    /// is closed.
     pub fn step(&mut self) -> Option<Duration> {
         let (first, others) = self.lanes.split_first_mut()?;
         let Some(due) = first.step() else {
@@ -87,8 +88,8 @@ impl Lane {
         Lane { writer, clock, requests, inbox: Vec::new(), company: 0, was_lone: false }
     }
 
-    /// Serves what waits and does what is due; tells when to call again at the latest, or nothing
-    /// where it is to end.
+    /// Serves what waits and does what is due; gives when to call again at the latest, or none if it
+    /// is to end.
     fn step(&mut self) -> Option<Duration> {
         let mut batch = mem::take(&mut self.inbox);
         self.gather(&mut batch);
@@ -97,7 +98,7 @@ impl Lane {
             if self.writer.turns.log.prefers_company() {
                 self.gather_company(&mut batch);
             }
-            // Where others are to go first, more comes together meanwhile.
+            // While other processes have their turns, more requests come in.
             self.writer.turns.log.line_up();
             self.gather(&mut batch);
             self.company = batch.len();
@@ -121,9 +122,9 @@ impl Lane {
         batch.extend(self.requests.try_iter().take(more));
     }
 
-    /// Lets those come back whom the last turn answered, as long as they do: otherwise they would be
-    /// parted into two companies, each of which waits for the turns of the other. Who was alone waits
-    /// for nobody.
+    /// Waits for those whom the last turn answered to ask again, as long as they keep coming.
+    /// Otherwise callers would split into two groups, each waiting for the turns of the other. After a
+    /// turn for one caller it waits for nobody.
     fn gather_company(&self, batch: &mut Vec<Request>) {
         let mut until = Instant::now() + COMPANY;
         while batch.len() < self.company && Instant::now() < until {
@@ -155,8 +156,8 @@ impl Lane {
         self.end(Writer::end_others);
     }
 
-    /// Looks for more for a moment. It does not give way meanwhile: on a busy machine its turn might
-    /// come again only after milliseconds.
+    /// Spins for a moment in case another request comes. It does not yield, since on a busy machine it
+    /// might be scheduled again only after milliseconds.
     fn stay_alert(&mut self) {
         let until = Instant::now() + ALERT;
         while self.inbox.is_empty() && Instant::now() < until {
@@ -165,8 +166,7 @@ impl Lane {
         }
     }
 
-    /// Does what was asked before the end, ends the others where this is the first, and says whether
-    /// what was vouched for ended as well.
+    /// Serves what was asked before the end, and closes the writer; see [`Writer::close`].
     fn end(&mut self, others: impl FnOnce(&mut Writer) -> bool) -> bool {
         loop {
             let rest: Vec<Request> = self.requests.try_iter().collect();

@@ -1,6 +1,14 @@
-//! The ledgers of a store, spread over several writers with a connection each: what one of them waits
-//! for holds no other up, and their commits overlap. They are one server to everybody else; between
-//! them a ledger is served by one alone, which judges its leases.
+//! Several writers for one store, each with a connection of its own: none waits for what another
+//! waits for, and their commits overlap. To everybody else they are one server.
+//!
+//! The ledgers are spread over them by their id: each ledger belongs to one writer's [`Share`], which
+//! alone decides its commands and judges its leases. A request names a license, not a ledger. The
+//! [`Router`] remembers to which writer each license leads; where it does not know, the request goes
+//! to the first writer, which asks the store ([`Writer::locate`]) and [hands it on](Writer::hand_on).
+//! The first writer also does what concerns no single ledger: it installs, leaves the register, and
+//! ends the others.
+//!
+//! A pool with one connection has one writer, whose share is everything.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
@@ -12,12 +20,12 @@ use crate::request::Request;
 use crate::turn::distinct;
 use crate::writer::Writer;
 
-/// The ledgers that one writer serves, of all.
+/// The part of all ledgers that one writer serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     /// Its place among the writers.
     pub(crate) place: u8,
-    /// How many there are.
+    /// How many writers there are.
     pub(crate) of: u8,
 }
 
@@ -26,15 +34,15 @@ impl Share {
         place(id, self.of) == self.place
     }
 
-    /// Whether its writer does what concerns no single ledger.
+    /// Whether it is the share of the first writer, which does what concerns no single ledger.
     pub(crate) fn is_first(self) -> bool {
         self.place == 0
     }
 
-    /// Whether a command that was to be decided in this ledger was brought to the right writer.
+    /// Checks that this writer may decide commands in a ledger.
     ///
     /// # Errors
-    /// When it was not known where its license leads, until now.
+    /// When it may not: the license began to lead there after the command had been routed.
     pub(crate) fn check(self, id: LedgerId) -> Result<(), Error> {
         if self.has(id) {
             return Ok(());
@@ -44,17 +52,18 @@ impl Share {
     }
 }
 
-/// Where a ledger is served.
+/// The place of the writer that serves a ledger, of so many writers.
 fn place(id: LedgerId, of: u8) -> u8 {
     let place = id.0.unsigned_abs() % u64::from(of);
     u8::try_from(place).expect("a remainder is smaller than its divisor")
 }
 
-/// The way to every writer.
+/// Brings each request to the writer that serves its ledger.
 pub(crate) struct Router {
     writers: Vec<Sender<Request>>,
-    /// Who serves each license that was ever asked for. A number leads to the same ledger for good;
-    /// the only license may be another one day, which whoever is asked for it in vain notes.
+    /// The writer of each license that was ever asked for. A number leads to the same ledger for good.
+    /// The only license may change; the writer that is asked for it in vain [notes](
+    /// Writer::note_only) that.
     known: RwLock<HashMap<Which, u8>>,
 }
 
@@ -63,8 +72,8 @@ impl Router {
         Router { writers, known: RwLock::default() }
     }
 
-    /// Hands a request to who serves its ledger, or to the first, who finds out. After the pool was
-    /// closed it is dropped, which its caller sees.
+    /// Hands a request to the writer that serves its ledger; or to the first writer, which finds out.
+    /// After the pool was closed the request is dropped, and its caller sees that.
     pub(crate) fn send(&self, request: Request) {
         let place = self.place(&request).unwrap_or(0);
         let _ = self.writers[usize::from(place)].send(request);
@@ -87,7 +96,7 @@ impl Router {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(license, place);
     }
 
-    /// Another license may be the only one now.
+    /// Forgets where the only license leads: it may be another now.
     fn forget_only(&self) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&Which::Only);
     }
@@ -99,8 +108,8 @@ impl Router {
         }
     }
 
-    /// Ends every writer but the first, once what they were asked before is done; says whether what
-    /// they vouched for ended as well.
+    /// Ends every writer but the first, once it has done what it was asked before; says whether
+    /// everything ended that they vouched for.
     pub(crate) fn end_others(&self) -> bool {
         let (ended, ends) = channel();
         self.tell_others(move |writer| {
@@ -115,18 +124,18 @@ impl Router {
             let _ = writer.send(Request::Close(Box::new(close)));
         }
         drop(closed);
-        // One that has ended drops what it was sent.
+        // A writer that has ended already drops what it was sent, so this does not wait for it.
         closes.iter().for_each(drop);
         ends.iter().filter(|ended| *ended).count() + 1 == self.writers.len()
     }
 }
 
 impl Writer {
-    /// Finds out who serves the licenses that nobody asked for before.
+    /// Finds out which writers serve the licenses that these requests are the first to ask for.
     ///
     /// # Errors
-    /// When the store does not tell: it is asked when they are asked for again, and nobody can stand
-    /// in line for them meanwhile.
+    /// When the store does not tell. It is asked again with the next request for them; meanwhile
+    /// nobody can stand in line for them.
     pub(crate) fn locate<'r>(
         &mut self,
         requests: impl Iterator<Item = &'r Request>,
@@ -149,12 +158,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether it is known who serves a license.
+    /// Whether it is known which writer serves a license.
     pub(crate) fn is_located(&self, license: &Which) -> bool {
         self.router.as_ref().is_none_or(|router| router.knows(license).is_some())
     }
 
-    /// Finds out anew what is asked for after a license was installed or uninstalled.
+    /// The same after a license was installed or uninstalled.
     ///
     /// # Errors
     /// As [`locate`](Self::locate).
@@ -168,7 +177,7 @@ impl Writer {
         self.locate(requests)
     }
 
-    /// Notes where the only license leads, if this one was asked for it in vain.
+    /// Notes where the only license leads, if this writer was asked for it and another serves it.
     pub(crate) fn note_only(&self) {
         let share = self.turns.actor.share;
         let Some(router) = &self.router else { return };
@@ -177,7 +186,7 @@ impl Writer {
         }
     }
 
-    /// Hands on what another writer serves; gives back what is this one's to do.
+    /// Hands a request on if another writer serves it; otherwise gives it back.
     pub(crate) fn hand_on(&self, request: Request) -> Option<Request> {
         match self.router.as_ref().map(|router| (router, router.place(&request))) {
             Some((router, Some(place))) if self.turns.actor.share.is_first() && place > 0 => {

@@ -27,15 +27,17 @@ const GRACE: Duration = Duration::from_secs(90);
 /// More connections to a store would only take them from other servers.
 pub(crate) const CONNECTIONS_MAX: u8 = 64;
 
-/// So many connections to a database have those who serve many clients, unless told otherwise.
+/// How many connections to a database a server has, by default.
 #[cfg(feature = "postgres")]
 const CONNECTIONS: u8 = 4;
 
+/// How long a server keeps entries, by default.
 const HISTORY: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// A snapshot is due after so many entries.
+/// After how many entries a snapshot is due, by default.
 const SNAPSHOT: u64 = 20_000;
-/// Longer than any turn should take; who waits longer is told that the store is busy.
+
+/// How long to wait for a busy store, by default: longer than any turn should take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to open a [`Pool`]: `Pool::options().must_exist().open("sqlite:license.db")`.
@@ -92,7 +94,7 @@ impl Options {
         self
     }
 
-    /// Acts for a single command, under the name that all of those share: [`LOCAL`]. It is no
+    /// Acts for a one-shot command, under the name that all of those share: [`LOCAL`]. It is no
     /// server and stands in nobody's way.
     pub fn local(self) -> Options {
         self.server(ServerName::new(LOCAL).expect("the name is short"))
@@ -116,10 +118,10 @@ impl Options {
         self
     }
 
-    /// Waits so long for a process that keeps a shared file to itself, before requests are answered
+    /// How long to wait for a process that keeps a shared file to itself, before requests are answered
     /// with [`Error::StoreBusy`](crate::Error::StoreBusy), and for the store to tell whether a commit
     /// was made, before they are answered with
-    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown); ten seconds unless told otherwise.
+    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown). Ten seconds by default.
     pub fn patience(mut self, patience: Duration) -> Options {
         self.patience = patience;
         self
@@ -132,29 +134,29 @@ impl Options {
         self
     }
 
-    /// How long a session that retains by a lease is heard of again at the latest, unless it asks
-    /// otherwise; the server itself shows three times as often that it lives. 90 s by default.
+    /// The lease of a session that retains by one and asks for no other: after so long without a
+    /// renewal it has ended. The server itself shows every third of it that it lives. 90 s by default.
     pub fn lease(mut self, lease: Duration) -> Options {
         self.lease = lease;
         self
     }
 
-    /// How long beyond its lease the silence of this server is borne by the others before they take
-    /// over what it serves. 90 s by default.
+    /// How long beyond its lease this server may be silent before others take over what it serves.
+    /// 90 s by default.
     pub fn grace(mut self, grace: Duration) -> Options {
         self.grace = grace;
         self
     }
 
-    /// How long a session is kept that told that it sleeps, counted while a server could have heard
-    /// it. 172,800 s, two days, by default.
+    /// How long a session is kept that said that it sleeps, counted in time in which a server could
+    /// have heard it. 172,800 s, two days, by default.
     pub fn sleep(mut self, sleep: Duration) -> Options {
         self.sleep = sleep;
         self
     }
 
-    /// Fixes what is random otherwise: the number that tells this holder of a server's name from
-    /// every other one. For simulations; two pools of one store never bear the same.
+    /// Fixes the number that tells this holder of a server's name from every other one, and that is
+    /// random otherwise. For simulations; two pools of one store must not have the same.
     pub fn instance(mut self, instance: u64) -> Options {
         self.instance = Some(instance);
         self
@@ -190,9 +192,9 @@ impl Options {
         self
     }
 
-    /// Spreads the ledgers over so many connections to the store, from 1 to 64, which take their
-    /// turns beside each other; where all turns must be taken by one, as in a file, that makes no
-    /// difference. What the address of a database says counts before.
+    /// Spreads the ledgers over so many connections to the store, from 1 to 64, which take their turns
+    /// in parallel. A store in which only one turn can be taken at a time, as a file, has one anyway. A
+    /// number in the address of a database takes precedence.
     pub fn connections(mut self, connections: u8) -> Options {
         self.connections = Some(connections.clamp(1, CONNECTIONS_MAX));
         self
@@ -207,7 +209,7 @@ impl Options {
         self.open_url(&url)
     }
 
-    /// Opens the store that `url` names, which was understood before.
+    /// Opens the store that a parsed `url` names.
     ///
     /// # Errors
     /// See [`OpenError`]; a store that is refused is left as it is.
@@ -239,7 +241,7 @@ impl Options {
         self.start("log:".to_owned(), Box::new(log), connections)
     }
 
-    /// Opens a pool on a log of your own that does nothing unless it is driven.
+    /// Opens a pool on a log of your own, which does nothing unless it is driven.
     ///
     /// # Errors
     /// [`OpenError::Register`] when the log does not take the server.
@@ -260,7 +262,7 @@ impl Options {
             thread.spawn(move || lane.run()).map_err(OpenError::Thread)
         };
         let mut lanes = lanes.into_iter();
-        // The first one ends the others, and is there to do it.
+        // The first one ends the others, so it must be there even if another cannot be started.
         let first = lanes.next().map(spawn).transpose()?;
         let opened = Opened { store, verifier, server };
         let shared = Shared::new(opened, router, bell, first);

@@ -1,5 +1,5 @@
 //! One answer that is still to come, for blocking and async callers alike: the request was sent
-//! already, so they only differ in how they wait.
+//! already, so they differ only in how they wait.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -28,13 +28,13 @@ pub struct Pending<T> {
 type Ask<T> = dyn FnMut(&mut Context<'_>) -> Poll<Result<T, Error>> + Send;
 
 impl<T: Send + 'static> Pending<T> {
-    /// What answers, and the answer to come.
+    /// The sender of the answer, and the answer to come.
     pub(crate) fn new(shared: Arc<Shared>) -> (oneshot::Sender<Result<T, Error>>, Pending<T>) {
         let (sender, _, pending) = Pending::watched(shared);
         (sender, pending)
     }
 
-    /// Likewise, with what shows whether anybody still waits for it.
+    /// The same, with a reference that dangles once nobody waits for the answer any more.
     pub(crate) fn watched(
         shared: Arc<Shared>,
     ) -> (oneshot::Sender<Result<T, Error>>, Weak<()>, Pending<T>) {
@@ -50,7 +50,7 @@ impl<T: Send + 'static> Pending<T> {
         (sender, waits, Pending { poll: Box::new(poll), shared })
     }
 
-    /// The answer that a future comes to, which begins at once.
+    /// The answer that a future gives, which is polled at once to begin.
     pub(crate) fn of(
         future: impl Future<Output = Result<T, Error>> + Send + 'static,
         shared: Arc<Shared>,
@@ -64,8 +64,8 @@ impl<T: Send + 'static> Pending<T> {
         Pending { poll: Box::new(poll), shared }
     }
 
-    /// The same for a future that stands behind another answer: whether that one is awaited, or
-    /// waited for, is not to be told by this one.
+    /// Awaits this answer inside the future of another one. Unlike an `.await` it does not mark the
+    /// pool as [awaited](Shared::awaited): whether the caller blocks, only the outer answer knows.
     pub(crate) async fn within(mut self) -> Result<T, Error> {
         poll_fn(move |context| (self.poll)(context)).await
     }
@@ -122,10 +122,10 @@ impl<T> Pending<T> {
         }
     }
 
-    /// The answer, if it is there already; this again, if it is still to come.
+    /// The answer, if it is there already.
     ///
     /// # Errors
-    /// This, while the answer is still to come.
+    /// This pending answer again, while it is still to come.
     pub fn try_take(mut self) -> Result<Result<T, Error>, Pending<T>> {
         match (self.poll)(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Ok(answer),

@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{Error, KeptCredential, Options, Pending, Seat};
 
-/// No session is described by more bytes.
+/// How many bytes the description of a session may have.
 const DESCRIPTION_MAX: usize = 64 << 10;
 
 /// Retains and releases licenses of one store. Cheap to clone; every clone is the same pool.
@@ -353,7 +353,7 @@ impl Pool {
         self.report(self.required || named, |ledger| ledger.license().is_some(), report)
     }
 
-    /// A report on what was: of a license that was uninstalled too, where it is named.
+    /// A report on the past, which a license that was uninstalled has as well, if it is named.
     pub(crate) fn look_back<T: Send + 'static>(
         &self,
         report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
@@ -361,7 +361,7 @@ impl Pool {
         self.report(self.required, |ledger| ledger.head().sequence > 0, report)
     }
 
-    /// A report on a ledger, which must be fit for it where that is `required`.
+    /// A report on a ledger. If `required`, a ledger that is not `fit` is refused.
     fn report<T: Send + 'static>(
         &self,
         required: bool,
@@ -382,7 +382,7 @@ impl Pool {
         pending
     }
 
-    /// Does something with the log itself, between two turns.
+    /// Does something with the log itself, between two turns of the first writer.
     pub(crate) fn with_log<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut dyn Log) -> Result<T, Error> + Send + 'static,
@@ -390,7 +390,7 @@ impl Pool {
         self.with_log_of(None, run)
     }
 
-    /// The same; where it is about a license, all that was answered about that before is there.
+    /// The same; if it is about a license, after everything that was answered about that before.
     pub(crate) fn with_log_of<T: Send + 'static>(
         &self,
         license: Option<Which>,
@@ -420,7 +420,7 @@ impl Pool {
     }
 }
 
-/// Why a session is not to be described like that.
+/// The error if the description of a session is too long.
 pub(crate) fn too_long(retain: &Retain) -> Option<Error> {
     let bytes = retain.description.text().len();
     (bytes > DESCRIPTION_MAX).then_some(Error::TooLong { bytes, most: DESCRIPTION_MAX })

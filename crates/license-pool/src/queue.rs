@@ -1,6 +1,15 @@
-//! Who waits for a license: first come, first served, for each product on this server. A session
-//! waits once, however many requests it makes meanwhile, and keeps its place for a while when it asks
-//! again. That it was refused is recorded once it has lost its place: until then its wait may go on.
+//! The line of those who wait for a license: first come, first served, for each product on this
+//! server.
+//!
+//! A session has one place in line, however many requests it makes. A request waits for as long as
+//! it asked to, then it is answered with a refusal. Its place is kept for 15 seconds more: a session
+//! that asks again in that time goes on waiting where it stood. So a client can wait for an hour by
+//! short requests, without losing its turn. The history is to show that as one wait, so the refusal
+//! is not recorded when it is answered, but once the place is lost; until then it is *owed*. It is
+//! not recorded at all if the session gets the license.
+//!
+//! Nothing here looks at a ledger. The writer tries the [`waiters`](Queue::waiters) in a turn, before
+//! any later request for the same product, and tells the queue who was [answered](Queue::answered).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,11 +24,13 @@ use crate::log::Which;
 use crate::refusals::Owed;
 use crate::request::{Done, Write};
 
-/// No more sessions wait at once for one product, and no more for it in the name of one principal.
+/// How many sessions may wait for one product at once.
 const WAITING_MAX: usize = 1000;
+
+/// How many of those may belong to one principal.
 const OF_PRINCIPAL_MAX: usize = 500;
 
-/// No more places are kept: who makes up sessions gains no memory of ours.
+/// How many places are kept, so that made-up sessions cannot fill the memory.
 const PLACES_MAX: usize = 10_000;
 
 /// How long a session keeps its place between two requests.
@@ -31,9 +42,9 @@ pub(crate) struct Queue {
     waiting: Vec<Waiter>,
     /// The places of those who may ask again.
     places: BTreeMap<Seeker, Place>,
-    /// When places are lost, in that order; some of them are no more.
+    /// When places are lost, in that order. Some of these places no longer exist.
     lapses: VecDeque<(Duration, Seeker)>,
-    /// What is to be recorded at once of those whose places could not be kept.
+    /// What is to be recorded at once, since the places could not be kept.
     lapsed: Vec<Owed>,
     last_place: u64,
 }
@@ -43,8 +54,9 @@ struct Place {
     number: u64,
     /// When its wait began.
     since: Duration,
+    /// When it is lost.
     until: Duration,
-    /// What is to be recorded when it is lost.
+    /// What is to be recorded then.
     owed: Option<Owed>,
 }
 
@@ -58,22 +70,22 @@ pub(crate) struct Waiter {
     /// When its session began to wait.
     since: Duration,
     until: Duration,
-    /// Whether it was never tried.
+    /// Whether it was never tried so far.
     fresh: bool,
-    /// Whether it was part of a turn of which nobody knows whether it was made.
+    /// Whether it was tried in a turn whose outcome is unknown.
     in_doubt: bool,
     /// What is to be recorded of its session if this request is not answered with a refusal.
     owed: Option<Owed>,
 }
 
-/// What became of who waited.
+/// What became of a request that waited.
 pub(crate) struct Outcome {
     pub(crate) answer: Result<Done, Error>,
     /// The refusal that is to be recorded once the place is lost.
     pub(crate) owed: Option<Owed>,
 }
 
-/// How a waiter is tried in a turn.
+/// How a request that waits is tried in a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) stage: Stage,
@@ -95,13 +107,14 @@ pub(crate) enum Stage {
 }
 
 impl Queue {
-    /// Adds a request that waits for `patience`, or answers that too many do.
+    /// Adds a request that is to wait for `patience`, or answers it with
+    /// [`QueueFull`](Error::QueueFull).
     pub(crate) fn join(&mut self, write: Write, patience: Duration, now: Duration) {
         let Some(seeker) = seeker(&write) else { return write.reply.fail(Error::Internal(None)) };
         let beside = self.waiting.iter().find(|waiter| is(&waiter.write, &seeker));
         let beside = beside.map(|waiter| (waiter.place, waiter.since, None));
         let mut kept = || self.places.remove(&seeker).map(|it| (it.number, it.since, it.owed));
-        // Who waits already, or may go on to wait, is no more than before.
+        // A session that waits already, or goes on waiting, adds nobody to the line.
         let (place, since, owed) = match beside.or_else(&mut kept) {
             Some(place) => place,
             None => {
@@ -118,8 +131,8 @@ impl Queue {
             .insert(at, Waiter { write, place, since, until, fresh: true, in_doubt: false, owed });
     }
 
-    /// How many sessions wait for what is asked for, in the name of who asks or of all, where they
-    /// are too many already.
+    /// How many sessions wait for the same, if they are too many for another one: all of them, or
+    /// those of the same principal.
     fn full_for(&self, write: &Write) -> Option<usize> {
         let product = product(write);
         let (mut all, mut own, mut last) = (0, 0, None);
@@ -138,7 +151,7 @@ impl Queue {
         }
     }
 
-    /// Keeps the place of who may ask again.
+    /// Keeps the place of a session that may ask again.
     fn keep(&mut self, seeker: Seeker, place: Place) {
         if self.places.len() < PLACES_MAX {
             self.lapses.push_back((place.until, seeker.clone()));
@@ -148,10 +161,10 @@ impl Queue {
         }
     }
 
-    /// Takes the places away that were kept for long enough; gives what is to be recorded of that.
+    /// Removes the places that were kept for long enough; gives the refusals to record for them.
     pub(crate) fn lapsed(&mut self, now: Duration) -> Vec<Owed> {
         while let Some((until, seeker)) = self.lapses.pop_front_if(|(until, _)| *until <= now) {
-            // Who asked again in time has another place by now, or none to lose.
+            // A session that asked again in time has another place by now, or waits.
             if self.places.get(&seeker).is_some_and(|place| place.until == until) {
                 self.lapsed.extend(self.places.remove(&seeker).and_then(|place| place.owed));
             }
@@ -159,9 +172,9 @@ impl Queue {
         std::mem::take(&mut self.lapsed)
     }
 
-    /// Takes all places away because this server ends; gives what is to be recorded of that. Who was
-    /// refused here may wait on elsewhere, or when the server is back: how long it waited in the end,
-    /// and whether in vain, shows there. Where it waits no longer, time shows.
+    /// Removes all places because this server ends; gives the refusals to record for them, without
+    /// how long each waited. A session may wait on at another server, or here when the server is
+    /// back: only then does it show how long it waited, and whether in vain.
     pub(crate) fn end(&mut self) -> Vec<Owed> {
         let mut owed = self.lapsed(Duration::MAX);
         for Owed { refused, .. } in &mut owed {
@@ -172,7 +185,7 @@ impl Queue {
         owed
     }
 
-    /// A session was granted what it had waited for: it was not refused in the end.
+    /// Forgets the refusal that is owed for a session, which was granted the license after all.
     pub(crate) fn granted(&mut self, write: &Write) {
         if !self.places.is_empty()
             && let Some(place) = seeker(write).and_then(|seeker| self.places.get_mut(&seeker))
@@ -185,7 +198,8 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Whether somebody must be tried whatever changed: who is new, whose wait has ended, who has gone.
+    /// Whether any request must be tried even if nothing changed: it is new, its wait has ended, or its
+    /// caller has gone.
     pub(crate) fn presses(&self, now: Duration) -> bool {
         self.waiting.iter().any(|waiter| waiter.attempt(now).stage != Stage::Open)
     }
@@ -196,7 +210,7 @@ impl Queue {
         self.waiting.iter().map(|waiter| waiter.until).chain(lapse).min()
     }
 
-    /// Notes that nobody knows whether the turn was made in which all of them were tried.
+    /// Notes that all of them were tried in a turn whose outcome is unknown.
     pub(crate) fn doubt(&mut self) {
         self.waiting.iter_mut().for_each(|waiter| waiter.in_doubt = true);
     }
@@ -206,7 +220,8 @@ impl Queue {
         &self.waiting
     }
 
-    /// Takes those out who are answered, by their place in the order.
+    /// Takes out the requests that have an outcome; `outcomes` are in the order of
+    /// [`waiters`](Self::waiters), and `None` goes on waiting.
     pub(crate) fn answered(
         &mut self,
         outcomes: Vec<Option<Outcome>>,
@@ -224,14 +239,14 @@ impl Queue {
             let Waiter { write, place: number, since, owed: before, in_doubt, .. } = waiter;
             let answer = answer.map_err(|error| if in_doubt { error.in_doubt() } else { error });
             if let (Some(seeker), Err(error)) = (seeker(&write), &answer) {
-                // What the store did not let be said leaves what was said before.
+                // Where the store failed, this attempt says nothing, and what was owed stays owed.
                 let owed = if let Error::Refused(_) = error { owed } else { owed.or(before) };
                 refused.push((seeker, Place { number, since, until: now + PLACE_KEPT, owed }));
             }
             answered.push((write, answer));
         }
         for (seeker, place) in refused {
-            // Another request of the session may wait on.
+            // If another request of the session waits on, that one keeps the place.
             match self.waiting.iter_mut().find(|waiter| waiter.place == place.number) {
                 Some(waiter) => waiter.owed = place.owed,
                 None => self.keep(seeker, place),
@@ -258,12 +273,12 @@ impl Stage {
 }
 
 impl Waiter {
-    /// Whether it would be granted now what it waits for, as far as the ledger shows.
+    /// Whether trying it now could end its wait, as far as the ledger shows.
     pub(crate) fn hopes(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let Command::Retain(Retain { session, product, .. }) = &self.write.command else {
             return false;
         };
-        // A ledger without this product, or with expired rights, will not have it for long.
+        // If the product is gone or expired, waiting is pointless: it is refused when it is tried.
         let code = ledger.availability(*product, now).code;
         code != Some(RefusalCode::NoLicenseLeft)
             || ledger.held(session).any(|held| held.record.product == *product)
@@ -284,6 +299,7 @@ impl Waiter {
     }
 }
 
+/// What a request waits for; none if it retains nothing.
 fn seeker(write: &Write) -> Option<Seeker> {
     match &write.command {
         Command::Retain(Retain { session, product, .. }) => {
@@ -300,6 +316,7 @@ fn product(write: &Write) -> Option<ProductId> {
     }
 }
 
+/// Whether a request waits for this.
 fn is(write: &Write, (license, session, product): &Seeker) -> bool {
     write.license == *license
         && matches!(&write.command, Command::Retain(retain)

@@ -23,8 +23,8 @@ pub(crate) enum Request {
     Uninstall(Uninstallation),
     Renew(Renewal),
     Read(Read),
-    /// To be done with the log itself, between two turns; where it is about one license, after what
-    /// its writer answered before.
+    /// Something to do with the log itself, between two turns. If it is about one license, that
+    /// license's writer does it, so that it finds what was answered before.
     Log {
         license: Option<Which>,
         run: Box<WithLog>,
@@ -33,14 +33,14 @@ pub(crate) enum Request {
     Archivist(Box<TakeArchivist>),
     SeatDropped(SeatId),
     Watch(Watch),
-    /// To be done by the writer itself.
+    /// Something for the writer itself to do.
     Aside(Box<Aside>),
-    /// Ends the thread once everything before it was done.
+    /// Ends the writer, once everything before it is done.
     Close(Box<dyn FnOnce() + Send>),
 }
 
 impl Request {
-    /// Whether it takes a turn, as a rule.
+    /// Whether it usually takes a turn.
     pub(crate) fn writes(&self) -> bool {
         match self {
             Request::Write(_) | Request::SeatDropped(_) => true,
@@ -56,7 +56,7 @@ impl Request {
         }
     }
 
-    /// Whether it is of somebody who relies on being heard.
+    /// Whether it comes from a session that relies on being heard.
     pub(crate) fn is_heard(&self) -> bool {
         self.writes() || matches!(self, Request::Renew(_))
     }
@@ -86,7 +86,7 @@ pub(crate) type WithLog = dyn FnOnce(&mut dyn Log) + Send;
 
 pub(crate) type Aside = dyn FnOnce(&mut Writer) + Send;
 
-/// Who waits until the log of a license goes on.
+/// Somebody who waits for the log of a license to grow.
 pub(crate) struct Watch {
     pub(crate) license: Which,
     pub(crate) awaits: Awaits,
@@ -94,7 +94,7 @@ pub(crate) struct Watch {
 
 /// What is to be told of a log.
 pub(crate) enum Awaits {
-    /// Where it ends, once that is beyond a sequence.
+    /// Where it ends, once that is after a sequence.
     Head { after: u64, reply: oneshot::Sender<Result<Head, Error>> },
     /// Its end itself, to be followed.
     Tail(oneshot::Sender<Result<Arc<Tail>, Error>>),
@@ -126,10 +126,10 @@ pub(crate) struct Write {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) command: Command,
-    /// The tokens that a release resolved to when it was first decided: no other is released when it
-    /// is decided again.
+    /// If a release is decided again, the tokens that it released the first time: it may release no
+    /// others.
     pub(crate) only: Option<Vec<Token>>,
-    /// How long it waits for a license, where it does.
+    /// How long it waits in line for a license, if it does.
     pub(crate) wait: Option<Duration>,
     pub(crate) reply: Reply,
 }
@@ -147,10 +147,10 @@ pub(crate) enum Reply {
     Caller {
         /// Takes the outcome, and says what became of a license that was granted.
         answer: Box<dyn FnOnce(Result<Done, Error>) -> Received + Send>,
-        /// Gone when the caller is.
+        /// Dangles when the caller has gone.
         waits: Weak<()>,
     },
-    /// A client, which holds by its lease.
+    /// A client, which holds what it is granted by its lease.
     Client(oneshot::Sender<Result<Granted, Error>>),
     /// Nobody: a dropped seat is released, and that is tried until the store takes it.
     Nobody,
@@ -183,20 +183,20 @@ impl Reply {
 pub(crate) enum Received {
     /// As a seat, which will be dropped one day.
     Seat,
-    /// It had gone, and the seat with it.
+    /// Not at all: it had gone, so a new license is to be released again.
     Lost,
-    /// As it is.
+    /// Without a seat.
     Plain,
 }
 
 /// What a command did.
 pub(crate) struct Done {
     pub(crate) ledger: LedgerId,
-    /// By the clock of the store.
+    /// When, by the clock of the store.
     pub(crate) time: Timestamp,
-    /// What was retained.
+    /// What was retained, by a retain.
     pub(crate) granted: Option<Granted>,
-    /// What ended.
+    /// The retentions that ended.
     pub(crate) released: Vec<Released>,
     /// The sessions that hold nothing any more.
     pub(crate) gone: Vec<Arc<SessionId>>,
@@ -215,7 +215,7 @@ pub(crate) struct Granted {
 #[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) held: Held,
-    /// When its lease runs out; none where it needs no renewal.
+    /// When its lease runs out; none if it needs no renewal.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -233,7 +233,7 @@ impl Kept {
     }
 }
 
-/// Sessions of one license that were heard, or are only looked at.
+/// Sessions of one license to be renewed, or only to be looked at.
 pub(crate) struct Renewal {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -279,8 +279,8 @@ pub(crate) struct SeatId {
 }
 
 impl SeatId {
-    /// The command that releases exactly this retention: its token may be another's in a store that
-    /// went back.
+    /// The command that releases exactly this retention. It names the session too, since in a store
+    /// that went back in time the token may be another session's.
     pub(crate) fn release(self, reply: Reply) -> Write {
         let SeatId { license, session, token, .. } = self;
         let target = Target::Session { session, product: None, token: Some(token) };

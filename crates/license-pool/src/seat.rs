@@ -1,4 +1,4 @@
-//! A held license as a value: who drops it gives the license back.
+//! A held license as a value: dropping it gives the license back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::{Error, Pending};
 /// A license that is held for as long as this lives. The pool vouches for it: it needs no renewal.
 ///
 /// Dropping it releases exactly this retention, never a later one of the same session, and never
-/// blocks. Who retains for the same session and product again gets a second seat of the same
-/// retention, which is released when the last seat of this pool is dropped: also where another pool
-/// or a command retained it first. See [`is_new`](Seat::is_new), and [`keep`](Seat::keep) what is not
-/// yours to release.
+/// blocks. Retaining for the same session and product again gives a second seat of the same retention,
+/// which is released when its last seat in this pool is dropped, even if another pool or a command
+/// retained it first. See [`is_new`](Seat::is_new), and [`keep`](Seat::keep) what is not yours to
+/// release.
 ///
-/// What a process had retained that crashed is released for the cause `server_lost`: where the pool
-/// had no name of its own by whoever writes to the store next, otherwise by a
+/// If the process crashes, what it retained is released for the cause `server_lost`: by whoever writes
+/// to the store next if the pool had no name of its own, otherwise by a
 /// [server](crate::Options::serving) that takes over. Until then its session may ask again.
 ///
 /// ```
@@ -51,7 +51,7 @@ impl Seat {
         self.id.token
     }
 
-    /// Whether the license was retained just now, and not held by the session before.
+    /// Whether the license was retained just now; `false` if the session held it already.
     pub fn is_new(&self) -> bool {
         self.new
     }
@@ -101,7 +101,7 @@ impl Seat {
         pending
     }
 
-    /// Takes this back before anybody had it.
+    /// Drops a seat that nobody received, without releasing anything: the writer does that.
     pub(crate) fn disarm(mut self) {
         self.shared = None;
     }

@@ -27,11 +27,11 @@ pub(crate) struct Shared {
     pub(crate) opened: Opened,
     router: Arc<Router>,
     pub(crate) bell: Arc<Bell>,
-    /// Whether a caller is async: then nothing may block its runtime.
+    /// Whether any caller was async: then a drop must not block, since it may be on a runtime.
     awaited: AtomicBool,
-    /// The first of its writers, which ends the others; none where somebody else drives the pool.
+    /// The thread of the first writer, which ends the others; none if somebody else drives the pool.
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// The ends of logs that somebody follows, or followed a moment ago.
+    /// The tails that somebody follows, or followed a moment ago.
     tails: Mutex<BTreeMap<Which, Weak<Tail>>>,
 }
 
@@ -58,12 +58,12 @@ impl Shared {
         self.router.send(request);
     }
 
-    /// The end of a log, where it is followed.
+    /// The tail of a log that is followed.
     pub(crate) fn tail(&self, license: &Which) -> Option<Arc<Tail>> {
         self.tails().get(license)?.upgrade()
     }
 
-    /// Notes the end of a log, and forgets those that went.
+    /// Notes the tail of a log, and forgets those that nobody follows any more.
     pub(crate) fn keep_tail(&self, license: &Which, tail: &Arc<Tail>) {
         let mut tails = self.tails();
         tails.retain(|_, tail| tail.strong_count() > 0);

@@ -1,5 +1,12 @@
-//! Acts on the store for all that wait: a batch becomes one turn and one durable commit, and only
-//! then is anybody answered.
+//! The writer: serves the requests of all callers, one batch after the other. What a batch wants to
+//! write becomes one turn and one durable commit, and only then is anybody answered.
+//!
+//! Of a batch, writes go first, then renewals, then reads, so that a read sees what was written
+//! before it. Some requests cannot share a turn with what came before them, as an installation or a
+//! look into the log itself; then what was gathered so far is [flushed](Writer::flush) first.
+//!
+//! Between two batches the writer does what is due though nobody asks: see `upkeep` (beats, leases,
+//! the dead), `polling` (who waits for others to write), `undecided` and `refusals`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::mem;
@@ -23,28 +30,29 @@ use crate::turn::{DECIDED_MAX, Role, Turned, Turns};
 use crate::undecided::{self, Undecided};
 use crate::upkeep::{Upkeep, estrange_come};
 
-/// How long to wait before a release that the store did not take is tried again.
+/// How long to wait before releases of dropped seats, and turns of unknown outcome, are tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Writer {
     pub(crate) turns: Turns,
     pub(crate) leases: Leases,
     pub(crate) upkeep: Upkeep,
-    /// The way to the other writers, where this is one of several.
+    /// The way to all writers, if this is one of several.
     pub(crate) router: Option<Arc<Router>>,
-    /// Of which session the seats are that stand for a retention, and how many; it is released when
-    /// the last of them is dropped. A store that went back gives a token again, maybe to another.
+    /// How many seats stand for each retention, which is released when the last of them is dropped.
+    /// With its session, since a store that went back in time may give the same token to another.
     pub(crate) seats: BTreeMap<(LedgerId, Token), (Arc<SessionId>, u64)>,
     /// Releases of dropped seats that are still to be made.
     unreleased: Vec<Write>,
     /// Turns of which nobody knows whether they were made.
     pub(crate) undecided: Vec<Undecided>,
-    /// How long that is borne.
+    /// How long their callers wait before they are told that the outcome is unknown.
     patience: Duration,
+    /// When to try `unreleased` and `undecided` again.
     retry_at: Duration,
     pub(crate) queue: Queue,
     pub(crate) watches: Vec<Watch>,
-    /// When to look next whether the store has changed.
+    /// When to poll the store for changes next.
     pub(crate) poll_at: Duration,
     /// Who waits for the end.
     closing: Vec<Box<dyn FnOnce() + Send>>,
@@ -74,7 +82,7 @@ impl Writer {
         }
     }
 
-    /// When to call again although nobody asks.
+    /// The elapsed time at which to serve again, even if nobody asks anything.
     pub(crate) fn due(&self) -> Duration {
         let waits = !self.unreleased.is_empty() || !self.undecided.is_empty();
         let retry = if waits { self.retry_at } else { Duration::MAX };
@@ -88,8 +96,8 @@ impl Writer {
         !self.closing.is_empty()
     }
 
-    /// Ends the pool, or a part of it, once nothing waits any more; `others` ends the other writers,
-    /// and says whether what they vouched for ended as well. Says the same of all.
+    /// Ends this writer, when nothing waits any more. `others` ends the other writers. Both say
+    /// whether everything ended that the server vouched for; only then may it leave the register.
     pub(crate) fn close(&mut self, others: impl FnOnce(&mut Writer) -> bool) -> bool {
         self.give_up_undecided();
         self.dismiss();
@@ -107,7 +115,7 @@ impl Writer {
         ended
     }
 
-    /// Has the other writers end, each in its thread, where this is the first.
+    /// Has the other writers end, each in its own thread, if this is the first.
     pub(crate) fn end_others(&mut self) -> bool {
         let router = self.router.take().filter(|_| self.turns.actor.share.is_first());
         router.is_none_or(|router| router.end_others())
@@ -129,27 +137,11 @@ impl Writer {
         while let Some(request) = batch.pop_front() {
             let Some(request) = self.hand_on(request) else { continue };
             match request {
-                Request::Write(mut write) => {
-                    if let Command::Retain(retain) = &mut write.command
-                        && !self.judges()
-                    {
-                        retain.lease_seconds = None;
-                    }
-                    match (write.wait, &located) {
-                        (Some(_), Err(error)) if !self.is_located(&write.license) => {
-                            self.answer(write, Err(error.clone()));
-                        }
-                        (Some(wait), _) => {
-                            let elapsed = self.turns.elapsed();
-                            self.queue.join(write, wait, elapsed);
-                        }
-                        (None, _) => waiting.write(write),
-                    }
-                }
+                Request::Write(write) => self.admit(write, &located, &mut waiting),
                 Request::Read(read) => waiting.reads.push(read),
                 Request::Renew(renewal) => waiting.renewals.push(renewal),
                 Request::Log { run, .. } => {
-                    // What came before it is there.
+                    // It must find what was written before it.
                     if !waiting.writes.is_empty() {
                         self.flush(mem::take(&mut waiting));
                     }
@@ -157,7 +149,8 @@ impl Writer {
                 }
                 Request::Archivist(take) => take(self.turns.archivist()),
                 Request::SeatDropped(seat) => {
-                    // Whether this was the last seat depends on who else asks for the same one.
+                    // A retain of the same session that waits may make another seat of the retention:
+                    // only afterwards is it known whether this one was the last.
                     if waiting.retains(&seat.session) {
                         self.flush(mem::take(&mut waiting));
                     }
@@ -189,7 +182,27 @@ impl Writer {
         self.turns.archive_some();
     }
 
-    /// Takes the turn of all that waits, and answers.
+    /// Adds a command to what waits for the next turn, or to the line if it is to wait for a license.
+    fn admit(&mut self, mut write: Write, located: &Result<(), Error>, waiting: &mut Waiting) {
+        if let Command::Retain(retain) = &mut write.command
+            && !self.judges()
+        {
+            retain.lease_seconds = None;
+        }
+        match (write.wait, located) {
+            // Another writer may serve the license, and only that one has the line for it.
+            (Some(_), Err(error)) if !self.is_located(&write.license) => {
+                self.answer(write, Err(error.clone()));
+            }
+            (Some(wait), _) => {
+                let elapsed = self.turns.elapsed();
+                self.queue.join(write, wait, elapsed);
+            }
+            (None, _) => waiting.write(write),
+        }
+    }
+
+    /// Serves what was gathered: takes its turn, and answers.
     fn flush(&mut self, Waiting { writes, renewals, reads, retains, .. }: Waiting) {
         let elapsed = self.turns.elapsed();
         if !writes.is_empty() || self.queue.presses(elapsed) {
@@ -206,7 +219,7 @@ impl Writer {
         }
     }
 
-    /// Takes a turn for commands, and for those who wait.
+    /// Takes a turn for commands, and for those who wait in line.
     pub(crate) fn write(&mut self, mut writes: Vec<Write>) {
         let elapsed = self.turns.elapsed();
         let mut decided = 0;
@@ -235,8 +248,8 @@ impl Writer {
                     }
                     Error::store(error)
                 }
-                // Those who wait go on waiting: who was granted a license is told when it is asked
-                // for again.
+                // Those in line go on waiting. The next attempt tells them: whoever was granted the
+                // license holds it then.
                 Ok(Turned::Unknown(unknown)) => {
                     self.queue.doubt();
                     let until = elapsed + self.patience;
@@ -258,7 +271,7 @@ impl Writer {
         self.fail(writes, &error);
     }
 
-    /// Answers a turn that is durable, and those who `waited` for it.
+    /// Answers the commands of a turn that is durable, and those who `waited` in line and are done.
     pub(crate) fn made(
         &mut self,
         writes: Vec<Write>,
@@ -273,7 +286,7 @@ impl Writer {
         for (write, outcome) in writes.into_iter().zip(written.outcomes).chain(waited) {
             let repeats = |done: &Done| done.granted.as_ref().is_some_and(|it| !it.new);
             let outcome = match (outcome, &told) {
-                // Who waited may have been granted it in a turn of which nobody knew.
+                // It may have been granted in an earlier turn whose outcome was unknown.
                 (Ok(done), Err(error)) if repeats(&done) && write.wait.is_some() => {
                     Err(error.clone().in_doubt())
                 }
@@ -290,12 +303,14 @@ impl Writer {
         }
     }
 
+    /// Answers all of them with this error.
     pub(crate) fn fail(&mut self, writes: Vec<Write>, error: &Error) {
         for write in writes {
             self.answer(write, Err(error.clone()));
         }
     }
 
+    /// Renews, and answers.
     fn renew(&mut self, renewals: Vec<Renewal>) {
         let outcomes = self.turns.renew(&renewals);
         estrange_come(&mut self.turns, &mut self.leases);
@@ -317,7 +332,7 @@ impl Writer {
         }
     }
 
-    /// Notes that a session was heard, or only looks; gives what it holds until when.
+    /// Gives what a session holds, and until when. Notes that it was heard, if it `renews`.
     fn hear(&mut self, heard: Heard, renews: bool, now: Duration) -> Vec<Kept> {
         let Heard { ledger, held, time, came } = heard;
         if renews && self.judges() {
@@ -334,11 +349,13 @@ impl Writer {
         held.into_iter().map(keep).collect()
     }
 
-    /// Whether this pool judges the leases of what it serves; nobody would hear a single command.
+    /// Whether this pool judges the leases of what it serves. A one-shot command does not: it is gone
+    /// before any renewal.
     fn judges(&self) -> bool {
         self.turns.actor.role != Role::Local
     }
 
+    /// Answers one command, and counts the seat that its caller got.
     pub(crate) fn answer(&mut self, write: Write, outcome: Result<Done, Error>) {
         match write.reply {
             Reply::Answered => {}
@@ -379,7 +396,7 @@ impl Writer {
             self.seats.remove(&(done.ledger, released.token));
         }
         for session in &done.gone {
-            // What was unknown for a while may be told after the session retained anew.
+            // A turn whose outcome was unknown may be answered after the session retained anew.
             let ledger = self.turns.ledgers.sound(done.ledger);
             if ledger.is_none_or(|ledger| ledger.held(session).next().is_none()) {
                 self.leases.forget(&(done.ledger, session.clone()));
@@ -390,7 +407,7 @@ impl Writer {
                 let (now, id) = (self.turns.vouched(), done.ledger);
                 let ledger = self.turns.ledgers.sound(id);
                 let session = ledger.map(|ledger| ledger.held(&kept.held.record.session));
-                // Who comes from another server brings all that it holds.
+                // A session that comes from another server brings everything that it holds.
                 let held: Vec<Held> = session.into_iter().flatten().collect();
                 let key = (id, kept.held.record.session.clone());
                 if self.leases.knows(&key) || *new && held.len() <= 1 {
@@ -404,8 +421,8 @@ impl Writer {
         }
     }
 
-    /// The release to make when a seat was dropped: none while others stand for the retention, or
-    /// when it ended before.
+    /// The release to make for a dropped seat: none while other seats stand for the retention, or if
+    /// that has ended.
     fn dropped(&mut self, seat: SeatId) -> Option<Write> {
         let btree_map::Entry::Occupied(mut seats) = self.seats.entry((seat.ledger, seat.token))
         else {
@@ -432,7 +449,8 @@ struct Waiting {
     reads: Vec<Read>,
     /// Whether some of them ask for a license.
     retains: bool,
-    /// The sessions that do, of so many of the writes as were looked at: most turns never ask.
+    /// The sessions that do, and how many of the writes were looked at for that: most batches never
+    /// need to know, so it is found out when it is asked.
     retaining: (BTreeSet<Arc<SessionId>>, usize),
 }
 
