@@ -1,19 +1,19 @@
-//! What whoever runs a server must hear of though nobody asks: another took its place, or its store
-//! went back in time.
+//! Alarms: what whoever runs a server must be told unasked. Another process took its name, or its
+//! store went back in time.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Error, Pending, Pool};
 
-/// What befell a pool since it was opened.
+/// What happened to a pool since it was opened that somebody should look into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alarms {
-    /// How often a license was found to have another history than this pool knew, or less of it: its
-    /// store went back in time, as where a backup is put in its place. What was acknowledged after
-    /// that backup is lost, and what is held is what it says.
+    /// How many times a license turned out to have another history than this pool knew, or less of it:
+    /// its store went back in time, as when a backup is put in its place. What was acknowledged after
+    /// that backup is lost, and what is held now is what the backup says.
     pub went_back: u64,
-    /// A number of the license of which that was found last.
+    /// A number of the license that this was last found of.
     pub license: Option<String>,
     /// Whether another process took the name of this pool's server, or adopted what it served: this
     /// pool answers nobody any more.
@@ -21,13 +21,13 @@ pub struct Alarms {
 }
 
 impl Pool {
-    /// What befell the pool until now.
+    /// The alarms until now.
     pub fn alarms(&self) -> Alarms {
         self.shared.bell.state().alarms.clone()
     }
 
-    /// Waits until anything befalls the pool beyond what was `seen` of it. Another took its name: that
-    /// is noticed by the next request, and though nobody asks after a third of its lease.
+    /// Waits until there is an alarm beyond those that were `seen`. That another process took the name
+    /// is noticed with the next request, or after a third of the lease if nobody asks anything.
     ///
     /// ```
     /// use license_pool::{Alarms, Pool};
@@ -51,7 +51,7 @@ impl Pool {
     }
 }
 
-/// Rings for all who listen, from every writer of a pool.
+/// Rings for all who listen; shared by every writer of a pool.
 #[derive(Default)]
 pub(crate) struct Bell(Mutex<State>);
 
@@ -65,16 +65,16 @@ struct State {
 type Listener = oneshot::Sender<Result<Alarms, Error>>;
 
 impl Bell {
-    /// Tells that something befell the pool.
-    pub(crate) fn ring(&self, befall: impl FnOnce(&mut Alarms)) {
+    /// Changes the alarms, and tells all who listen.
+    pub(crate) fn ring(&self, change: impl FnOnce(&mut Alarms)) {
         let mut state = self.state();
-        befall(&mut state.alarms);
+        change(&mut state.alarms);
         for listener in mem::take(&mut state.listeners) {
             drop(listener.send(Ok(state.alarms.clone())));
         }
     }
 
-    /// Nothing befalls the pool any more.
+    /// There will be no more alarms: whoever listens is told that the pool is closed.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.ended = true;

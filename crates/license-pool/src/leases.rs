@@ -1,5 +1,19 @@
-//! When each session that this server serves was heard last, and when its lease runs out. Counted in
-//! time that the server vouches for, never by a clock that can be set; a renewal costs one look-up.
+//! When each session that this server serves was last heard, and when its lease runs out. Time is
+//! counted as far as the server vouches for it, never by a clock that can be set. A renewal costs one
+//! look-up.
+//!
+//! # Silences
+//!
+//! A renewal is no entry, so the log does not say who was heard when. After a restart all leases begin
+//! afresh; but then a server that restarts again and again would keep dead sessions for ever. So with
+//! its beats a server tells the store which sessions have been *silent* for how long, and whoever
+//! begins to vouch for a session counts that in (`kept`). Only silences that last are told: see
+//! [`Term::worth_telling`].
+//!
+//! A silence is told by the token that the session retained last. Retaining or releasing breaks a
+//! silence, so one that is told by an older token says nothing. When a session is heard whose silence
+//! was told, it may be answered only after the store was told that the silence is over
+//! ([`must_tell`](Leases::must_tell)): else a restart would count on, and end a lease too early.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +24,7 @@ use license_types::{SessionId, SessionState, Token};
 
 use crate::log::{LedgerId, Silence};
 
-/// So long a session that sleeps is kept, unless told otherwise.
+/// How long a session that sleeps is kept, by default.
 pub(crate) const SLEEP: Duration = Duration::from_secs(172_800);
 
 /// A session of a ledger.
@@ -21,38 +35,38 @@ pub(crate) struct Leases {
     sessions: BTreeMap<Key, Lease>,
     /// When to look at each session next; never later than its lease runs out.
     agenda: BTreeSet<(Duration, Key)>,
-    /// When all leases began afresh last.
+    /// When all leases last began afresh.
     afresh: Duration,
     /// How long a session that sleeps is kept.
     sleep: Duration,
-    /// Silences that were told of and are over.
+    /// Silences that were told and are over, which is not told yet.
     over: Vec<(LedgerId, Token)>,
-    /// Whether some are over because the session was heard: that must be told before it is answered,
-    /// or a restart would count a silence that was broken.
+    /// Whether some of them are over because the session was heard: that must be told before the
+    /// session is answered.
     broken: bool,
 }
 
 struct Lease {
-    /// When it was heard last, or when this server began to vouch for it.
+    /// When it was last heard, or when this server began to vouch for it.
     heard: Duration,
-    /// Its silence before that, which others counted.
+    /// Its silence before that, as far as it was told.
     kept: Duration,
-    /// Whether it was not heard at all since this server began to vouch for it.
+    /// Whether it was never heard since this server began to vouch for it.
     unheard: bool,
-    /// The shortest of its leases, or shorter.
+    /// The shortest of its leases, or one that is shorter still.
     term: Term,
     /// When it is on the agenda.
     due: Duration,
-    /// The token by which its silence was told.
+    /// The token by which its silence was told, if that is told.
     told: Option<Token>,
 }
 
 /// How long a retention lives without a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Term {
-    /// All in all.
+    /// The lease; for a session that sleeps, how long that is kept, if longer.
     whole: Duration,
-    /// A third of its lease: so long a client has at least, after a restart, to be heard again.
+    /// A third of the lease: the least time that a client has, after a restart, to be heard again.
     third: Duration,
 }
 
@@ -64,16 +78,16 @@ impl Term {
         Some(Term { whole: if sleeps { lease.max(sleep) } else { lease }, third: lease / 3 })
     }
 
-    /// How long a silence must last to be told of: long enough that it is rare, since its end must
-    /// be told before the session is answered. Of a session that sleeps, or that was not heard since
-    /// a restart, less is worth telling, so that restarts never reset the count.
+    /// How long a silence must last to be told. Long enough to be rare, since its end must be told
+    /// before the session is answered; but shorter for a session that sleeps or was not heard since a
+    /// restart, so that restarts never reset the count.
     fn worth_telling(self, unheard: bool) -> Duration {
         let sleeps = self.whole > self.third * 4;
         if unheard || sleeps { self.third / 2 } else { self.whole / 2 }
     }
 
-    /// What is left of it where leases begin afresh after a silence of `kept`: all the rest, but no
-    /// less than a third of a lease, and that only once.
+    /// What is left of the term when leases begin afresh after a silence of `kept`: the rest, but at
+    /// least a third of a lease, unless the silence would outlast the term by more than that third.
     fn left(self, kept: Duration) -> Duration {
         let granted = self.whole.saturating_sub(kept).max(self.third);
         granted.min((self.whole + self.third).saturating_sub(kept))
@@ -97,13 +111,12 @@ impl Leases {
         Term::of(held, self.sleep).map(|term| term.whole)
     }
 
-    /// How long whoever holds this may be silent between two renewals in their time.
+    /// How long a session that holds this is silent, at most, between two renewals in time.
     pub(crate) fn third(&self, held: &[Held]) -> Duration {
         self.shortest(held).map_or(Duration::ZERO, |term| term.third)
     }
 
-    /// A session was heard: all its leases begin anew. `held` is what it holds, as far as that is
-    /// known here.
+    /// A session was heard: all its leases begin anew. `held` is what it holds, or part of it.
     pub(crate) fn heard(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
         let Some(term) = self.shortest(held) else { return };
         let key = (ledger, held[0].record.session.clone());
@@ -128,7 +141,7 @@ impl Leases {
         }
     }
 
-    /// A session came from another server: what that told of its silence is no longer true.
+    /// A session came from another server and was heard: silences that the other told are over.
     pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
         if self.shortest(held).is_none() {
             return;
@@ -137,14 +150,14 @@ impl Leases {
         self.void(ledger, held);
     }
 
-    /// What was told of the silence of a session by any of these is no longer true.
+    /// Any silence that was told by one of these tokens is over.
     pub(crate) fn void(&mut self, ledger: LedgerId, held: &[Held]) {
         self.over.extend(held.iter().map(|held| (ledger, held.record.token)));
         self.broken = true;
     }
 
-    /// Vouches for a session from now on that was silent already for as long as `kept` says, told by
-    /// that token; one that this server vouches for already goes on as it is.
+    /// Begins to vouch for a session, which was silent before for as long as `kept` says, told by that
+    /// token. Nothing changes for a session that this server vouches for already.
     pub(crate) fn take_over(
         &mut self,
         ledger: LedgerId,
@@ -171,7 +184,8 @@ impl Leases {
         self.sessions.insert(key, lease);
     }
 
-    /// A session that this server no longer serves, or that holds nothing by a lease any more.
+    /// Forgets a session that this server no longer serves, or that holds nothing by a lease any
+    /// more. Its silence is over.
     pub(crate) fn forget(&mut self, key: &Key) {
         if let Some(lease) = self.sessions.remove(key) {
             self.over.extend(lease.told.map(|token| (key.0, token)));
@@ -179,14 +193,14 @@ impl Leases {
         }
     }
 
-    /// A session that another server served meanwhile, which heard it and told of its silences.
+    /// Forgets a session that another server served meanwhile. Its silence is that server's to tell.
     pub(crate) fn estrange(&mut self, key: &Key) {
         if let Some(lease) = self.sessions.remove(key) {
             self.agenda.remove(&(lease.due, key.clone()));
         }
     }
 
-    /// All sessions of these ledgers, of which nothing that was counted or told is true any more.
+    /// Forgets all sessions of these ledgers: nothing that was counted or told of them is true.
     pub(crate) fn estrange_all(&mut self, ledgers: &BTreeSet<LedgerId>) {
         let Leases { sessions, agenda, over, .. } = self;
         sessions.retain(|(ledger, _), _| !ledgers.contains(ledger));
@@ -204,7 +218,7 @@ impl Leases {
         self.sessions.keys().map(|(ledger, _)| *ledger).collect()
     }
 
-    /// Whether this server vouches for a session.
+    /// Whether this server vouches for a session already.
     pub(crate) fn knows(&self, key: &Key) -> bool {
         self.sessions.contains_key(key)
     }
@@ -219,13 +233,13 @@ impl Leases {
         self.afresh = now;
     }
 
-    /// When to look next.
+    /// When a lease may run out next.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.agenda.first().map(|(due, _)| *due)
     }
 
-    /// Up to `limit` sessions of which some lease may have run out, to be looked at again at `again`
-    /// unless something happens to them before.
+    /// Up to `limit` sessions of which some lease may have run out at `now`. They stay on the agenda,
+    /// for `again`, in case they cannot be dealt with now.
     pub(crate) fn overdue(&mut self, now: Duration, again: Duration, limit: usize) -> Vec<Key> {
         let mut overdue = Vec::new();
         while overdue.len() < limit && self.due().is_some_and(|due| due <= now) {
@@ -253,14 +267,13 @@ impl Leases {
         }
     }
 
-    /// What is left of the lease of a retention; none where it needs none, or where another server
-    /// judges it.
+    /// What is left of the lease of a retention; none if it has no lease, or another server judges it.
     pub(crate) fn left(&self, ledger: LedgerId, held: &Held, now: Duration) -> Option<Duration> {
         let lease = self.sessions.get(&(ledger, held.record.session.clone()))?;
         Some(self.end(lease, Term::of(held, self.sleep)?).saturating_sub(now))
     }
 
-    /// Looks again when the leases run out that a session holds now.
+    /// Works out again when the leases of a session run out, from what it holds now.
     pub(crate) fn reconsider(&mut self, key: &Key, held: &[Held]) {
         let Some(term) = self.shortest(held) else { return self.forget(key) };
         let Some(mut lease) = self.sessions.remove(key) else { return };
@@ -271,8 +284,8 @@ impl Leases {
         self.sessions.insert(key.clone(), lease);
     }
 
-    /// What to tell of silences: those that are long enough, by the token that `last` says the session
-    /// retained last, and those that are over.
+    /// The silences to tell: those that are over, and those that last long enough, by the token that
+    /// `last` gives as the session's last.
     pub(crate) fn silences(
         &mut self,
         now: Duration,
@@ -295,7 +308,7 @@ impl Leases {
         told
     }
 
-    /// The silences that were told of and are over.
+    /// The silences that were told and are over.
     pub(crate) fn over(&self) -> Vec<Silence> {
         let over = |(ledger, token): &(LedgerId, Token)| Silence {
             ledger: *ledger,
@@ -314,7 +327,8 @@ impl Leases {
         silent.map(|((ledger, _), _)| *ledger).collect()
     }
 
-    /// Whether a session that was silent was heard, which was not told yet.
+    /// Whether a session was heard whose silence was told, and the store does not know yet that it is
+    /// over.
     pub(crate) fn must_tell(&self) -> bool {
         self.broken
     }
@@ -325,14 +339,16 @@ impl Leases {
         self.broken = false;
     }
 
+    /// The shortest term of what a session holds; none if nothing of it has a lease.
     fn shortest(&self, held: &[Held]) -> Option<Term> {
         held.iter().filter_map(|held| Term::of(held, self.sleep)).min()
     }
 
+    /// When a lease of this term runs out.
     fn end(&self, lease: &Lease, term: Term) -> Duration {
         let from = lease.heard.max(self.afresh);
         let kept = lease.kept + (from - lease.heard);
-        // What was silent for less than a sixth missed no renewal yet.
+        // Within a sixth of its lease a session has missed no renewal, so that does not count.
         from + if kept < term.third / 2 { term.whole } else { term.left(kept) }
     }
 }

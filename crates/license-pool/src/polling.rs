@@ -1,5 +1,6 @@
-//! Notices what other processes did though nobody asks: for those who wait for a license, for those
-//! who watch a log, and for a serving server.
+//! Looks every now and then whether others wrote to the store: for those who wait in line for a
+//! license, for those who watch or follow a log, and for what one-shot commands leave to a server.
+//! While nobody waits for anything, nothing is polled.
 
 use std::mem;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use crate::turn::{Role, distinct, place};
 use crate::upkeep::RETRY;
 use crate::writer::Writer;
 
-/// So often it is looked whether the store has changed.
+/// How often to look whether the store has changed.
 const POLL: Duration = Duration::from_millis(100);
 
 impl Writer {
-    /// When to look again; never where nobody waits for anything.
+    /// The elapsed time at which to poll next; never if nobody waits for anything.
     pub(crate) fn poll_due(&self) -> Duration {
         let polls = self.waits() || !self.turns.tails.is_empty() || self.watches_store();
         let due = if polls { self.poll_at } else { Duration::MAX };
@@ -42,12 +43,12 @@ impl Writer {
         }
         self.poll_at = elapsed + POLL;
         if !self.queue.is_empty() || self.turns.actor.role == Role::Serving {
-            // Who died tells nobody that its seats are free.
+            // A server that dies tells nobody that its seats are free.
             self.look();
         }
         stirred |= mem::take(&mut self.turns.stirred) && self.waits();
         let changed = self.turns.log.changed().unwrap_or_else(|_| {
-            // It may have taken long to find out that the store is away; others wait meanwhile.
+            // Finding out that the store is away may take long, and others wait meanwhile.
             self.poll_at = self.turns.elapsed() + RETRY;
             Some(false)
         });
@@ -69,7 +70,7 @@ impl Writer {
         !self.watches.is_empty() || !self.queue.is_empty()
     }
 
-    /// Answers everybody who waits that the pool has ended.
+    /// Answers all who wait that the pool is closed.
     pub(crate) fn dismiss(&mut self) {
         let outcomes =
             self.queue.waiters().iter().map(|_| Some(Err(Error::Closed).into())).collect();
@@ -82,8 +83,8 @@ impl Writer {
         }
     }
 
-    /// Whether this server looks for what single commands leave to it, where the store can tell that
-    /// anything was written.
+    /// Whether this server polls for what one-shot commands leave to it. It does if the store can tell
+    /// cheaply that anything was written.
     fn watches_store(&self) -> bool {
         self.turns.actor.role == Role::Serving && self.turns.tells_changes
     }
@@ -94,7 +95,8 @@ impl Writer {
         let mut licenses = Vec::with_capacity(followed.len());
         for id in followed {
             if let Some(license) = self.turns.license(id) {
-                // Whoever asked for it may have used another name, and it is not to be read anew.
+                // Callers may have asked for it by another number; this one leads to it too, and
+                // noting that saves reading it anew.
                 self.turns.ledgers.lead(license.clone(), id);
                 licenses.push(license);
             }
@@ -104,7 +106,7 @@ impl Writer {
             true => Ok(Vec::new()),
             false => self.turns.catch_up(&licenses).map(|(found, _)| found),
         };
-        // Whoever follows another must ask what became of it.
+        // The tails of logs that could not be read end; their followers have to ask again.
         let known: Vec<LedgerId> = caught_up.iter().flatten().filter_map(Found::ledger).collect();
         self.turns.tails.keep_only(|id| known.contains(&id));
     }
@@ -130,7 +132,7 @@ impl Writer {
                     drop(reply.send(Ok(self.turns.tails.of(id, head))));
                 }
                 (Ok(None), awaits @ Awaits::Head { after: 1.., .. }) => {
-                    // It was uninstalled.
+                    // There was a log, and now there is no license: it was uninstalled.
                     awaits.fail(Error::Refused(Refusal::UnknownLicense { number: None }));
                 }
                 (Ok(_), awaits) => self.watches.push(Watch { license, awaits }),
@@ -142,7 +144,7 @@ impl Writer {
         }
     }
 
-    /// Where the log of a license ends; nothing where none is installed yet, and none was named.
+    /// Where the log of a license ends; none if nothing is installed and no license was named.
     fn head(&mut self, license: &Which, found: &Found) -> Result<Option<(LedgerId, Head)>, Error> {
         match (found, license) {
             (Found::Unknown, Which::Only) => Ok(None),
@@ -153,7 +155,7 @@ impl Writer {
         }
     }
 
-    /// Takes a turn for those who wait, where one of them would get a license.
+    /// Takes a turn for those in line, if trying could end the wait of one of them.
     fn try_waiters(&mut self) {
         let writes = self.queue.waiters().iter().map(|waiter| &waiter.write);
         let licenses = distinct(writes.map(|write| &write.license));
@@ -163,7 +165,7 @@ impl Writer {
         let (found, clock) = match self.turns.catch_up(&licenses) {
             Ok(caught_up) => caught_up,
             Err(error) => {
-                // Whom this server cannot serve any more need not wait for it.
+                // If this server cannot serve them any more, a turn that fails tells them so.
                 if !error.is_transient() {
                     self.write(Vec::new());
                 }

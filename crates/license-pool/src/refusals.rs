@@ -1,11 +1,11 @@
-//! Refusals, folded: whoever asks again and again would fill the log. The first of a session, product
-//! and reason in a minute is an entry; repetitions are counted, and told in one entry when the minute
-//! ends, or when the session is granted what it was refused. Where more sessions of a product are
-//! refused than can be named, one entry stands for the rest. Counts are this pool's own and lie in
-//! memory; a crash loses those of a minute.
+//! Folds refusals, since a client that asks again and again would fill the log. The first refusal of
+//! a session for a product and a reason in a minute is an entry at once. Repetitions are counted, and
+//! told in one entry when the minute ends, or when the session is granted what it was refused. If more
+//! sessions are refused a product than can be named, one entry stands for the rest. The counts are
+//! this pool's own and only in memory: a crash loses those of a minute.
 //!
-//! An entry bears the time at which it is told, so a minute ends a second before that of the clock: what
-//! was counted counts for the day in which it happened, in whatever time zone days are told.
+//! An entry bears the time at which it is appended. So that it still falls into the day in which the
+//! refusals happened, in any time zone, a minute ends one second before that of the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,37 +22,39 @@ use crate::log::{LedgerId, Turn, Which};
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Turns, distinct, place};
 
-/// So many sessions of a product are named in a minute.
+/// How many sessions are named for one product in a minute.
 const NAMED_MAX: usize = 100;
 
-/// So many of the others are told apart; of more it is only known that they were many.
+/// How many of the others are told apart; beyond that, a new session is not counted as another one.
 const OTHERS_MAX: usize = 10_000;
 
-/// For so many products and reasons of a ledger the others are counted. Anybody can ask for products
-/// that nobody has.
+/// For how many products and reasons of a ledger the others are counted. There is a limit, since
+/// anybody can ask for products that do not exist.
 const COUNTED_MAX: usize = 100;
 
 /// A minute in milliseconds.
 const MINUTE: i64 = 60_000;
 
-/// So many milliseconds a minute ends before that of the clock; what is told must be durable by then.
+/// How many milliseconds a minute ends before that of the clock; in that time its entries must become
+/// durable.
 const EARLY: i64 = 1000;
 
-/// How long to wait before what the store did not take is told again.
+/// How long to wait before refusals that the store did not take are told again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What was refused in the minute that runs, or in one that ended and was not told yet.
+/// The refusals of the current minute, and of minutes that ended and were not told yet.
 #[derive(Default)]
 pub(crate) struct Refusals {
     ledgers: BTreeMap<LedgerId, Minute>,
-    /// Refusals of those whose wait has ended, which are not noted yet, and when to do so.
+    /// Refusals at the end of a wait that are to be noted now.
     owed: Vec<Owed>,
+    /// When to note them; later only if that failed.
     owed_at: Duration,
-    /// What is undone if the turn is dropped.
+    /// The ledgers that the turn has changed here, as they were before: to undo it.
     before: BTreeMap<LedgerId, Option<Minute>>,
 }
 
-/// A refusal that is to be noted later than it was answered.
+/// A refusal that is noted later than it was answered, since its session could have waited on.
 pub(crate) struct Owed {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -65,9 +67,9 @@ pub(crate) type Told = (Event, Option<Arc<Principal>>);
 /// The refusals of one ledger in one minute.
 #[derive(Clone)]
 struct Minute {
-    /// Its number, by the clock of the store: that of the clock's minute in which it ends.
+    /// The minutes of the epoch at its end, by the clock of the store.
     number: i64,
-    /// When it is over, by the clock that nobody can set.
+    /// The elapsed time at which it is over.
     over: Duration,
     /// A number that leads to the ledger.
     license: Arc<str>,
@@ -91,7 +93,7 @@ struct Others {
 }
 
 impl Refusals {
-    /// Begins a turn: what one before it noted, and dropped, is undone.
+    /// Begins a turn: undoes what an earlier one noted that was not made.
     pub(crate) fn begin(&mut self) {
         for (id, before) in mem::take(&mut self.before) {
             match before {
@@ -134,13 +136,14 @@ impl Refusals {
         told
     }
 
-    /// Notes these with the next occasion.
+    /// Has these noted soon, in a turn of their own.
     pub(crate) fn owe(&mut self, owed: Vec<Owed>) {
         self.owed.extend(owed);
     }
 
-    /// Gives what was repeated of who holds now what he asked for. Told later, when he may have given
-    /// it back, it would be taken for a refusal after which he went without.
+    /// Gives the repetitions to tell of a session that now holds what it asked for. If they were told
+    /// later, the session might have given the license back, and they would look like refusals after
+    /// which it went without.
     pub(crate) fn settle(&mut self, id: LedgerId, ledger: &Ledger, retain: &Retain) -> Vec<Told> {
         let Retain { product, session, .. } = retain;
         let holds = || ledger.held(session).any(|held| held.record.product == *product);
@@ -158,7 +161,7 @@ impl Refusals {
         self.ledgers.remove(&id).map(Minute::end).unwrap_or_default()
     }
 
-    /// When the next minute is over of which something is to be told.
+    /// When there is something to be told next.
     pub(crate) fn due(&self) -> Option<Duration> {
         let told = self.ledgers.values().filter(|minute| minute.counts());
         let owed = (!self.owed.is_empty()).then_some(self.owed_at);
@@ -178,7 +181,7 @@ impl Refusals {
         over.map(|(id, minute)| (*id, minute.license.clone())).collect()
     }
 
-    /// What is to be told of these ledgers cannot be told before `until`.
+    /// Puts off what is to be told of these ledgers.
     pub(crate) fn postpone(&mut self, ids: impl Iterator<Item = LedgerId>, until: Duration) {
         for id in ids {
             if let Some(minute) = self.ledgers.get_mut(&id) {
@@ -187,7 +190,7 @@ impl Refusals {
         }
     }
 
-    /// Remembers how a ledger was when the turn began.
+    /// Remembers how a ledger was when the turn began, before it is changed.
     fn keep(&mut self, id: LedgerId) {
         let minute = self.ledgers.get(&id);
         self.before.entry(id).or_insert_with(|| minute.cloned());
@@ -195,7 +198,8 @@ impl Refusals {
 }
 
 impl Turns {
-    /// Tells what was counted in minutes that are over, or in all of them, and who waited in vain.
+    /// Appends what was counted in minutes that are over, or in `all` of them, and the refusals of
+    /// those who waited in vain.
     pub(crate) fn tell_refusals(&mut self, all: bool) {
         let elapsed = if all { Duration::MAX } else { self.elapsed() };
         self.tell_owed(elapsed);
@@ -211,7 +215,7 @@ impl Turns {
                 let told = refusals.end(*id);
                 let license = which(license);
                 let found = &moment.found[place(&licenses, &license)];
-                // What was uninstalled has no log any more that somebody reads.
+                // If the license was uninstalled, nobody reads its log any more.
                 let Ok((_, ledger)) = moment.ledgers.get(&license, found) else { continue };
                 let (gathered, _) = gathering.of(*id, ledger);
                 let (stamp, clock) = (moment.stamp, moment.clock);
@@ -290,7 +294,7 @@ impl Named {
         self.repeated = Some(refused);
     }
 
-    /// The one entry of what was repeated since the first, or since this was last asked.
+    /// One entry for the repetitions since the first refusal, or since this was last asked.
     fn take_repeated(&mut self) -> Option<Told> {
         let repeated = Box::new(self.repeated.take()?);
         Some((Event::Refused(repeated), self.principal.clone()))
@@ -319,7 +323,7 @@ impl Minute {
             named.repeat(*refused);
             return None;
         }
-        // What the license does not list is one product here, however many were asked for.
+        // All products that the license does not list count as one here.
         let named = self.named.keys().filter(|(other, _, other_code)| match code {
             RefusalCode::UnknownProduct => *other_code == code,
             RefusalCode::NotPermitted
@@ -348,7 +352,7 @@ impl Minute {
         None
     }
 
-    /// What was repeated of a session and a product, for whatever reason it was refused.
+    /// The repetitions of a session and a product, for whatever reason it was refused.
     fn take_repeated(&mut self, product: ProductId, session: &Arc<SessionId>) -> Vec<Told> {
         let key = |code: &RefusalCode| (product, session.clone(), *code);
         let named = |code| self.named.get_mut(&key(code)).and_then(Named::take_repeated);

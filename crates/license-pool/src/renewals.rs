@@ -1,5 +1,6 @@
-//! Hears sessions: a renewal is a read, and an entry only where something changes, the server that
-//! serves a session or its state. All that move in one turn share one entry.
+//! Hears sessions. A renewal only reads, unless it changes something: the session's state, or the
+//! server that serves the session, since a client that renews through another server moves there.
+//! Those changes take a turn, in which all sessions that move share one entry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::request::Renewal;
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Turns, distinct, place};
 
-/// More sessions than these are not named in one entry.
+/// How many sessions one entry names at most.
 const MOVED_MAX: usize = 1000;
 
 /// What became of one session that was to be renewed.
@@ -22,13 +23,13 @@ pub(crate) struct Heard {
     pub(crate) ledger: LedgerId,
     /// What it holds.
     pub(crate) held: Vec<Held>,
-    /// By the clock of the store.
+    /// When, by the clock of the store.
     pub(crate) time: Timestamp,
     /// Whether it came from another server.
     pub(crate) came: bool,
 }
 
-/// A session of the list that changes something, by the places of its list and in it.
+/// A session whose renewal changes something: the place of its list, and its place in that.
 type Change = (usize, usize);
 
 impl Turns {
@@ -75,7 +76,7 @@ impl Turns {
         }
         let changed = match self.change(lists, &changes) {
             Ok(changed) => changed,
-            // Those that change nothing were heard all the same.
+            // The sessions that change nothing were heard all the same.
             Err(error) => changes.iter().map(|_| Err(error.clone())).collect(),
         };
         for ((list, session), outcome) in changes.into_iter().zip(changed) {
@@ -142,7 +143,7 @@ impl Turns {
 /// The sessions that move in the name of one principal.
 type Moving = Vec<Arc<SessionId>>;
 
-/// Appends what is left to change once the sessions have moved.
+/// Appends what else changes, once the sessions have moved: a new state.
 fn change_state(
     mut step: Step<'_>,
     id: LedgerId,

@@ -1,4 +1,5 @@
-//! What an administrator asks of a pool: who shares the store, and what its clock is believed.
+//! What an administrator asks of a pool: which servers share the store, and what is believed of its
+//! clock.
 
 use license_core::{Event, Stamp};
 use license_types::{Count, Seconds, ServerState, ServerStatus};
@@ -40,9 +41,9 @@ impl Pool {
         self.aside(|writer| writer.turns.clock_state())
     }
 
-    /// The same as [`clock_state`](Self::clock_state), of a pool that can be used: it fails also where
-    /// the store can be read and takes nothing, as on a full disk. That shows by the beats of a server,
-    /// which come every third of its lease, and again each second where the store did not take one.
+    /// The same as [`clock_state`](Self::clock_state), but it fails as well if the store can be read
+    /// and takes no writes, as on a full disk. That is known by the server's beats, which come every
+    /// third of its lease, and every second after one that failed.
     ///
     /// ```
     /// use license_pool::Pool;
@@ -58,9 +59,9 @@ impl Pool {
         self.aside(Writer::readiness)
     }
 
-    /// Believes what the store's clock shows from now on, whatever it showed before, and says so in
-    /// the history of the license: an administrator put it right. Only this lets time step back, and
-    /// takes back the figures of days that are still to come.
+    /// Believes the store's clock from now on, whatever it showed before, and records that in the
+    /// history of the license: an administrator put it right. Only this lets time step back; it also
+    /// takes back the figures of days that are now still to come.
     ///
     /// # Errors
     /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) when the license is not installed; or what the store said.

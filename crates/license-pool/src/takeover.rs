@@ -1,4 +1,15 @@
-//! What ends or changes hands without anybody asking: leases that ran out, and what the dead served.
+//! The turns that end retentions or hand them over without anybody asking: for leases that ran out,
+//! and for what dead servers served.
+//!
+//! *Adoption* takes over, with one entry per ledger, every session that another server serves there.
+//! That ends the other's epoch in the same transaction (`Turn::ends`), so it finds itself fenced. What
+//! a process vouched for without a lease cannot be adopted, since the process is gone: it is released
+//! first. What a one-shot command retained without a lease has no process behind it, and is adopted.
+//! Who retained a token only the log tells: see `seats`.
+//!
+//! The store keeps a *list* of which servers serve sessions in which ledgers (`Append::serving`), so
+//! that nobody has to read all ledgers to find what a dead server leaves. The list may name too much,
+//! never too little.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,24 +26,25 @@ use crate::turn::{Moment, Plan, Turns};
 
 mod seats;
 
-/// More retentions than these are not released in one turn: others wait for theirs.
+/// How many retentions of a ledger are released in one turn, while callers wait.
 const RELEASES_MAX: usize = 1000;
 
-/// Nor are more ledgers than these part of one.
+/// How many ledgers are part of one turn.
 const LEDGERS_MAX: usize = 256;
 
-/// What one server serves no longer.
+/// What another server served, to be adopted or released.
 pub(crate) struct Estate {
     pub(crate) from: Arc<ServerName>,
     pub(crate) epoch: u64,
-    /// The server as it was found dead; none for single commands, which nobody has to end.
+    /// Its row when it was found dead; none for one-shot commands, which have no epoch to end.
     pub(crate) row: Option<ServerRow>,
-    /// Whether sessions that hold by a lease are served on; nothing is, otherwise.
+    /// Whether sessions that hold by a lease are adopted; otherwise everything is released.
     pub(crate) adopts: bool,
 }
 
 impl Turns {
-    /// Releases what `ends` says of what these sessions hold, as far as this server still serves them.
+    /// Releases those retentions of these sessions that `ends` selects, as far as this server still
+    /// serves them.
     pub(crate) fn end(
         &mut self,
         sessions: &[Key],
@@ -40,12 +52,12 @@ impl Turns {
         ends: impl Fn(LedgerId, &Held) -> bool,
     ) -> Result<(), Error> {
         let ledgers: Vec<LedgerId> = sessions.iter().map(|(id, _)| *id).collect();
-        // One whose turn failed is in memory no more.
+        // A ledger whose last turn failed may not be in memory.
         self.load(&ledgers)?;
         let own = self.actor.server.clone();
         self.turn_of(&ledgers, |moment, gathering| {
             for (id, session) in sessions {
-                // Only this turn has shown that by what was counted nobody is to be judged.
+                // This turn has just shown that what was counted is no longer true.
                 if moment.ledgers.is_anew(*id) {
                     continue;
                 }
@@ -63,9 +75,8 @@ impl Turns {
         })
     }
 
-    /// Takes over, or ends, what another server serves in these ledgers; gives those in which this
-    /// server serves its sessions now. What a process vouched for that is gone ends; what a single
-    /// command retained, nobody ever vouched for, and it goes on under whoever serves it.
+    /// Settles an estate in these ledgers; gives those in which this server has adopted sessions. A
+    /// ledger with too many retentions to release in one turn is not among them yet: call again.
     pub(crate) fn settle(
         &mut self,
         estate: &Estate,
@@ -87,7 +98,7 @@ impl Turns {
                     _ if !estate.adopts => true,
                     _ if held.record.lease_seconds.is_some() => false,
                     Some(of_process) => *of_process,
-                    // It came after those were asked for: the next turn knows.
+                    // It was retained after `seats` was read: left to the next turn.
                     None => {
                         all = false;
                         false
@@ -112,8 +123,8 @@ impl Turns {
         })
     }
 
-    /// What a server serves without a lease, as far as it is known now, and whether a process vouched
-    /// for it.
+    /// What a server serves without a lease, as far as is known now, and whether a process vouched
+    /// for each.
     fn seats(&mut self, of: &ServerName, ledgers: &[LedgerId]) -> Result<Seats, Error> {
         let licenses: Vec<Which> = ledgers.iter().filter_map(|id| self.license(*id)).collect();
         self.catch_up(&licenses)?;
@@ -131,8 +142,8 @@ impl Turns {
         Ok(seats)
     }
 
-    /// Has the store say no longer that this server serves sessions in ledgers in which it serves none
-    /// any more. It need not be said at once: mostly one comes soon after the last one went.
+    /// Takes this server off the list of ledgers in which it no longer serves any session. That is not
+    /// done at once, since mostly a session comes soon after the last one went.
     pub(crate) fn take_off(&mut self) -> Result<(), Error> {
         loop {
             let ledgers = self.ledgers.listed_in_vain(LEDGERS_MAX);
@@ -143,9 +154,9 @@ impl Turns {
         }
     }
 
-    /// Likewise for these, whether or not the store is known to say so.
+    /// The same for these ledgers, whether or not they are known to be listed.
     pub(crate) fn take_off_these(&mut self, ledgers: &[LedgerId]) -> Result<(), Error> {
-        // Also where it is never known whether the turn was made.
+        // Before the turn, since its outcome may stay unknown.
         ledgers.iter().for_each(|id| self.ledgers.unlist(*id));
         let own = self.actor.server.clone();
         self.turn_of(ledgers, |moment, gathering| {
@@ -157,7 +168,7 @@ impl Turns {
         })
     }
 
-    /// What this server serves in a ledger, by session, and what was told of their silences.
+    /// What this server serves in a ledger, by session, and the silences that were told there.
     pub(crate) fn served(&mut self, id: LedgerId) -> Result<(Served, Silences), Error> {
         self.load(&[id])?;
         let silences = self.log.silences(id).map_err(Error::store)?;
@@ -171,7 +182,7 @@ impl Turns {
         Ok((served, silences))
     }
 
-    /// A turn of ledgers that are in memory, by whatever number leads to each.
+    /// Takes a turn of ledgers that are in memory, by a number that leads to each.
     fn turn_of<T>(
         &mut self,
         ledgers: &[LedgerId],
@@ -182,8 +193,8 @@ impl Turns {
         licenses.dedup();
         let mut lost = Vec::new();
         let turned = self.turn(&licenses, |mut moment| -> Plan<T> {
-            // In a store that went back in time a number may lead nowhere: what is in memory of its
-            // ledger was not brought up to date then.
+            // In a store that went back in time a number may lead elsewhere. Then memory was not
+            // brought up to date, and must not be used.
             lost.clear();
             lost.extend(ledgers.iter().copied().filter(|id| !moment.leads_to(*id)));
             lost.iter().for_each(|id| moment.ledgers.forget(*id));
@@ -213,6 +224,6 @@ fn release(
     cause: ReleaseCause,
 ) -> Result<(), Fault> {
     let release = Release { target: Target::Token(token), cause, note: None };
-    // A token that is held is released; a refusal would only leave it as it is.
+    // A token that is held can always be released; were it refused, it would only stay held.
     step.write(id, &Command::Release(release), None).map(drop)
 }

@@ -1,5 +1,15 @@
-//! What a pool does though nobody asks: it shows that it lives, ends leases that ran out, and takes
-//! over what the dead served.
+//! What a writer does though nobody asks. It beats, that is, shows in the register that its server
+//! lives; it ends leases that ran out; and it takes over what dead servers served.
+//!
+//! A server *vouches for* the sessions that it serves: it alone hears them and judges their leases
+//! (see `leases`). Whenever it begins to serve sessions that it did not hear itself (after a restart,
+//! an adoption, or when the store went back in time), their ledgers are queued for *loading*:
+//! [`load_some`](Writer::load_some) reads what it serves there, and leases begin.
+//!
+//! The dead are found by the register (see `watcher`), and their *estates* are settled a few ledgers
+//! at a time ([`bury`](Writer::bury), `takeover`): the first turn ends the epoch of the dead, so that
+//! it cannot wake and answer, and each ledger gets one entry that adopts its sessions. What single
+//! commands retained under the name `local` is adopted in the same way, without a death.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
@@ -17,38 +27,39 @@ use crate::watcher::{Dead, Watcher};
 use crate::writer::Writer;
 use crate::{ClockState, Error, LOCAL};
 
-/// How long to wait before something that the store did not take is tried again.
+/// How long to wait before something is tried again that the store did not take.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
-/// So often the register is looked at for the dead, where it shows at once who died.
+/// How often to look for the dead, in a store that shows at once who died.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// So many ledgers are loaded or change hands in one step: others wait meanwhile.
+/// How many ledgers are loaded or adopted in one step, while callers wait.
 const LEDGERS_MAX: usize = 16;
 
-/// So many sessions are looked at in one turn.
+/// How many sessions are judged in one turn.
 const SESSIONS_MAX: usize = 512;
 
-/// What is due when.
+/// What upkeep there is to do, and when.
 pub(crate) struct Upkeep {
     pub(crate) watcher: Watcher,
     /// When to beat next.
     beat: Duration,
-    /// When the register was looked at last.
+    /// When the register was last looked at.
     looked: Option<Duration>,
-    /// Whether an epoch has begun: its first beat was made.
+    /// Whether the first beat of this epoch was made.
     begun: bool,
     /// Whether the store was asked in which ledgers this name served sessions before.
     asked: bool,
-    /// Whether it is to be asked because the store went back in time.
+    /// Whether it is to be asked again because the store went back in time.
     went_back: bool,
     /// The ledgers with sessions that this server serves and does not vouch for yet, and how long
-    /// those may have been silent before.
+    /// those may have been silent already.
     loading: VecDeque<(LedgerId, Duration)>,
-    /// Those of them of which no silence that was told is true any more.
+    /// Those of them for which the silences in the store are no longer true.
     anew: BTreeSet<LedgerId>,
+    /// The servers that were found dead and are not buried yet.
     dead: VecDeque<Dead>,
-    /// When to go on with what the store did not take.
+    /// When to try again what the store did not take.
     again: Duration,
 }
 
@@ -59,7 +70,7 @@ impl Upkeep {
             beat: if role == Role::Local { Duration::MAX } else { Duration::ZERO },
             looked: None,
             begun: false,
-            // A name that nobody had before served nothing.
+            // A new name has served nothing yet, and `local` serves nothing itself.
             asked: matches!(role, Role::Local | Role::Transient),
             went_back: false,
             loading: VecDeque::new(),
@@ -69,8 +80,7 @@ impl Upkeep {
         }
     }
 
-    /// Has the sessions that this server serves in these ledgers vouched for soon; they may have been
-    /// silent for `before` already.
+    /// Queues ledgers to be loaded; the sessions there may have been silent for `before` already.
     fn load(&mut self, ledgers: impl IntoIterator<Item = LedgerId>, before: Duration) {
         self.loading.extend(ledgers.into_iter().map(|id| (id, before)));
     }
@@ -88,8 +98,8 @@ impl Writer {
             return;
         }
         if self.turns.ledgers.is_crowded() {
-            // Those stay in memory of which the store is yet to say so; what it does not take now, it
-            // says for longer.
+            // Ledgers that the store lists as served here must stay in memory, so shorten that list.
+            // If it fails now, they stay for longer.
             let _ = self.turns.take_off();
         }
         let mut anew = self.turns.ledgers.take_anew();
@@ -99,7 +109,7 @@ impl Writer {
         self.upkeep.load(reread, Duration::ZERO);
         let elapsed = self.turns.elapsed();
         if self.upkeep.beat <= elapsed {
-            // Whatever went wrong, it is tried again in time.
+            // It has set when to try again, whatever went wrong.
             let _ = self.beat();
         }
         if self.upkeep.again <= elapsed {
@@ -111,7 +121,8 @@ impl Writer {
         }
     }
 
-    /// Counts the sessions of these ledgers anew, whatever was counted or told of them.
+    /// Begins the leases of all sessions in these ledgers anew: what was counted so far, here and in
+    /// the store, is no longer true.
     fn count_anew(&mut self, mut ledgers: BTreeSet<LedgerId>) {
         if !ledgers.is_empty() {
             self.leases.estrange_all(&ledgers);
@@ -120,7 +131,7 @@ impl Writer {
         }
     }
 
-    /// When something is due next.
+    /// The elapsed time at which upkeep is due next.
     pub(crate) fn upkeep_due(&self) -> Duration {
         let Upkeep { beat, again, asked, loading, dead, .. } = &self.upkeep;
         if self.turns.is_fenced() {
@@ -132,8 +143,8 @@ impl Writer {
         work.min(*beat)
     }
 
-    /// Looks for the dead before licenses are handed out, and while somebody waits for one, unless that
-    /// was done just now.
+    /// Looks for the dead, unless that was done just now: before licenses are handed out, and while
+    /// somebody waits for one.
     pub(crate) fn look(&mut self) {
         let elapsed = self.turns.elapsed();
         let due = match self.upkeep.looked {
@@ -146,14 +157,14 @@ impl Writer {
             return;
         }
         if !due {
-            // The beat that found them out may have been needed for something else.
+            // A beat that was made for another reason may have found somebody dead.
             if !self.upkeep.dead.is_empty() {
                 let _ = self.bury();
             }
             return;
         }
         if self.upkeep.looked.is_some() {
-            // Nothing is written for that where nobody died.
+            // A glance writes nothing. Only if it shows somebody dead a beat follows.
             let Ok(Some(rows)) = self.turns.log.glance() else { return };
             self.upkeep.looked = Some(elapsed);
             let (own, role) = (&self.turns.actor.server, self.turns.actor.role);
@@ -163,19 +174,19 @@ impl Writer {
                 return;
             }
         }
-        // What cannot be done now is tried again.
+        // If it fails, it is tried again.
         let _ = self.beat().and_then(|_| self.bury());
     }
 
-    /// The register, as it is now.
+    /// The register, as it is now. Asking for it is a beat.
     pub(crate) fn register(&mut self) -> Result<Vec<ServerRow>, Error> {
         self.beat()
     }
 
-    /// The time, where the store also takes what this server writes to it.
+    /// The time, if the store also takes writes: it fails while the last beat did.
     pub(crate) fn readiness(&mut self) -> Result<ClockState, Error> {
         match self.turns.unshown() {
-            // To wait for its turn once more would keep everybody waiting.
+            // Another beat would wait for the turn once more, and everybody with it.
             Some(busy @ Error::StoreBusy(_)) => return Err(busy.clone()),
             Some(_) => drop(self.register()?),
             None => {}
@@ -183,9 +194,10 @@ impl Writer {
         self.turns.clock_state()
     }
 
-    /// Tells which silences are over before anybody hears that he was heard: otherwise a restart would
-    /// go on counting, and end a lease on which its holder relies. Of those who are silent nothing is
-    /// told meanwhile: after a restart they may be everybody, and come back one by one.
+    /// Tells the store which silences are over, before the sessions are answered that broke them:
+    /// otherwise a restart would go on counting a silence, and end a lease on which its holder relies.
+    /// The silences that go on are not told again here: after a restart everybody may be silent and
+    /// come back one by one, and each would cause the whole list to be written.
     pub(crate) fn tell_broken_silences(&mut self) -> Result<(), Error> {
         if !self.leases.must_tell() {
             return Ok(());
@@ -197,20 +209,22 @@ impl Writer {
         told
     }
 
-    /// Shows that this server lives, tells who is silent, and looks who else lives.
+    /// Beats: shows that this server lives, tells the store who is silent, and looks who else lives.
     fn beat(&mut self) -> Result<Vec<ServerRow>, Error> {
         let now = self.turns.vouched();
-        // Who went to another server is not silent there: where the store does not tell now who did,
-        // nobody is told to be silent. Who goes between this and the beat is, all the same, until this
-        // server forgets the session within a lease and says that it is over: rows bear no server's
-        // name. Only a restart of that other server within this time reads such a row, and its client
-        // has a third of a lease then to be heard again.
+        // A session that went to another server is not silent there. So memory is brought up to date
+        // first; if that fails, nobody is told to be silent.
+        //
+        // A session that goes between here and the beat is told to be silent by mistake, since the
+        // rows bear no server's name. That stands until this server notices, within a lease, and tells
+        // that the silence is over. It matters only if the other server restarts in that time, and
+        // even then the client has a third of a lease to be heard again.
         let ledgers = self.leases.silent(now);
         let licenses: Vec<_> = ledgers.iter().filter_map(|id| self.turns.license(*id)).collect();
         let knows_who_went =
             licenses.is_empty() || self.turns.catch_up(&distinct(licenses.iter())).is_ok();
         if self.turns.actor.role != Role::Local {
-            // What the store does not take now, it goes on saying in vain.
+            // If it fails, the store goes on listing this server in vain, which does no harm.
             let _ = self.turns.take_off();
         }
         let turns = &self.turns;
@@ -221,7 +235,7 @@ impl Writer {
         Ok(rows)
     }
 
-    /// One beat, which tells the store these silences.
+    /// Beats once, telling the store these silences.
     fn beat_telling(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, Error> {
         let role = self.turns.actor.role;
         let rows = self.turns.beat(silences);
@@ -232,8 +246,9 @@ impl Writer {
                 self.leases.told();
                 let own = self.turns.actor.server.clone();
                 if self.upkeep.watcher.goes_back(rows, &own) {
-                    // This server may serve sessions again, also in ledgers that it does not know, and
-                    // others may have heard some meanwhile that it serves as before.
+                    // In the store as it is now, this server may serve sessions that it had released,
+                    // also in ledgers that it no longer knows. And of those that it serves as before,
+                    // others may have heard some meanwhile.
                     (self.upkeep.asked, self.upkeep.went_back) = (false, true);
                     let ledgers = self.leases.ledgers();
                     self.count_anew(ledgers);
@@ -243,7 +258,8 @@ impl Writer {
                 let settled = dead.into_iter().filter(|dead| settles(role, &dead.row));
                 self.upkeep.dead = settled.collect();
                 if role != Role::Local {
-                    // The silences of an epoch are told before it is long enough to count.
+                    // Sooner, so that this epoch's silences are told before they are long enough to
+                    // count.
                     let first = if self.upkeep.begun { every } else { third / 2 };
                     self.upkeep.beat = elapsed + first.min(self.upkeep.watcher.next(third));
                 }
@@ -261,13 +277,14 @@ impl Writer {
             self.leases.begin_afresh(now);
         }
         if role == Role::Serving {
-            // What cannot be done now is tried at the next beat.
+            // If it fails, the next beat tries again.
             let _ = self.adopt_local();
         }
         rows
     }
 
-    /// Begins to vouch for what this name served before, and for what it took over.
+    /// Begins to vouch for what this name served before and for what it took over, in some of the
+    /// ledgers that are queued.
     fn load_some(&mut self) -> Result<(), Error> {
         if !self.upkeep.asked {
             let own = self.turns.actor.server.clone();
@@ -287,37 +304,37 @@ impl Writer {
             self.upkeep.loading.pop_front();
         }
         if !idle.is_empty() {
-            // What the store does not take now, it goes on saying in vain.
+            // If it fails, the store goes on listing this server in vain, which does no harm.
             let _ = self.turns.take_off_these(&idle);
         }
         Ok(())
     }
 
-    /// Begins to vouch for what was taken over, now or as soon as the store tells of it: nobody else
-    /// judges those leases any more.
+    /// Begins to vouch for what was taken over, now or as soon as the store can be read: nobody else
+    /// judges those leases any more. The sessions may have been silent for `before` already.
     pub(crate) fn take_over(&mut self, ledgers: Vec<LedgerId>, before: Duration) {
         self.upkeep.load(ledgers, before);
-        // What cannot be done now is tried again.
+        // If it fails, the ledgers stay queued.
         let _ = self.load_some();
     }
 
-    /// Vouches for all that this server serves in a ledger; `before` has passed already. Says whether
-    /// there was anything.
+    /// Vouches for all that this server serves in a ledger, which may have been silent for `before`
+    /// already. Says whether it serves anything there.
     fn vouch(&mut self, id: LedgerId, before: Duration) -> Result<bool, Error> {
         let (served, silences) = self.turns.served(id)?;
         let (now, anew) = (self.turns.vouched(), self.upkeep.anew.contains(&id));
         for held in served.values() {
             let last = held.last().map(|held| held.record.token);
             let told = last.and_then(|token| silences.get(&token));
-            // Where its lease is short beside this server's own, no more than a third of that.
+            // Of a session with a short lease, no more than a third of that lease counts.
             let before = before.min(self.leases.third(held));
             let before = told.map_or(before, |silent| before.max(*silent));
             let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
-            // What was told there is void, and is to be taken back.
+            // A silence that is no longer true counts for nothing, and its row is to be removed.
             let void = |(token, _)| (token, Duration::ZERO);
             let kept = if anew { kept.map(void) } else { kept };
             self.leases.take_over(id, held, kept, now);
-            // It was heard since it was told to be silent by another than its last.
+            // A silence told by an earlier token is over: the session retained another license since.
             if let Some((_, before)) = held.split_last()
                 && before.iter().any(|held| silences.contains_key(&held.record.token))
             {
@@ -328,15 +345,15 @@ impl Writer {
         Ok(!served.is_empty())
     }
 
-    /// Ends leases that have run out.
+    /// Releases what is held by leases that have run out, of some sessions.
     fn expire_some(&mut self) -> Result<(), Error> {
         let now = self.turns.vouched();
         let sessions = self.leases.overdue(now, now + RETRY, SESSIONS_MAX);
         if sessions.is_empty() {
             return Ok(());
         }
-        // In a store that went back nobody is to be judged by what was counted before, and only a beat
-        // tells: another may have heard him, of which the ledger knows nothing any more.
+        // If the store went back in time, nobody may be judged by what was counted before: another
+        // server may have heard the session, and the ledger no longer says so. Only a beat shows that.
         if self.turns.actor.role != Role::Local && self.turns.shown_before() >= RETRY {
             self.beat()?;
         }
@@ -368,8 +385,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends what is held by leases under a name that will never be taken again: nobody will hear
-    /// those who hold it.
+    /// At the end of a server with a made-up name, releases what is held by leases: nobody will ever
+    /// take that name, so nobody could renew them.
     pub(crate) fn end_leases(&mut self) -> Result<(), Error> {
         if self.turns.actor.role != Role::Transient || self.turns.is_fenced() {
             return Ok(());
@@ -382,7 +399,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes over, or ends, what one of the dead served, a few ledgers at a time.
+    /// Settles the estate of one dead server, in a few ledgers at a time: what it served is adopted,
+    /// or released if its name was made up.
     fn bury(&mut self) -> Result<(), Error> {
         let Some(Dead { row, silent }) = self.upkeep.dead.pop_front() else { return Ok(()) };
         let ledgers = self.turns.serving(&row.name)?;
@@ -397,13 +415,14 @@ impl Writer {
             row: Some(row.clone()),
         };
         let adopted = self.settle(&estate, some).inspect_err(|_| {
-            // Whether it lives after all, or somebody else settles its affairs: the register tells.
+            // It may live after all, or somebody else has settled it: look at the register soon.
             if self.turns.actor.role != Role::Local {
                 self.upkeep.beat = self.upkeep.beat.min(self.turns.elapsed() + RETRY);
             }
         })?;
-        // It was noticed up to a third of a lease late. Whom it heard right before it fell silent, a
-        // third of its own lease after its last beat, was not silent for longer than this.
+        // Silence is noticed up to a third of a lease late, and that counts as silence of the sessions
+        // too. But not more than they were silent for certain: the dead server may have heard somebody
+        // up to a third of its own lease after its last beat, which leaves two thirds and its grace.
         let seconds = Duration::from_secs;
         let least = seconds(row.grace_seconds).saturating_add(seconds(row.lease_seconds) / 3 * 2);
         let before = if silent { least.min(self.turns.actor.lease / 3) } else { Duration::ZERO };
@@ -417,7 +436,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes over what single commands retained.
+    /// Adopts what one-shot commands retained, in a few ledgers at a time.
     pub(crate) fn adopt_local(&mut self) -> Result<(), Error> {
         let local = ServerName::new(LOCAL).expect("the name is short");
         let ledgers = self.turns.serving(&local)?;
@@ -438,15 +457,16 @@ impl Writer {
     }
 }
 
-/// Forgets what was counted of sessions that came with a turn, before anything is counted anew: one
-/// that went to another server and comes back was heard there.
+/// Forgets what was counted for the sessions that came here with a turn: one that had gone to another
+/// server and comes back was heard there meanwhile.
 pub(crate) fn estrange_come(turns: &mut Turns, leases: &mut Leases) {
     for key in turns.ledgers.take_came() {
         leases.estrange(&key);
     }
 }
 
-/// Whether a pool settles the affairs of a server that died.
+/// Whether a pool in this role settles the estate of a dead server. Everybody does where a made-up
+/// name died, since its seats only have to be released.
 fn settles(role: Role, row: &ServerRow) -> bool {
     role == Role::Serving || row.transient
 }

@@ -1,5 +1,9 @@
-//! Watches the other servers of the store and says which of them are dead: a pure account of what the
-//! register showed and when.
+//! Watches the other servers of the store and says which of them are dead. Pure: it is told what the
+//! register showed, and when.
+//!
+//! A server is dead when its epoch was ended, when the store shows that its process is gone (SQLite,
+//! by a lock), or when its beat stood still for its lease plus its grace. Only time in which this
+//! server watched and could use the store itself counts towards that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,11 +16,11 @@ use crate::log::ServerRow;
 #[derive(Default)]
 pub(crate) struct Watcher {
     seen: BTreeMap<ServerName, Seen>,
-    /// When the register was read last; none where reading it failed since.
+    /// When the register was last read; none if that failed since.
     read: Option<Duration>,
-    /// Whether the store shows who lives.
+    /// Whether the store shows at once who lives.
     shows: bool,
-    /// The beat of this server that the register showed last.
+    /// This server's own beat, as the register last showed it.
     own: Option<u64>,
 }
 
@@ -35,9 +39,9 @@ pub(crate) struct Dead {
 }
 
 impl Watcher {
-    /// Whether the register shows that the store went back in time: after a beat of this server, it
-    /// tells of fewer than before. Then it tells of the others, too, what was true once, however
-    /// alive they are: how long they stood still is counted anew.
+    /// Whether the store went back in time: after another beat of this server, the register shows no
+    /// more beats than before. Then what it shows of the others is old as well, however alive they
+    /// are, so how long they stood still is counted anew.
     pub(crate) fn goes_back(&mut self, rows: &[ServerRow], own: &ServerName) -> bool {
         let shown = rows.iter().find(|row| row.name == *own).map(|row| row.beat);
         let before = std::mem::replace(&mut self.own, shown);
@@ -48,10 +52,13 @@ impl Watcher {
         goes_back
     }
 
-    /// Takes in what the register shows, after beats at most `every` apart; gives who is dead. Only
-    /// time between two successes counts, and none in which this process did not run: who cannot use
-    /// the store itself must not take others for dead. Who did not look on gives everybody the time
-    /// for a beat: one that came meanwhile may be lost, with a store that went back.
+    /// Takes in what the register shows at `elapsed`, when it is read every `every`; gives who is
+    /// dead.
+    ///
+    /// Of the time since the last reading at most `every` counts, and none if that failed or is more
+    /// than twice as long ago: this process was stopped then, or could not use the store. After such a
+    /// gap every other server gets the time for one more beat, since one that it made meanwhile may
+    /// have been lost with a store that went back.
     pub(crate) fn see(
         &mut self,
         rows: &[ServerRow],
@@ -81,19 +88,19 @@ impl Watcher {
         self.read = None;
     }
 
-    /// How often to look, so that no server is overlooked that beats in its time.
+    /// How often to look at least, `own` or more often, so that every server's beats are seen.
     pub(crate) fn every(&self, own: Duration) -> Duration {
         self.seen.values().map(|seen| third(&seen.row)).fold(own, Duration::min)
     }
 
-    /// When to look next: no beat is overlooked then, and whoever is silent for too long is noticed as
-    /// soon as he is.
+    /// After how long to look next: in time for every beat, and as soon as another server will have
+    /// been silent for too long.
     pub(crate) fn next(&self, own: Duration) -> Duration {
         let left = self.seen.values().map(|seen| borne(&seen.row).saturating_sub(seen.still));
         left.filter(|left| !left.is_zero()).fold(self.every(own), Duration::min)
     }
 
-    /// Whether the store shows who lives, so that a look finds the dead at once.
+    /// Whether the store shows at once who lives, so that a look finds the dead.
     pub(crate) fn shows_who_lives(&self) -> bool {
         self.shows
     }
@@ -117,14 +124,14 @@ impl Seen {
     }
 }
 
-/// How long the silence of a server is borne.
+/// For how long the silence of a server is borne.
 fn borne(row: &ServerRow) -> Duration {
     Duration::from_secs(row.lease_seconds.saturating_add(row.grace_seconds))
 }
 
 /// How often a server beats.
 fn third(row: &ServerRow) -> Duration {
-    // Whatever stands there, nobody looks more often than this.
+    // Whatever the row says, nobody looks more often than every second.
     (Duration::from_secs(row.lease_seconds) / 3).max(Duration::from_secs(1))
 }
 

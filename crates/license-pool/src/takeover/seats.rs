@@ -1,5 +1,5 @@
-//! Who retained what has no lease, as the log says: what a process vouched for ends with it, and what
-//! a single command retained goes on.
+//! Finds out from the log who made the retentions that have no lease. Those that a process vouched
+//! for end with it; those of one-shot commands go on.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use license_types::{EventKind, Token};
 use crate::LOCAL;
 use crate::log::{LedgerId, Log, LogError, Selection, Stretch};
 
-/// So many entries are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 128;
 
-/// Those of `tokens` that single commands retained. Of what was retained so long ago that its entry is
-/// deleted, a process is taken to have done it.
+/// Those of `tokens` that one-shot commands retained. A token whose entry is deleted already is taken
+/// for a process's.
 pub(super) fn of_commands(
     log: &mut dyn Log,
     ledger: LedgerId,
@@ -23,11 +23,11 @@ pub(super) fn of_commands(
     search(tokens, |after| log.select(ledger, after, PAGE, &wanted))
 }
 
-/// Looks for the retentions of `tokens` in what `read` gives of the retained entries after a sequence.
+/// Looks for `tokens` in the log; `read` gives the `retained` entries of a stretch after a sequence.
 ///
-/// An entry retains one token at most, and the tokens are consecutive. So the one that retained a
-/// token comes at least as many entries after another as their tokens are apart, and of a long log
-/// only a little is read: where every second entry retains something, each look halves the way.
+/// Tokens are consecutive and an entry retains one at most, so two retentions are at least as many
+/// entries apart as their tokens. That lets the search skip ahead: where every second entry retains
+/// something, each look halves the distance, and little of a long log is read.
 fn search(
     mut tokens: BTreeSet<Token>,
     mut read: impl FnMut(u64) -> Result<Stretch, LogError>,
