@@ -1,6 +1,5 @@
-//! What lets a log stay short: snapshots of its ledgers, so that a ledger need not be read from its
-//! first entry, and the deletion of what nobody needs any more. Every call is a short turn of its
-//! own, so that nobody waits for a long one.
+//! What lets a log stay short: snapshots, so that a ledger need not be read from its first entry, and
+//! the deletion of what nobody needs any more. Every call is a short turn, so that nobody waits long.
 
 use license_core::{Chunk, Digest};
 
@@ -9,7 +8,7 @@ use crate::log::{LedgerId, LogError};
 /// A complete snapshot of a ledger, as the log lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotMark {
-    /// The last entry that it knows.
+    /// The last entry that it covers.
     pub sequence: u64,
     /// How many chunks it has.
     pub chunks: u64,
@@ -19,8 +18,8 @@ pub struct SnapshotMark {
 
 /// What a log keeps beside its entries, so that it need not keep them all.
 pub trait Archive {
-    /// The complete snapshots of a ledger, the last first. They are not to be believed before they
-    /// were read.
+    /// The complete snapshots of a ledger, the last first. They are not to be believed before they are
+    /// read.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -37,10 +36,11 @@ pub trait Archive {
         chunk: u64,
     ) -> Result<Option<Vec<u8>>, LogError>;
 
-    /// Keeps one chunk of the snapshot of a ledger up to the entry `sequence`. Chunks are kept in
-    /// their order: with the last one, which has a digest, the snapshot is complete, and nothing is
-    /// written to it any more. Old entries may have gone for it. One before which chunks are missing
-    /// is not kept: whoever [discards](Self::discard_snapshots) took it for given up.
+    /// Keeps one chunk of the snapshot that covers a ledger up to the entry `sequence`. Chunks come in
+    /// order, and the last has a digest: with that one the snapshot is complete, and is never written
+    /// again, since entries may have been deleted on the strength of it. A chunk is ignored if one
+    /// before it is missing: somebody took the snapshot for abandoned and [discarded](
+    /// Self::discard_snapshots) it.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -58,9 +58,9 @@ pub trait Archive {
     /// When the log cannot be written.
     fn discard_snapshots(&mut self, ledger: LedgerId, kept: usize) -> Result<bool, LogError>;
 
-    /// Deletes up to `limit` of the first entries of a ledger, as far as the sequence `until` and as far
-    /// as every complete snapshot knows them; gives how many they were. The last entry that a snapshot
-    /// knows stays, to show that it is of this log.
+    /// Deletes up to `limit` of the first entries of a ledger, up to the sequence `until`, if every
+    /// complete snapshot covers them; gives how many they were. The last entry that a snapshot covers
+    /// stays, to show that the snapshot is of this log.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -78,8 +78,8 @@ pub trait Archive {
     /// When the log cannot be written.
     fn erase(&mut self, ledger: LedgerId, sequences: &[u64]) -> Result<(), LogError>;
 
-    /// Leaves nothing to be read of what was deleted and erased, where that can be done now and the log
-    /// keeps anything of it; says whether it was.
+    /// Makes sure that nothing of what was deleted and erased can be read from the store's files. Says
+    /// whether it succeeded: readers may be in the way.
     ///
     /// # Errors
     /// When the log cannot be written.

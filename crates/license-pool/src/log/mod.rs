@@ -6,10 +6,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::KeptCredential;
 use jiff::Timestamp;
 use license_core::{Entry, Figure, Head};
 use license_types::ServerName;
+
+use crate::KeptCredential;
 
 mod archive;
 mod error;
@@ -85,11 +86,11 @@ pub struct News {
     pub ledgers: Vec<(LedgerId, Since)>,
     /// The store's own clock, where it has one.
     pub time: Option<Timestamp>,
-    /// The store that took the place of this one: nothing is left but to read. A turn fails with
-    /// [`LogError::Sealed`] then, so only who catches up is told so.
+    /// The store that replaced this one, which can only be read. A turn fails with
+    /// [`LogError::Sealed`] then, so only a catch-up is told this.
     pub sealed_to: Option<String>,
-    /// Whether all this is only assumed, by a log that looks when it writes: nothing that is founded
-    /// on it may be told to anybody before the turn has succeeded.
+    /// Whether all this is only assumed, by a log that looks when it writes: nobody may be told
+    /// anything that follows from it before the turn has succeeded.
     pub assumed: bool,
 }
 
@@ -98,10 +99,10 @@ pub struct News {
 pub enum Since {
     /// These entries; mostly none.
     Entries(Vec<Entry>),
-    /// More than fits in a turn, or nothing was known: read it from its start.
+    /// More than fits in a turn, or nothing was known: read the ledger anew.
     Reload,
-    /// Another history than the known one, or less of it: the store went back in time. Read it from
-    /// its start, too.
+    /// Another history than the known one, or less of it: the store went back in time. Read the
+    /// ledger anew, too.
     WentBack,
 }
 
@@ -110,9 +111,10 @@ pub enum Since {
 pub struct Turn {
     /// New entries, of each ledger once.
     pub appends: Vec<Append>,
-    /// Servers whose epoch ends, each as the register showed it when it was found dead. Where the
-    /// row of one differs by now, it lives, and the whole turn is dropped with [`LogError::Alive`].
-    /// Afterwards the row is nobody's, and it vanishes once its name serves nothing more.
+    /// Servers whose epoch ends, each with its row as the register showed it when it was found dead.
+    /// If a row differs by now, that server lives, and the whole turn is dropped with
+    /// [`LogError::Alive`]. Otherwise the row belongs to nobody afterwards, and vanishes once its name
+    /// serves nothing more.
     pub ends: Vec<ServerRow>,
 }
 
@@ -124,8 +126,8 @@ pub struct Append {
     /// The number of the license that the first entry installs, which points to the ledger from
     /// now on.
     pub number: Option<Arc<str>>,
-    /// Whether the license was uninstalled, now or before: its numbers go on pointing to the ledger,
-    /// and none of them is in force until one is installed again.
+    /// Whether the license is uninstalled, by these entries or before: its numbers still point to the
+    /// ledger, but none of them is in force until one is installed again.
     pub uninstalls: bool,
     /// The entries, sealed; at least one, unless only `serving` changes.
     pub entries: Vec<Entry>,
@@ -134,12 +136,12 @@ pub struct Append {
     pub serving: Vec<(ServerName, bool)>,
     /// The figures of the days that these entries ended.
     pub figures: Vec<Figure>,
-    /// Where the clock was set back: what was told of days from this midnight on is void, before
-    /// `figures` are added.
+    /// If the clock was set back, the midnight from which on figures of days are void. They are
+    /// removed before `figures` are added.
     pub void_from: Option<Timestamp>,
 }
 
-/// What tells afterwards whether a turn was committed: its first entry.
+/// The first entry of a turn, by which the log tells afterwards whether the turn was committed.
 #[derive(Debug)]
 pub struct Mark {
     /// The ledger; where absent, the one that `number` points to now.
@@ -163,14 +165,15 @@ pub struct LedgerNumbers {
 
 /// A durable log of ledgers. Implement it to keep entries elsewhere, or to fail on purpose.
 pub trait Log: Send {
-    /// Takes a turn: nobody else appends to the ledgers asked for while `decide` is called, once,
-    /// with the news of them, and says what to change. When this returns, all of that is durable.
+    /// Takes a turn: calls `decide` once, with what is new in the ledgers asked for, and appends what
+    /// that says. Nobody else appends to those ledgers meanwhile. When this returns, everything is
+    /// durable.
     ///
-    /// A log may also call `decide` with what it [assumes](News::assumed), and make what that says
-    /// only if nobody else had appended meanwhile. Otherwise the turn was [overtaken](
+    /// A log may also call `decide` with what it [assumes](News::assumed) to be so. Then it appends
+    /// only if nobody else had appended anything; otherwise the turn was [overtaken](
     /// TurnError::Overtaken).
     ///
-    /// Changing nothing gives the turn back.
+    /// If `decide` changes nothing, the turn is given back.
     ///
     /// # Errors
     /// [`TurnError`] says whether anything may have been appended.
@@ -180,21 +183,22 @@ pub trait Log: Send {
         decide: &mut dyn FnMut(News) -> Turn,
     ) -> Result<(), TurnError>;
 
-    /// Whether a turn of this log takes so long that those whom the last one answered, and who ask again
-    /// just now, are better waited for than left to a turn of their own.
+    /// Whether a turn of this log takes so long that it pays to wait a moment for the callers whom the
+    /// last turn answered, in case they ask again, instead of leaving them to a turn of their own.
     fn prefers_company(&self) -> bool {
         false
     }
 
-    /// Waits until it is this log's turn, where others take turns too: what comes meanwhile can be
-    /// part of it. Whoever then takes none [stands back](Self::stand_back). What goes wrong is told
-    /// by the turn.
+    /// Waits until it is this log's turn among all who share the store: requests that come in
+    /// meanwhile can be part of it. Call [`stand_back`](Self::stand_back) if then no turn is taken. An
+    /// error is kept for the turn.
     fn line_up(&mut self) {}
 
-    /// Gives way to others, where this lined up and took no turn.
+    /// Gives way to others, if this lined up and took no turn.
     fn stand_back(&mut self) {}
 
-    /// Whether a turn whose commit got no answer was committed. Waits until that is certain.
+    /// Whether a turn whose commit got no answer was committed. Waits until that is certain, so that
+    /// the turn cannot be committed afterwards.
     ///
     /// # Errors
     /// When the log cannot tell now.
@@ -212,8 +216,8 @@ pub trait Log: Send {
     /// When the log cannot be read.
     fn page(&mut self, ledger: LedgerId, after: u64, limit: usize) -> Result<Vec<Entry>, LogError>;
 
-    /// Up to `limit` entries that `wanted` takes, from a stretch of a ledger's log after the
-    /// sequence `after`. A log that can leave out what is not wanted sooner does so.
+    /// Up to `limit` entries that are wanted, from a stretch of a ledger's log after the sequence
+    /// `after`. Implement it where the log itself can leave out what is not wanted.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -255,14 +259,14 @@ pub trait Log: Send {
     /// When the log cannot be written.
     fn register(&mut self, server: Server) -> Result<u64, LogError>;
 
-    /// Shows the others that this server lives, keeps what is told of silent sessions, and gives the
-    /// whole register in the order of the names. A log that acts as no server only reads.
+    /// Shows the others that this server lives, keeps these silences (and removes those of zero), and
+    /// gives the whole register in the order of the names. A log that acts as no server only reads.
     ///
     /// # Errors
     /// When the log cannot be written, or this server was replaced.
     fn beat(&mut self, silences: &[Silence]) -> Result<Vec<ServerRow>, LogError>;
 
-    /// The ledgers in which a server may serve sessions: all in which it does are among them.
+    /// The ledgers in which a server may serve sessions. None in which it does is missing.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -274,8 +278,8 @@ pub trait Log: Send {
     /// When the log cannot be read.
     fn silences(&mut self, ledger: LedgerId) -> Result<Vec<Silence>, LogError>;
 
-    /// The whole register, where it shows at once who died; nothing is written for that, and nobody is
-    /// waited for. None where only beats tell who lives.
+    /// The whole register, if the store shows at once who died; without writing anything or waiting
+    /// for anybody. None if only beats tell who lives.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -283,7 +287,7 @@ pub trait Log: Send {
         Ok(None)
     }
 
-    /// Whether anybody else wrote to the store since this was last asked, where that can be told
+    /// Whether anybody else wrote to the store since this was last asked; none if that cannot be told
     /// cheaply.
     ///
     /// # Errors
@@ -310,13 +314,13 @@ pub trait Log: Send {
     /// When the log cannot be written.
     fn leave(&mut self) -> Result<(), LogError>;
 
-    /// What it keeps beside the entries, where it keeps anything.
+    /// What it keeps beside the entries, if anything.
     fn archive(&mut self) -> Option<&mut dyn Archive> {
         None
     }
 
-    /// Another handle on the same store that acts as the same server, and takes turns of other ledgers
-    /// beside this one. None where all turns must be taken by one.
+    /// Another handle on the same store, which acts as the same server and takes turns of other
+    /// ledgers in parallel. None if the store can take only one turn at a time.
     ///
     /// # Errors
     /// When the store cannot be opened again.
@@ -324,8 +328,8 @@ pub trait Log: Send {
         Ok(None)
     }
 
-    /// Another handle on the same store, to work beside this one; it acts as no server. None where
-    /// there can be no other.
+    /// Another handle on the same store, to read and archive beside this one; it acts as no server.
+    /// None if there can be no other.
     ///
     /// # Errors
     /// When the store cannot be opened again.
@@ -339,8 +343,8 @@ pub trait Log: Send {
     /// When the log cannot be read.
     fn format(&mut self) -> Result<u64, LogError>;
 
-    /// What is wrong with the store itself, below the entries; nothing where it is sound, or where
-    /// what it is built on cannot tell.
+    /// What is wrong with the store itself, below the entries; nothing if it is sound, or if what it
+    /// is built on cannot tell.
     ///
     /// # Errors
     /// When the log cannot be read at all.
@@ -350,7 +354,7 @@ pub trait Log: Send {
 }
 
 impl Asked {
-    /// How much is known of `ledger`, if that is where this led.
+    /// The head that is known of `ledger`, if that is where the license led.
     pub(crate) fn known_of(&self, ledger: LedgerId) -> Option<Head> {
         self.known.filter(|(known, _)| *known == ledger).map(|(_, head)| head)
     }
@@ -379,7 +383,7 @@ impl LedgerNumbers {
 }
 
 impl Mark {
-    /// What tells whether `append` was made; nothing to tell by where it has no entries.
+    /// The mark of `append`; none if it has no entries.
     pub(crate) fn of(append: &Append) -> Option<Mark> {
         let entry = append.entries.first()?;
         let head = Head { sequence: entry.sequence, chain: entry.chain };

@@ -45,20 +45,20 @@ pub struct ServerRow {
     pub alive: Option<bool>,
 }
 
-/// How long a session has been silent, told by the token that it retained last: who retains or
-/// releases is not silent, so a token that is no longer the last says nothing.
+/// How long a session has been silent, told by the token that it retained last. Retaining or releasing
+/// breaks a silence, so a row with a token that is no longer the session's last says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// The ledger.
     pub ledger: LedgerId,
     /// The token.
     pub token: Token,
-    /// Time that servers vouched for without hearing from the session; zero where it was heard.
+    /// Time that servers vouched for without hearing the session; zero once it was heard.
     pub silent: Duration,
 }
 
 impl ServerRow {
-    /// Whether its epoch was ended: nobody acts under the name until it is taken again.
+    /// Whether its epoch was ended, so that nobody acts under the name until it is taken again.
     pub fn is_ended(&self) -> bool {
         self.instance.is_empty()
     }

@@ -1,5 +1,5 @@
-//! Which entries of a log a reader wants, and one stretch of them: a log looks at so many entries at
-//! a time and hands over only what is wanted, so that nobody waits for a long search.
+//! Which entries of a log a reader wants. A log is searched in stretches, of which it hands over only
+//! what is wanted, so that nobody waits for a long search.
 
 use jiff::Timestamp;
 use license_core::{Entry, Event, Whom};
@@ -7,8 +7,7 @@ use license_core::{Entry, Event, Whom};
 use license_types::DateTime;
 use license_types::{EventKind, ProductId, SessionId};
 
-/// So many entries are looked at in one moment, wanted or not, where a log leaves out by itself what
-/// is not.
+/// How many entries one stretch has, wanted or not.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) const STRETCH: u64 = 16_384;
 
@@ -37,8 +36,8 @@ pub struct Stretch {
     pub entries: Vec<Entry>,
     /// The stretch ends with the entry of this sequence.
     pub reached: u64,
-    /// The log ends with the entry of this sequence, or a later one where that is not known; never
-    /// below `reached`, and equal to it only at the end.
+    /// The log ends with the entry of this sequence, or a later one if that is not known; never below
+    /// `reached`, and equal to it only at the end.
     pub end: u64,
 }
 
@@ -59,7 +58,8 @@ impl Selection {
     /// `from` and `to` as the databases spell instants, which are whole milliseconds there.
     pub(super) fn spelled(&self) -> (Option<String>, Option<String>) {
         let spelled = |time| DateTime::from(time).to_string();
-        // What is earlier than a part of a millisecond is earlier than the next whole one.
+        // Round `to` up: times are whole milliseconds, so those before a fraction of one are those
+        // before the next whole one.
         let part = jiff::SignedDuration::from_nanos(999_999);
         let ceil = |time: Timestamp| time.saturating_add(part).unwrap_or(time);
         (self.from.map(spelled), self.to.map(|to| spelled(ceil(to))))

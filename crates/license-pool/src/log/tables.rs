@@ -1,13 +1,12 @@
-//! A store as plain rows, for those who copy it whole: whatever a table holds goes over as it is, also
-//! from one database to another. Which tables and columns there are, the source's catalog tells, so
-//! that none can be forgotten here.
+//! A store as plain rows, to copy it whole, also from one database to another. The source's catalog
+//! says which tables and columns there are, so that none can be forgotten here.
 
 use license_core::Entry;
 
 use crate::log::row::{self, Cell};
 use crate::log::{Cause, LedgerId, LogError};
 
-/// So many rows are read or written at once.
+/// How many rows are read or written at once.
 const ROWS: usize = 1000;
 
 /// What stands in one column of a row.
@@ -42,8 +41,8 @@ pub(crate) trait Source {
     /// is `exclusive`, nobody else writes meanwhile.
     fn begin(&mut self, exclusive: bool) -> Result<(), LogError>;
 
-    /// Up to a [page](Table::page) of rows in the order of the key: those whose key begins with `within` and goes on
-    /// beyond `after`, or from the first where that is empty.
+    /// Up to a [page](Table::page) of rows in the order of the key: those whose key begins with
+    /// `within` and goes on beyond `after`, or from the first if that is empty.
     fn rows(
         &mut self,
         table: &Table,
@@ -153,7 +152,7 @@ impl Table {
         )
     }
 
-    /// So many rows are read at once: those of a snapshot are large.
+    /// How many rows are read at once: fewer of a snapshot, whose rows are large.
     pub(crate) fn page(&self) -> usize {
         if self.name == "snapshot" { 16 } else { ROWS }
     }

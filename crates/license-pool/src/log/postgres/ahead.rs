@@ -1,6 +1,9 @@
-//! Turns that are decided before anybody looked, on what the log held when it was last seen, and that
-//! look in the same trip in which they write: where nobody else writes, that is what each of them
-//! would have found, and it waits for the database once instead of twice.
+//! Turns that are decided *ahead*: on what the log held when it was last seen. They look whether it
+//! still does in the same trip in which they write, and write only if so. While nobody else writes,
+//! a turn then waits for the database once instead of twice.
+//!
+//! A turn for which it did not hold is *overtaken*: nothing was written, and its ledgers are read
+//! again, which costs. So turns are decided ahead only while it is [`Calm`].
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,29 +23,29 @@ use crate::log::{
     Append, Asked, Found, LedgerId, Log as _, LogError, News, Server, Since, Turn, TurnError,
 };
 
-/// Nobody else may have written for so long before that is expected to stay so.
+/// For how long nobody else must have written before a turn is decided ahead.
 const CALM: Duration = Duration::from_millis(250);
 
-/// What is lost to turns that were overtaken may be one part in so many of the time.
+/// One part in so many of the time may be lost to turns that were overtaken.
 const PARTS: u32 = 100;
 
-/// So long the database's clock is carried on by our own.
+/// For how long the database's clock is extrapolated by our own.
 const CARRIED: Duration = Duration::from_secs(1);
 
-/// Whether a turn may be decided before it is looked. One that is overtaken costs the reading of its
-/// ledgers from the store, so the longer that took, the longer nobody else may have written before
-/// it is tried again.
+/// Whether turns may be decided ahead. The more the last overtaken turn cost, the longer nobody else
+/// must have written before it is tried again.
 pub(super) struct Calm {
+    /// When somebody else last wrote, as far as is known.
     since: Instant,
-    /// When a turn was overtaken whose ledgers are not read again yet.
+    /// When a turn was overtaken, until its ledgers are read again.
     overtaken: Option<Instant>,
-    /// How long it took to be where the last turn that was overtaken had been.
+    /// How long it took to read the ledgers of the last overtaken turn again.
     cost: Duration,
-    /// What the database's clock showed last, and when that was.
+    /// What the database's clock last showed, and when.
     clock: Option<(Timestamp, Instant)>,
 }
 
-/// What became of a turn that was written without looking.
+/// What became of a turn that was decided ahead.
 struct Answer {
     /// Whether everything was as assumed: then it is durable, and otherwise nothing was written.
     holds: bool,
@@ -56,7 +59,7 @@ impl Calm {
         Calm { since: Instant::now(), overtaken: None, cost: Duration::ZERO, clock: None }
     }
 
-    /// Somebody else wrote, or it is not certain what we wrote.
+    /// Ends the calm: somebody else wrote, or it is not certain what we wrote.
     pub(super) fn end(&mut self) {
         self.since = Instant::now();
     }
@@ -64,7 +67,7 @@ impl Calm {
     /// Notes what was seen in the log.
     pub(super) fn note(&mut self, news: &News) {
         let all = |held: fn(&Since) -> bool| news.ledgers.iter().all(|(_, since)| held(since));
-        // A ledger of which nothing was known tells nothing of others.
+        // A ledger of which nothing was known does not show whether others wrote.
         if !all(|since| matches!(since, Since::Reload) || is_nothing(since)) {
             self.end();
         }
@@ -83,7 +86,7 @@ impl Calm {
         TurnError::Overtaken
     }
 
-    /// The time by the database's clock, while that is known and nobody else writes.
+    /// The time by the database's clock, as long as it is known and calm.
     fn time(&self) -> Option<Timestamp> {
         let (shown, at) = self.clock?;
         let passed = at.elapsed();
@@ -115,7 +118,7 @@ impl PostgresLog {
     /// Makes a turn that was decided on what was [assumed](Self::assume).
     pub(super) fn turn_ahead(&mut self, asked: &[Asked], turn: Turn) -> Result<(), TurnError> {
         if turn.appends.is_empty() && turn.ends.is_empty() {
-            // To look is all that is left to be done.
+            // There is nothing to write, so only look.
             let news = self.catch_up(asked).map_err(TurnError::Dropped)?;
             return match news.sealed_to {
                 Some(target) => Err(TurnError::Dropped(LogError::Sealed { target })),
@@ -151,7 +154,7 @@ impl PostgresLog {
             if trouble.is_refusal() {
                 return TurnError::Dropped(trouble.into_log("write"));
             }
-            // No lock shows that it is under way: it may not even have arrived.
+            // It may still be under way without holding any lock, or not even have arrived.
             self.doubtful.push(process);
             TurnError::Unknown(trouble.into_log("commit"))
         })?;
@@ -271,8 +274,8 @@ impl Single<'_> {
     }
 }
 
-/// Whether a turn does nothing but append to ledgers that are known, in its server's own name: what
-/// else there is, is rare and takes trips of its own.
+/// Whether a turn does nothing but append to known ledgers in its server's own name. Everything else
+/// is rare and takes trips of its own.
 fn is_plain(asked: &[Asked], turn: &Turn, server: &Server) -> bool {
     let is_plain = |append: &Append| {
         append.ledger.is_some_and(|id| asked.iter().any(|asked| asked.known_of(id).is_some()))

@@ -13,7 +13,7 @@ use super::row::{signed, unsigned};
 use super::statements::Statements;
 use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
 
-/// So many chunks are deleted in a turn.
+/// How many chunks are deleted in one turn.
 const DISCARDED: i64 = 64;
 
 impl PostgresLog {

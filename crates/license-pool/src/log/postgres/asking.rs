@@ -1,5 +1,4 @@
-//! One question after the other, each on the connection that there is, or on another where that was
-//! lost.
+//! Asks one question after the other on the log's connection, and opens a new one if that was lost.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -14,8 +13,8 @@ use super::url::{PostgresUrl, Target};
 use crate::log::{LogError, News, OpenError};
 
 impl PostgresLog {
-    /// Does `work` on the connection, or on a new one where that was lost meanwhile: then nothing
-    /// was done yet. Gives the connection, which is kept only by being put back.
+    /// Does `work` on the connection; if that turns out to be lost, does it again on a new one, so it
+    /// must be safe to do twice. Gives the connection too: the caller puts it back to keep it.
     pub(super) fn ask<T>(
         &mut self,
         work: impl AsyncFn(&Connection) -> Result<T, Trouble>,
@@ -86,7 +85,7 @@ impl PostgresLog {
         });
     }
 
-    /// Notes whether `news` tells of something that no commit of ours followed yet.
+    /// Notes whether `news` holds something that no commit of ours followed yet.
     pub(super) fn note(&mut self, news: &News) {
         self.unsettled |= !news.ledgers.iter().all(|(_, since)| is_nothing(since));
         self.calm.note(news);
@@ -113,7 +112,8 @@ pub(super) fn connect(
     Ok((runtime, targets, connection))
 }
 
-/// Does `work` where it may wait: a runtime of the caller forbids that on its own threads.
+/// Does `work` where it may block. If the caller is on a thread of some async runtime, that is another
+/// thread.
 pub(super) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if Handle::try_current().is_err() {
         return work();

@@ -47,28 +47,29 @@ mod url;
 pub(crate) use tables::{PostgresSource, PostgresTarget};
 pub use url::PostgresUrl;
 
-/// How long to look for a commit that got no answer, while the database cannot be asked.
+/// For how long to try to find out what became of a commit, while the database cannot be asked.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// How long to wait between two looks.
+/// How long to wait between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[doc = include_str!("guide.md")]
 pub struct PostgresLog {
     url: PostgresUrl,
     targets: Vec<Target>,
-    /// Turns while something is asked; nothing runs in between.
+    /// Runs only while something is asked. Always there, until this is dropped.
     runtime: Option<Runtime>,
-    /// None where the last one failed: the next question makes another.
+    /// None if the last one failed: the next question opens another.
     connection: Option<Connection>,
-    /// The transactions that could be seen when it was last looked for changes.
+    /// The transactions that were visible at the last look for changes.
     seen: Option<String>,
-    /// Whether something was read that no commit of ours followed yet. What somebody else committed
-    /// may be visible and still be lost, where his wait for the standby was broken off.
+    /// Whether something was read that no commit of ours followed yet. A commit of somebody else may
+    /// be visible and still be lost, if its wait for the standby was broken off; once a later commit
+    /// of ours is on the standby, so is that.
     unsettled: bool,
-    /// Whether turns may be decided before it is looked.
+    /// Whether turns may be decided ahead.
     calm: Calm,
-    /// Who may still carry out what was written without a lock that would show it.
+    /// The database's processes that may still carry out a turn without a lock that would show it.
     doubtful: Vec<Process>,
     server: Option<Server>,
 }

@@ -13,7 +13,7 @@ use super::row::{self, escaped, signed, unescaped};
 use super::statements::Statements;
 use crate::log::{Asked, Found, LedgerId, LogError, News, Server, Since, Which};
 
-/// More entries than these are not read while others wait for their turn.
+/// How many entries are read within a turn, for which others wait; of more, the ledger is read anew.
 const NEWS_MAX: usize = 1024;
 const NEWS_LIMIT: i64 = NEWS_MAX as i64;
 

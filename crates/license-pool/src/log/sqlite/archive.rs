@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use super::{SqliteLog, failed_to};
 use crate::log::{Archive, LedgerId, LogError, SnapshotMark};
 
-/// So many chunks are deleted in a turn.
+/// How many chunks are deleted in one turn.
 const DISCARDED: usize = 64;
 
 impl Archive for SqliteLog {

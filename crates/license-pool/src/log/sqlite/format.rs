@@ -24,7 +24,7 @@ const RAISE: [(&str, Act); 1] = [(include_str!("raise_to_2.sql"), tell_past)];
 
 type Act = fn(&Connection) -> Result<()>;
 
-/// So many entries are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 1024;
 
 /// Whether the file is a store at all.

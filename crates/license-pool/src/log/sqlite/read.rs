@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::{failed_to, row, trouble};
 use crate::log::{Asked, Found, LedgerId, LedgerNumbers, LogError, Mark, News, Since, Which};
 
-/// More entries than these are not read while others wait for their turn.
+/// How many entries are read within a turn, for which others wait; of more, the ledger is read anew.
 const NEWS_MAX: usize = 1024;
 
-/// So many numbers are named to a caller that must choose one.
+/// How many numbers are named to a caller that must choose one.
 const NAMED_MAX: usize = 100;
 
 pub(super) fn news(connection: &Connection, asked: &[Asked]) -> Result<News, LogError> {
