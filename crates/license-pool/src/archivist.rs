@@ -1,7 +1,12 @@
-//! Keeps logs short, beside the turns: writes snapshots of ledgers that have grown, and deletes what
-//! is older than what is kept. It has a handle of the log to itself and does everything in short
-//! turns, so that nobody ever waits for it, one after the other: between any two of them the process
-//! may end.
+//! Keeps logs short: writes snapshots of ledgers that have grown, and deletes what is older than is to
+//! be kept. It works beside the writer, with a log handle of its own, one ledger at a time and in many
+//! short steps, so that nobody waits for it. The process may end between any two steps.
+//!
+//! For each ledger it goes through the [`Stage`]s in order: write a snapshot, if one is due; verify
+//! the last one; then delete older snapshots, then the entries that every snapshot covers; erase
+//! descriptions of sessions; and wipe the store's files of what was deleted. Nothing is deleted before
+//! the last snapshot was read back, and every step that deletes checks first that it is still the
+//! proven one, since the store may go back in time between any two steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,26 +26,26 @@ mod archives;
 
 pub(crate) use archives::Archives;
 
-/// So many snapshots of a ledger are kept: should the last be damaged, the one before tells.
+/// How many snapshots of a ledger are kept: should the last be damaged, there is the one before.
 const SNAPSHOTS: usize = 2;
 
-/// So many entries are deleted or erased in a turn.
+/// How many entries are deleted or erased in one step.
 const TURN: usize = 1024;
 
-/// So often it tries to leave nothing of what was deleted and erased.
+/// How many times it tries to wipe what was deleted and erased.
 const WIPES: u32 = 100;
 
-/// So often it looks for what has become too old.
+/// How often it looks for what has become too old.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 
-/// On a thread of its own it rests for so many times what a turn took: nobody waits for it, while
-/// everybody waits for the disk when it writes, so it takes a tenth of the time at most.
+/// After a step, its thread rests for so many times as long as that took. So it takes a tenth of the
+/// time at most: nobody waits for it, but while it writes everybody waits for the disk.
 const REST: u32 = 9;
 
 /// What a pool keeps of the past.
 #[derive(Clone, Debug)]
 pub(crate) struct Keep {
-    /// A snapshot is due after so many entries, or as many as are held.
+    /// A snapshot is due after so many entries, but not before as many as there are retentions.
     pub(crate) every: u64,
     /// How long entries are kept; `None` where this pool deletes none.
     pub(crate) history: Option<Duration>,
@@ -52,19 +57,20 @@ pub(crate) struct Keep {
 impl Keep {
     /// How many snapshots of a ledger are kept.
     fn snapshots(&self) -> usize {
-        // A snapshot tells of sessions that have long released what they held.
+        // An older snapshot would still describe sessions that have long released everything.
         if self.identities.is_some() { 1 } else { SNAPSHOTS }
     }
 
-    /// Whether a snapshot is due for a ledger whose last one knows everything up to `last`.
+    /// Whether a snapshot is due for a ledger with `held` retentions, whose last one covers the entries
+    /// up to `last`.
     pub(crate) fn is_due(&self, head: Head, held: u64, last: u64) -> bool {
         let grown = head.sequence.saturating_sub(last);
         grown >= self.every && grown >= held
     }
 }
 
-/// The time that was believed last, and the time that had passed then: the archivist must not take
-/// a clock at its word that nobody believes, or a wrong one would delete a whole history.
+/// The time that was last believed, and the elapsed time then. The archivist must not trust a clock
+/// that the pool does not believe: a wrong one would delete a whole history.
 pub(crate) type Believed = (Timestamp, Duration);
 
 pub(crate) struct Archivist {
@@ -72,7 +78,7 @@ pub(crate) struct Archivist {
     clock: Arc<dyn Clock>,
     keep: Keep,
     believed: Believed,
-    /// When to look next for what has become too old, where that is to be done here.
+    /// When to look next for what has become too old; never if this pool deletes nothing.
     sweep: Duration,
     /// The ledgers to look at.
     waiting: BTreeMap<LedgerId, Wanted>,
@@ -81,9 +87,9 @@ pub(crate) struct Archivist {
 
 #[derive(Default)]
 struct Wanted {
-    /// Whether it gets a snapshot though none is due.
+    /// Whether it gets a snapshot even if none is due.
     always: bool,
-    /// The ledger as it was a moment ago; it is read where it is not known.
+    /// The ledger as it was a moment ago; if absent, it is read.
     ledger: Option<Snapshot>,
 }
 
@@ -91,11 +97,11 @@ struct Wanted {
 struct Task {
     id: LedgerId,
     head: Head,
-    /// So many snapshots stay.
+    /// How many snapshots stay.
     snapshots: usize,
-    /// The sessions that hold something, where descriptions are erased: theirs stay.
+    /// The sessions that hold something: their descriptions are not erased.
     holders: BTreeSet<Arc<SessionId>>,
-    /// Whether anything was deleted or erased that is not to be read any more.
+    /// Whether anything was deleted or erased, so that the files are to be wiped.
     gone: bool,
     stage: Stage,
 }
@@ -104,10 +110,10 @@ enum Stage {
     Write {
         snapshot: Box<Snapshot>,
         number: u64,
-        /// Of all chunks, once the last of them is written.
+        /// The digest of all chunks, once the last of them is written.
         digest: Option<Digest>,
     },
-    /// Nothing is deleted before the last snapshot was read back, and is what was written here.
+    /// Reads the last snapshot back, and compares it with what was written here.
     Verify {
         written: Option<Digest>,
     },
@@ -116,7 +122,7 @@ enum Stage {
     Erase {
         reached: u64,
     },
-    /// Readers may be in the way for a moment.
+    /// Tried again while readers are in the way.
     Wipe {
         tries: u32,
     },
@@ -132,9 +138,9 @@ struct Proven {
 enum Verdict {
     /// There is nothing to delete.
     Nothing,
-    /// This tells what is to go.
+    /// What this snapshot covers may be deleted.
     Proven(Proven),
-    /// What is kept does not tell it.
+    /// The last snapshot is not to be trusted, so nothing may be deleted.
     Doubtful,
 }
 
@@ -153,6 +159,7 @@ impl Archivist {
         Ok(())
     }
 
+    /// Has every ledger looked at.
     fn await_all(&mut self, always: bool) -> Result<(), LogError> {
         for numbers in self.log.ledgers()? {
             self.waiting.entry(numbers.ledger).or_default().always |= always;
@@ -160,7 +167,7 @@ impl Archivist {
         Ok(())
     }
 
-    /// A snapshot of a ledger is due, at a time that is believed.
+    /// Takes in that a snapshot of a ledger is due.
     fn told(&mut self, Due { id, ledger, believed }: Due) {
         self.believed = believed;
         self.waiting.entry(id).or_default().ledger = Some(ledger);
@@ -171,8 +178,8 @@ impl Archivist {
         let elapsed = self.clock.elapsed();
         if self.sweep <= elapsed {
             self.sweep = elapsed + PERIOD;
-            // What cannot be listed now is looked for the next time. A snapshot tells of sessions that
-            // have long released what they held.
+            // If the ledgers cannot be listed now, they are the next time. Where descriptions are
+            // erased, each gets a new snapshot, since old ones still have them.
             let _ = self.await_all(self.keep.identities.is_some());
         }
     }
@@ -186,7 +193,7 @@ impl Archivist {
         self.task.is_some() || !self.waiting.is_empty()
     }
 
-    /// Does one short turn of what there is to do. What fails is due again with the next entries.
+    /// Does one short step. A ledger whose step fails is dropped; it is due again when it grows.
     fn step(&mut self) -> Result<(), LogError> {
         self.task = match self.task.take() {
             Some(task) => self.go_on(task)?,
@@ -198,9 +205,9 @@ impl Archivist {
         Ok(())
     }
 
-    /// A snapshot is written of a ledger that has changed since its last: always, or only where one
-    /// is due and no other process was faster, or where no entry can go that is old since a snapshot
-    /// does not know it. A ledger that is broken is left as it is.
+    /// Decides where to begin with a ledger. A snapshot is written if the ledger has changed since the
+    /// last one, and if it is wanted always, or is due and no other process was faster, or if old
+    /// entries can go only once a newer snapshot covers them. A faulted ledger is left as it is.
     fn begin(&mut self, id: LedgerId, wanted: Wanted) -> Result<Option<Task>, LogError> {
         let marks = recover::marks(&mut *self.log, id)?;
         let [last, first] = [marks.first(), marks.last()].map(|it| it.map_or(0, |it| it.sequence));
@@ -221,7 +228,7 @@ impl Archivist {
             Some(_) => snapshot.sessions().cloned().collect(),
             None => BTreeSet::new(),
         };
-        // In a store that went back since, a ledger that was handed over may be none of its own.
+        // If the store went back in time meanwhile, the ledger that was handed over is not its own.
         let is_ours = recover::bears(&mut *self.log, id, head)?;
         let stage = if head.sequence > last && is_due && is_ours {
             Stage::Write { snapshot: Box::new(snapshot), number: 0, digest: None }
@@ -289,9 +296,9 @@ impl Archivist {
         Ok(next.map(|stage| Task { id, head, snapshots, holders, gone, stage }))
     }
 
-    /// Whether what is old may be deleted: where anything is to go for the last snapshot, that must be
-    /// whole and of this log. Two processes may have written it at once, each a part, or a store may
-    /// have gone back to where it is none of its own.
+    /// Whether what is old may be deleted. If anything is to go, the last snapshot must be whole and of
+    /// this log: two processes may have written a part of it each, or the store may have gone back to
+    /// before it.
     fn verify(
         &mut self,
         id: LedgerId,
@@ -321,8 +328,8 @@ impl Archivist {
         })
     }
 
-    /// What to delete from, where the last snapshot is still what was proven: between any two turns the
-    /// store may go back to where it is another.
+    /// The archive to delete from, if the last snapshot is still the one that was proven: the store may
+    /// go back in time between any two steps.
     fn still_proves(
         &mut self,
         id: LedgerId,
@@ -333,7 +340,7 @@ impl Archivist {
         Ok(self.log.archive().filter(|_| stands))
     }
 
-    /// Whether the chunks of a snapshot are those that were written, without reading what they say.
+    /// Whether the chunks of a snapshot are those that were written, by their digest alone.
     fn is_whole(&mut self, id: LedgerId, mark: &SnapshotMark) -> Result<bool, LogError> {
         let Some(archive) = self.log.archive() else { return Ok(false) };
         let mut lost = None;
@@ -348,10 +355,10 @@ impl Archivist {
         lost.map_or(Ok(digest == mark.digest), Err)
     }
 
-    /// Erases old descriptions of a stretch of entries, but for those of sessions that hold something;
-    /// gives whether there were any, and how far it came, where there are more. Who held something at
-    /// `head` is known, and nothing of later: it may have taken long until this is done, or the store
-    /// may have gone back.
+    /// Erases old descriptions in a stretch of entries after `reached`, but for those of sessions that
+    /// hold something. Gives whether there were any, and how far it came if there is more.
+    ///
+    /// It goes no further than `head`: who held something then is known, and nothing of later.
     fn erase(
         &mut self,
         id: LedgerId,
@@ -377,15 +384,15 @@ impl Archivist {
         Ok((!sequences.is_empty(), reached.filter(|reached| *reached < head.sequence)))
     }
 
-    /// Leaves nothing of what was deleted and erased, or has it tried again.
+    /// Wipes the store's files of what was deleted and erased, or has it tried again.
     fn wipe(&mut self, tries: u32) -> Result<Option<Stage>, LogError> {
         let wiped = self.log.archive().map_or(Ok(true), Archive::wipe)?;
         Ok((!wiped && tries < WIPES).then_some(Stage::Wipe { tries: tries + 1 }))
     }
 
     /// Up to `limit` entries after a sequence, as far as they are older than `age`, and whether there
-    /// may be more of them. An entry that bears a later time than now is of a clock that was put right
-    /// since: it is as old as the next one that does not.
+    /// may be more. An entry with a time later than now was made by a clock that was put right since:
+    /// it counts as old as the next entry with a credible time.
     fn old(
         &mut self,
         id: LedgerId,
@@ -411,7 +418,7 @@ impl Archivist {
         Ok((page, more))
     }
 
-    /// The time of the next entry that bears none later than `now`.
+    /// The time of the next entry whose time is not later than `now`.
     fn next(
         &mut self,
         id: LedgerId,
@@ -430,14 +437,14 @@ impl Archivist {
         }
     }
 
-    /// The time that is believed now, as far as the machine's clock does not show an earlier one.
+    /// The time now: as it was believed last, plus what elapsed since; or the machine's, if earlier.
     fn now(&self) -> Timestamp {
         let (then, at) = self.believed;
         let passed = self.clock.elapsed().saturating_sub(at);
         then.saturating_add(passed).unwrap_or(then).min(self.clock.now())
     }
 
-    /// Works off what is told until nobody is left to tell, or it is to stop. In between it rests.
+    /// Works until nobody is left to tell of ledgers, then until all is done or it is to `stop`.
     fn run(mut self, due: &Receiver<Due>, stop: &AtomicBool) {
         let mut rests_until = Instant::now();
         loop {

@@ -1,12 +1,12 @@
-//! What the commits of a pool were like: how much each made durable, and how long it took. For
-//! monitoring; nothing is decided by it.
+//! Statistics on the commits of a pool: how much each made durable, and how long it took. For
+//! monitoring; nothing is decided by them.
 
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::{Pending, Pool};
 
-/// What the commits of a pool were like since it was opened.
+/// Statistics on the commits of a pool since it was opened.
 #[derive(Clone, Debug)]
 pub struct Commits {
     /// How many entries each made durable.
@@ -15,12 +15,12 @@ pub struct Commits {
     pub microseconds: Histogram,
 }
 
-/// How many of some values lay below which ends.
+/// How many values fell into each of some buckets.
 #[derive(Clone, Debug)]
 pub struct Histogram {
+    /// The greatest value of each bucket but the last, which has no end.
     ends: &'static [u64],
-    /// One for each end: how many values reached no further, and further than the end before; then
-    /// how many lay beyond all.
+    /// How many values each bucket has.
     counts: Vec<u64>,
     sum: u64,
 }
@@ -71,7 +71,7 @@ impl Histogram {
 }
 
 impl Pool {
-    /// What the commits of this pool were like since it was opened.
+    /// Statistics on the commits of this pool since it was opened.
     ///
     /// ```
     /// use license_pool::{Pool, SAMPLE_LICENSE};

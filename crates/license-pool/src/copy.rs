@@ -1,5 +1,5 @@
-//! Copies a whole store while it is used: entries in short reads, as long as there are many, and in
-//! one last moment the rest of them and all else.
+//! Copies a whole store while it is used. Entries are copied in short reads, in rounds, until few are
+//! left; those and everything else are then copied as they are at one last moment.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::log::tables::{self, Row, Source, Table, Target, Value};
 use crate::log::{LogError, OpenError, lost_end};
 use crate::{StoreUrl, explained};
 
-/// The rest is left to the last moment once it is no more than this.
+/// How many entries may be left to the last moment.
 const REST: i64 = 2048;
 
-/// And then, even if others append as fast as is copied.
+/// After how many rounds they are left to it anyway, if others append as fast as is copied.
 const ROUNDS_MAX: usize = 16;
 
-/// So many entries are looked through at once for what was erased since they were copied.
+/// In how many entries at once to look for descriptions that were erased since they were copied.
 const STRETCH: i64 = 65_536;
 
 /// How a store is to be copied.

@@ -6,7 +6,7 @@ use license_types::Entry;
 
 use crate::{Error, Pool, Selection};
 
-/// So many entries are read at once.
+/// How many entries are looked at in one page.
 const PAGE: usize = 512;
 
 /// The entries of a license that are wanted, from the first; see [`Pool::select`]. Those that are

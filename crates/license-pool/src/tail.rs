@@ -1,5 +1,9 @@
-//! The newest entries of the logs that somebody follows, kept in memory: what a turn just appended
-//! is told to all who follow without reading it back or asking the writer, and rendered once.
+//! The newest entries of the logs that somebody follows, kept in memory. What a turn appended reaches
+//! all followers without being read back, without asking the writer, and rendered only once.
+//!
+//! A [`Tail`] *ends* whenever it may no longer be the end of its log: at a gap, when the log's history
+//! changed, or when the writer ends. A follower then asks the writer for another one. A follower that
+//! is too far behind reads the log itself until it has caught up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -13,7 +17,7 @@ use license_types::Entry;
 use crate::chain;
 use crate::log::{Append, LedgerId, Since};
 
-/// So many entries are kept of each log; who is further behind reads the log itself.
+/// How many entries of each log are kept.
 const LINES_MAX: usize = 2048;
 
 /// One entry of a log that is followed; see [`Pool::follow`](crate::Pool::follow).
@@ -33,8 +37,8 @@ impl Line {
         self.entry.sequence
     }
 
-    /// Whether it is the entry after `before`: in a log that was put back to an earlier state, another
-    /// entry may stand in that place.
+    /// Whether it is the entry that follows `before`. If the log's store went back in time, another
+    /// entry may be in its place.
     pub fn follows(&self, before: &Line) -> bool {
         let Line { entry: core::Entry { sequence, chain, .. }, .. } = before;
         chain::follows(&self.entry, Head { sequence: *sequence, chain: *chain })
@@ -51,20 +55,21 @@ impl Line {
     }
 }
 
-/// The end of one log, which a writer shares with all who follow. All that stands here is durable.
+/// The end of one log, which the writer shares with all followers. Everything in it is durable.
 pub(crate) struct Tail(Mutex<State>);
 
 struct State {
     end: Head,
-    /// The entries up to there, without gaps; there may be none.
+    /// The last entries up to there, without gaps; there may be none.
     lines: VecDeque<Arc<Line>>,
-    /// Whether no more comes: whoever goes on asks the writer for another.
+    /// Whether it gets no more entries.
     ended: bool,
+    /// The followers that wait, by ticket.
     waiting: BTreeMap<u64, Waker>,
     last_ticket: u64,
-    /// Whether there are lines of which those who wait were not told.
+    /// Whether there is anything for which those who wait were not woken yet.
     untold: bool,
-    /// Whether anybody asked since it was last looked.
+    /// Whether any follower asked since the writer last looked.
     asked: bool,
 }
 
@@ -73,7 +78,7 @@ struct State {
 pub(crate) enum Next {
     /// These entries.
     Lines(Vec<Arc<Line>>),
-    /// Entries that are not in memory any more: the log itself has them.
+    /// Entries that are no longer in memory: read the log.
     InLog,
     /// The tail has ended.
     Ended,
@@ -102,7 +107,7 @@ impl Tail {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells those who wait, where there is anything to tell.
+    /// Wakes those who wait, if there is anything to tell.
     fn tell(&self) {
         let mut state = self.state();
         if mem::take(&mut state.untold) {
@@ -130,7 +135,7 @@ impl State {
 
     fn extend(&mut self, lines: Vec<Arc<Line>>) {
         let Some((first, last)) = lines.first().zip(lines.last()) else { return };
-        // Where something in between was never told here, only the log has all of it.
+        // After a gap, only the log has everything.
         self.ended |= first.sequence() != self.end.sequence + 1;
         self.untold = true;
         self.end = Head { sequence: last.sequence(), chain: last.entry.chain };
@@ -140,12 +145,12 @@ impl State {
     }
 }
 
-/// Waits for what follows in a log.
+/// Waits for the entries after a sequence.
 pub(crate) struct After<'t> {
     tail: &'t Tail,
     after: u64,
     limit: usize,
-    /// The place among those who wait.
+    /// Its place among those who wait, once it does.
     ticket: Option<u64>,
 }
 
@@ -161,7 +166,7 @@ impl Future for After<'_> {
         let ticket = self.ticket.unwrap_or(state.last_ticket + 1);
         state.last_ticket = state.last_ticket.max(ticket);
         let before = state.waiting.insert(ticket, context.waker().clone());
-        // A task may end with its last waker, and what waits in it comes back here.
+        // Dropping a task's last waker may drop the task, whose own `After` locks the state again.
         drop(state);
         drop(before);
         self.ticket = Some(ticket);
@@ -178,11 +183,11 @@ impl Drop for After<'_> {
     }
 }
 
-/// The ends of the logs that are followed, as the writer has them.
+/// All tails of a writer.
 #[derive(Default)]
 pub(crate) struct Tails(BTreeMap<LedgerId, Arc<Tail>>);
 
-/// Entries of one log that are to be told.
+/// New entries of one log, for its tail.
 pub(crate) type News = (LedgerId, Vec<Arc<Line>>);
 
 impl Tails {
@@ -203,7 +208,7 @@ impl Tails {
         self.0.keys().copied()
     }
 
-    /// What is to be told of a turn once that is durable.
+    /// The entries of a turn that followers are to see, once it is durable.
     pub(crate) fn news(&self, appends: &[Append]) -> Vec<News> {
         let followed = appends.iter().filter_map(|append| {
             let id = append.ledger.filter(|id| self.0.contains_key(id))?;
@@ -212,7 +217,7 @@ impl Tails {
         followed.collect()
     }
 
-    /// Keeps what was appended; nobody is woken for it yet.
+    /// Adds what was appended; nobody is woken for it yet.
     pub(crate) fn extend(&mut self, news: Vec<News>) {
         for (id, lines) in news {
             if let Some(tail) = self.0.get(&id) {
@@ -221,7 +226,7 @@ impl Tails {
         }
     }
 
-    /// Keeps what others appended.
+    /// Adds what others appended.
     pub(crate) fn hear(&mut self, news: &[(LedgerId, Since)]) {
         for (id, since) in news {
             match since {
@@ -243,7 +248,7 @@ impl Tails {
         });
     }
 
-    /// Ends the tail of a log that may be another than it was.
+    /// Ends the tail of a log whose history may have changed.
     pub(crate) fn end(&mut self, id: LedgerId) {
         if let Some(tail) = self.0.remove(&id) {
             let mut state = tail.state();
@@ -271,7 +276,7 @@ impl Tails {
     }
 }
 
-/// Those who follow are not left waiting when the writer ends.
+/// Followers are not left waiting when the writer ends.
 impl Drop for Tails {
     fn drop(&mut self) {
         self.keep_only(|_| false);

@@ -1,4 +1,4 @@
-//! Who works as the archivist of a pool: a thread beside the turns, or whoever drives the pool.
+//! Where the archivist of a pool works: on a thread of its own, or on that of whoever drives the pool.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,11 @@ use super::{Archivist, Believed, Due, Keep};
 use crate::Clock;
 use crate::log::{LedgerId, Log, OpenError};
 
-/// So long after its start it looks for the first time: a server believes the clock that it finds,
-/// and what a wrong one deletes is gone.
+/// How long after its start a server first looks for what is too old. At the start it believes the
+/// clock as it finds it, and what a wrong clock deletes is gone.
 const FIRST: Duration = Duration::from_secs(10 * 60);
 
-/// The archivist of a pool: on a thread of its own from the first time that it is needed, or driven
-/// with the pool.
+/// The archivist of a pool. It is made when it is first needed.
 pub(crate) struct Archives {
     clock: Arc<dyn Clock>,
     keep: Keep,
@@ -45,7 +44,7 @@ impl Archives {
         &self.keep
     }
 
-    /// An archivist for somebody else's thread; none where the log has no second handle.
+    /// An archivist for somebody else's thread; none if the log gives no second handle.
     pub(crate) fn archivist(
         &self,
         log: &dyn Log,
@@ -61,7 +60,7 @@ impl Archives {
         self.start(log, at, Duration::MAX);
         let due = || Due { id, ledger: ledger.snapshot(), believed: at };
         match &mut self.work {
-            // One that panicked is not missed: the log only stays longer than it need be.
+            // If its thread panicked, the log only stays longer than it need be.
             Work::Beside(Some(worker)) => drop(worker.due.send(due())),
             Work::Driven(Some(archivist)) => archivist.told(due()),
             Work::Beside(None) | Work::Driven(None) => {}
@@ -87,7 +86,7 @@ impl Archives {
         }
     }
 
-    /// Does a short turn of what there is to do, where nobody else does.
+    /// Does one short step, if there is no thread for that.
     pub(crate) fn step(&mut self) {
         if let Work::Driven(Some(archivist)) = &mut self.work {
             archivist.sweep();
@@ -95,7 +94,7 @@ impl Archives {
         }
     }
 
-    /// When there is something to be done here.
+    /// When to call [`step`](Self::step) next.
     pub(crate) fn due(&self) -> Duration {
         match &self.work {
             Work::Driven(Some(archivist)) => archivist.due(),
@@ -103,7 +102,7 @@ impl Archives {
         }
     }
 
-    /// Ends, once what was told is done or left for another time.
+    /// Ends: after it has done all that it was told, or `in_a_hurry` at once.
     pub(crate) fn end(&mut self, in_a_hurry: bool) {
         match &mut self.work {
             Work::Beside(worker) => {
