@@ -73,7 +73,7 @@ impl Digest {
     }
 }
 
-/// What each lower-case hexadecimal digit stands for; of what is none, more than four bits.
+/// The value of each lower-case hexadecimal digit; of any other byte, more than four bits.
 const NIBBLES: [u8; 256] = {
     let mut nibbles = [u8::MAX; 256];
     let digits = b"0123456789abcdef";
@@ -113,7 +113,7 @@ impl Entry {
     /// The chain value of this entry after `previous`: SHA-256 of the previous value's bytes and
     /// this entry's JSON, in which a digest stands for the description and the chain is left out.
     pub fn link(&self, previous: &Digest) -> Digest {
-        // In one piece, which is hashed fastest.
+        // One piece is hashed fastest.
         let mut linked = Vec::with_capacity(1024);
         linked.extend_from_slice(previous.bytes());
         if !self.write_frequent(&mut linked) {
@@ -123,8 +123,8 @@ impl Entry {
         Digest::of(&linked)
     }
 
-    /// The JSON of [`to_wire`](Self::to_wire), mostly without making that first: it is told to
-    /// everybody who follows the log.
+    /// The JSON of [`to_wire`](Self::to_wire), mostly without building that first: everybody who
+    /// follows the log gets it.
     ///
     /// ```
     /// use license_core::{Event, Ledger, Stamp};
@@ -160,10 +160,10 @@ impl Entry {
         json
     }
 
-    /// Writes the same of what entries mostly are, retentions and releases, without copies of what
-    /// they hold; says whether this is one, and what was written may be read.
+    /// Writes the same JSON for the most frequent entries, retentions and releases, without copying
+    /// what they hold. Says whether this is one; otherwise what was written is of no use.
     fn write_frequent(&self, out: &mut Vec<u8>) -> bool {
-        // Everything is taken apart whole, so that nothing is ever left out here.
+        // Every struct is destructured in full, so that a new field cannot be forgotten here.
         let Entry { sequence, time, stamp, event, chain: _ } = self;
         let Stamp { server, epoch, batch, principal } = stamp;
         let mut json = Json(out);
@@ -244,7 +244,7 @@ impl Ledger {
     /// ```
     pub fn verify(&self, entry: &Entry) -> Result<(), Fault> {
         let link = entry.link(&self.head().chain);
-        // What is hashed has milliseconds, as what was written.
+        // The hash covers milliseconds only, so a time with more digits was not written by us.
         let is_whole = milliseconds(entry.time) == entry.time;
         match link == entry.chain && is_whole {
             true => Ok(()),
@@ -259,7 +259,7 @@ impl Ledger {
     pub fn replay(&mut self, entry: &Entry) -> Result<(), Fault> {
         self.verify(entry)?;
         self.apply(entry)?;
-        // Whoever appended it wrote them down.
+        // Whoever appended the entry wrote its figures down.
         self.take_figures();
         Ok(())
     }

@@ -1,7 +1,12 @@
-//! The day that runs in a ledger, by the times of its entries: what was refused in it, and how it
-//! ends. Within a day the figures' clock never steps back, also where an entry does, so that no time
-//! counts twice. Where an entry steps back to an earlier day, what was told of later ones is void, and
-//! that day goes on.
+//! The current day of a ledger, by the times of its entries: what was refused in it, and how its
+//! figures are made when it ends.
+//!
+//! Within a day the clock of the figures never steps back, even if an entry does, so that no time
+//! counts twice. If an entry steps back to an earlier day, the figures of later days are void and that
+//! day goes on.
+//!
+//! A refusal counts as *true* once the session went without the license for [`PATIENCE`]. Until then
+//! the session has *hope*: if it is granted the license in time, the refusal is forgotten.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,11 +23,12 @@ use crate::{
     rights::Allowance,
 };
 
-/// So long a session may go without a license before its refusal is a true one.
+/// How many milliseconds a session must go without a license before its refusal is a true one.
 pub(crate) const PATIENCE: i64 = 5 * 60 * 1000;
 
-/// So many sessions that were refused are remembered; then one that was refused before counts anew,
-/// and the oldest refusal is not waited for any longer. A ledger must not grow with what it refuses.
+/// How many refused sessions are remembered, since a ledger must not grow with what it refuses.
+/// Beyond that, a session that was refused before counts again as another one, and the oldest hope is
+/// given up at once.
 const REMEMBERED: usize = 4096;
 
 type Key = (ProductId, Arc<SessionId>);
@@ -31,17 +37,17 @@ type Key = (ProductId, Arc<SessionId>);
 pub(crate) struct Day {
     /// The time of the last entry, in milliseconds of the epoch, or the latest one of the day.
     pub(crate) now: i64,
-    /// When the day began: at midnight, or when the clock was set back to it; none before the first
-    /// entry.
+    /// When the day began: at midnight, or at the time to which the clock was set back; none before
+    /// the first entry.
     pub(crate) start: Option<i64>,
     pub(crate) refused: BTreeMap<ProductId, Refused>,
     /// The sessions that were refused in the day.
     pub(crate) sessions: BTreeSet<Key>,
-    /// Until when a session that was refused may still be granted what it asked for.
+    /// Until when each refused session has hope.
     pub(crate) hopes: BTreeMap<Key, i64>,
     /// The same in the order of time.
     pub(crate) queue: BTreeSet<(i64, Key)>,
-    /// Products that are gone from the ledger since the day began.
+    /// Products that went from the ledger since the day began.
     pub(crate) gone: BTreeMap<ProductId, (Arc<str>, Running)>,
     /// The figures of the days that the last entry ended.
     pub(crate) finished: Vec<Figure>,
@@ -76,8 +82,7 @@ impl Day {
         self.start.is_none_or(|start| at >= midnight(start) + DAY)
     }
 
-    /// All who may still be granted what they were refused wait for that from `at` on as long as they
-    /// would have from now on.
+    /// Moves all hopes to a clock that was set back to `at`: each lasts as much longer as before.
     fn set_hopes_back(&mut self, at: i64) {
         let back = self.now - at;
         self.hopes.values_mut().for_each(|until| *until -= back);
@@ -85,7 +90,7 @@ impl Day {
         self.queue = queue.into_iter().map(|(until, key)| (until - back, key)).collect();
     }
 
-    /// A session was granted the product: what it was refused was no true refusal.
+    /// A session was granted the product: its earlier refusal was not a true one.
     #[inline]
     pub(crate) fn granted(&mut self, at: i64, product: ProductId, session: &Arc<SessionId>) {
         if !self.queue.is_empty() {
@@ -94,7 +99,7 @@ impl Day {
         }
     }
 
-    /// Somebody was refused, who may hold the product by now.
+    /// Counts a refusal; `holds` says whether the session holds the product by now.
     pub(crate) fn refused(&mut self, at: i64, entry: &crate::Refused, holds: bool) {
         self.lose_hope(at);
         let product = entry.product;
@@ -134,7 +139,7 @@ impl Day {
         }
     }
 
-    /// Counts as true the refusals after which nothing was granted until `at`.
+    /// Ends the hopes that lasted until `at`: those refusals are true ones.
     fn lose_hope(&mut self, at: i64) {
         while self.queue.first().is_some_and(|(until, _)| *until <= at) {
             self.lose_oldest();
@@ -150,7 +155,7 @@ impl Day {
     }
 }
 
-/// What changes when a day ends.
+/// The parts of a ledger, or of a tally, that change when a day ends.
 pub(crate) struct Books<'l> {
     products: &'l mut BTreeMap<ProductId, Product>,
     license: Option<&'l License>,
@@ -163,8 +168,8 @@ impl Ledger {
         self.books().turn(at);
     }
 
-    /// The clock was set back to `at`, in an earlier day: what was counted since the one that runs began
-    /// counts for that.
+    /// The clock was set back to `at`, in an earlier day: what was counted in the current day so far
+    /// counts for that one.
     pub(crate) fn set_day_back(&mut self, at: i64) {
         self.books().set_back(at);
     }
@@ -174,14 +179,14 @@ impl Ledger {
         Books { products, license: license.as_deref(), day }
     }
 
-    /// The figures of the days that the last entry which was applied ended, and that were not taken
-    /// before. The turn that appends the entry writes them down; what was replayed is written.
+    /// Takes the figures of the days that the last applied entry ended. The turn that appends an entry
+    /// writes them down with it, so those of a replayed entry are written already.
     pub fn take_figures(&mut self) -> Vec<Figure> {
         std::mem::take(&mut self.day.finished)
     }
 
-    /// The figures that no entry made final yet, as they would be at `now`: those of the day that
-    /// runs, and of days before it that ended without an entry.
+    /// The figures that no entry has made final yet, as they would be at `now`: those of the current
+    /// day, and of days before it since the last entry.
     pub fn running_figures(&self, now: jiff::Timestamp) -> Vec<Figure> {
         let Some(start) = self.day.start else { return Vec::new() };
         let at = now.as_millisecond().max(self.day.now).max(start);
@@ -205,7 +210,7 @@ impl Books<'_> {
         while start < today {
             let next = midnight(start) + DAY;
             self.finish(next);
-            // Where nothing can happen until an expiry or today, all days are alike.
+            // If nothing can happen before the next expiry or today, all days until then are alike.
             let alike = if self.day.queue.is_empty() { self.alike(next, today) } else { 0 };
             self.begin(next);
             if alike > 0 {
@@ -242,7 +247,7 @@ impl Books<'_> {
         }
         let gone = day.gone.values_mut().map(|(_, running)| running);
         for running in products.values_mut().map(|product| &mut product.running).chain(gone) {
-            // Of the time nobody knows how much of it there was.
+            // Nobody knows how long the day was by the right clock, so times begin at zero.
             let (held, with_nothing_left) = (0, 0);
             *running =
                 Running { since: at, peak_at: at, held, with_nothing_left, ..running.clone() };
@@ -267,7 +272,7 @@ impl Books<'_> {
         }
     }
 
-    /// Tells the figures of the day up to `end`.
+    /// Makes the figures of the day, up to `end`.
     pub(crate) fn finish(&mut self, end: i64) {
         self.day.lose_hope(end);
         let start = self.day.start.unwrap_or(end);

@@ -29,10 +29,10 @@ pub struct Figure {
     pub product: ProductId,
     /// Its name at the end of the day.
     pub product_name: Arc<str>,
-    /// The day's first instant, in UTC; of several days, the first one's. A later one where the clock was
-    /// set back to that: then the figures are added to what was told of the day before.
+    /// The day's first instant, in UTC; of several days, the first one's. If the clock was set back
+    /// into a day, a later instant of it: these figures are added to those that the day has already.
     pub start: Timestamp,
-    /// How many days in a row these figures are true of, each.
+    /// For how many days in a row these figures are true, each day on its own.
     pub days: u64,
     /// Licenses allowed at the end of the day.
     pub allowed_count: u64,
@@ -142,8 +142,8 @@ impl Figure {
     pub(crate) fn into_product_day(self, date: Date, day: u64) -> ProductDay {
         let start = self.start.as_millisecond();
         let peak_at = start.saturating_add_unsigned(self.peak_after);
-        // Where the clock was set back, some of its time was counted twice: nobody knows how much, but
-        // no day is longer than it is.
+        // If the clock was set back, some time was counted twice, nobody knows how much; but a sum
+        // cannot exceed the day.
         let with_nothing_left = self.with_nothing_left.min(day);
         let held = self.held.min(self.peak_used_count.saturating_mul(day));
         ProductDay {
@@ -182,14 +182,14 @@ pub(crate) fn date(start: i64) -> Date {
     Date::new(&day.as_str()[..10]).expect("a date-time begins with a date")
 }
 
-/// What is added up of a product while a day runs.
+/// What is added up for a product during a day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Running {
     /// Up to when the two times are added up, in milliseconds of the epoch.
     pub(crate) since: i64,
     /// Licenses allowed since then, as reports say it.
     pub(crate) allowed: u64,
-    /// So many in use leave nothing.
+    /// How many in use leave nothing.
     pub(crate) limit: u64,
     pub(crate) held: u64,
     pub(crate) with_nothing_left: u64,

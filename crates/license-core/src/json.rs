@@ -1,6 +1,6 @@
-//! Writes JSON as it looks, piece by piece: what every entry and every record takes is written so,
-//! since that takes a fraction of what it takes to serialize a struct of copies. Tests hold what it
-//! writes against what is serialized.
+//! Writes JSON by hand, piece by piece. Entries and records are written with it, since that takes a
+//! fraction of the time of copying them into a struct to be serialized. Tests compare what it writes
+//! with what is serialized.
 
 use jiff::Timestamp;
 use license_types::DateTime;

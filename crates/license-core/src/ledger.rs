@@ -95,8 +95,8 @@ impl Ledger {
         self.numbers.last()
     }
 
-    /// The instant that an entry bears which is decided at `now`: to the millisecond, and never
-    /// before the entry before, so that setting a clock back gains nothing.
+    /// The instant of an entry that is decided at `now`: to the millisecond, and never earlier than
+    /// the last entry, so that setting a clock back gains nothing.
     pub fn instant(&self, now: Timestamp) -> Timestamp {
         if now <= self.time { self.time } else { milliseconds(now) }
     }

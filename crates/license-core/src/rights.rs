@@ -44,7 +44,7 @@ impl Expiry {
 pub(crate) enum Allowance {
     /// None any more: the license, or every right of the product, has expired.
     Expired { on: Date },
-    /// So many.
+    /// This many.
     Limited(u64),
     /// Any number.
     Unlimited,

@@ -1,6 +1,6 @@
-//! What is held, and who holds it. All of it lies in one table, by token: what is known of a session
-//! lies with the first of what it holds. So the index of sessions leads to a token and to nothing
-//! else, and whoever has the table, as a snapshot does, needs no index.
+//! What is held, and by which session. Everything is in one table, by token: what is known of a
+//! session is kept with its first retention. So the index of sessions only leads to a token, and
+//! whoever has the table alone, as a snapshot does, needs no index.
 
 #![expect(
     clippy::disallowed_types,
@@ -44,12 +44,12 @@ pub(crate) struct Session {
     pub(crate) server: Arc<ServerName>,
     /// The first principal that retained for it.
     pub(crate) principal: Option<Arc<Principal>>,
-    /// What its client shape said first, then what it told.
+    /// As its description said at first, then as it last told.
     pub(crate) state: Option<SessionState>,
     more: Option<Box<More>>,
 }
 
-/// What few sessions have.
+/// What only few sessions have.
 #[derive(Clone, Debug, Default)]
 struct More {
     /// What it holds beside the first, in the order of the tokens. No session holds more products
@@ -179,7 +179,7 @@ impl Tokens<Live> {
         }
     }
 
-    /// What a session held first has ended: what is known of it lies with the next from now on.
+    /// A session's first retention has ended: what is known of the session moves to the next one.
     fn hand_on(&mut self, mut session: Session) -> Left {
         let Some((_, first)) = session.others().first().copied() else { return Left::Nothing };
         session.give_up(first);

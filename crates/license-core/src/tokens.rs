@@ -1,6 +1,6 @@
-//! A table of what is held, by token. Tokens only grow, so it is kept in pages of consecutive ones,
-//! and these in chapters: a token is found through the number of its chapter, and the table is in
-//! order as it lies. A page lives as long as one of its tokens.
+//! A table of what is held, by token. Tokens only grow, so the table is made of pages of consecutive
+//! tokens, and chapters of consecutive pages. A token is found by the number of its chapter, without a
+//! search in it, and everything is in order. A page lives as long as one of its tokens is held.
 //!
 //! A clone of the table shares its pages, and a page is copied when it is changed while it is shared:
 //! so a snapshot of a million retentions is taken without touching any of them.
@@ -12,10 +12,10 @@ use std::{
 
 use license_types::Token;
 
-/// Tokens of one page: few enough that a lone one wastes little, and that a copy is short.
+/// How many tokens a page has: few enough that a lone one wastes little and a copy is quick.
 const PAGE: usize = 32;
 
-/// Pages of one chapter: so many that the chapters of ten thousand are found at a glance.
+/// How many pages a chapter has: enough that there are few chapters to search.
 const CHAPTER: usize = 64;
 
 #[derive(Clone, Debug)]

@@ -28,12 +28,12 @@ mod restore;
 
 pub use restore::{Restoration, RestoreError};
 
-/// What the first item says that this version writes, and the only one that it reads. Another one takes
-/// another format of the stores: the entries that a snapshot knows may be gone, and whoever cannot
-/// read it would be left with nothing.
+/// The version that the first item states; the only one that is read. Changing it takes a new format
+/// of the stores: the entries that a snapshot covers may be deleted, so a program that could not read
+/// the snapshot would be left with nothing.
 const VERSION: u64 = 1;
 
-/// So large a chunk is at least, but for the last.
+/// How many bytes a chunk has at least, but for the last.
 const CHUNK: usize = 256 * 1024;
 
 /// A piece of a snapshot.
@@ -45,13 +45,13 @@ pub struct Chunk {
     pub digest: Option<Digest>,
 }
 
-/// A ledger at one moment, to be told chunk by chunk while the ledger goes on. It shares what is held
-/// with the ledger, and gives up its share of it as it is told.
+/// A ledger at one moment, to be written chunk by chunk while the ledger goes on. It shares the
+/// retentions with the ledger, and lets go of them as it is written.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     head: Head,
     held: u64,
-    /// What was not told yet.
+    /// What is still to be written.
     retentions: Tokens<Live>,
     ended: bool,
     bytes: Vec<u8>,
@@ -155,8 +155,8 @@ enum Holder<'a> {
 }
 
 impl Ledger {
-    /// The ledger as bytes, in chunks. However much is held, it takes but a moment to begin: nothing
-    /// of that is copied.
+    /// The ledger as bytes, in chunks. However much is held, beginning takes only a moment: no
+    /// retention is copied.
     ///
     /// ```
     /// use license_core::{Event, Ledger, Restoration, Stamp};
@@ -229,7 +229,7 @@ fn today(day: &Day) -> Today<'_> {
     }
 }
 
-/// The names that were told, and their numbers.
+/// The names that were written, and their numbers.
 #[derive(Clone, Debug, Default)]
 struct Names {
     servers: Told,
@@ -251,7 +251,7 @@ impl Snapshot {
         self.held
     }
 
-    /// The sessions that held something, but for those that were told already.
+    /// The sessions that held something, but for those that were written already.
     pub fn sessions(&self) -> impl Iterator<Item = &Arc<SessionId>> {
         let firsts = self.retentions.values();
         let firsts = firsts.filter(|live| matches!(live.holder, session::Holder::First(_)));
@@ -353,7 +353,7 @@ fn state(state: Option<SessionState>) -> u8 {
     }
 }
 
-/// The number of a name, which is told where it was not yet.
+/// The number of a name. A new name is written first.
 fn number<'l>(
     told: &mut Told,
     out: &mut Vec<u8>,

@@ -1,8 +1,9 @@
-//! Figures that nobody keeps: of the days of another time zone, or of what one user or session held
-//! and was refused. They are told anew from the entries of a log, by the rules of those that are kept.
+//! Figures that are not kept: for the days of another time zone, or for what one user or session held
+//! and was refused. They are computed from the entries of a log, by the same rules as those that are
+//! kept.
 //!
-//! Unlike a ledger a tally checks nothing, so that it can also begin where the first entries of a log
-//! are deleted: from then on it knows only what is told of the time before.
+//! Unlike a ledger a tally checks nothing, so it can also begin where the first entries of a log are
+//! deleted. Of the time before it knows only what [`begin`](Tally::begin) is told.
 
 mod calendar;
 mod part;
@@ -47,30 +48,32 @@ use crate::{
 #[derive(Debug)]
 pub struct Tally {
     part: Part,
-    /// Where only what some held is counted, a tally of all beside it: what was allowed concerns all.
+    /// If only a part is counted, a tally of everything as well: what was allowed, and when nothing was
+    /// left, concerns all.
     of_all: Option<Box<Tally>>,
     zone: TimeZone,
     within: Range<i64>,
     /// The products, the license and the day, as a ledger has them. What is held is followed here.
     ledger: Ledger,
-    /// Since when something is held, and whether it counts.
+    /// Since when each token is held, and whether it counts.
     held: BTreeMap<Token, (i64, Whose)>,
-    /// Who holds what.
+    /// Which sessions hold which products.
     holders: BTreeSet<(ProductId, Arc<SessionId>)>,
     today: Range<i64>,
     /// When rights may expire next: at each midnight in UTC, whatever the zone.
     expiry: i64,
     /// The day of each figure, and the figure: one for each time at which a day began.
     figures: BTreeMap<(Timestamp, ProductId), (Range<i64>, Figure)>,
-    /// From when on it is known what was held, and by which rights.
+    /// From when on it is known what was held.
     holds_known: i64,
+    /// From when on it is known which rights there were.
     rights_known: i64,
     unknown_retentions: u64,
-    /// Under the time at which the day began.
+    /// By the time at which the day began.
     unknown_refusals: BTreeMap<i64, u64>,
 }
 
-/// What is known only of a time that never comes.
+/// A time that never comes.
 const NEVER: i64 = i64::MAX;
 
 impl Tally {
@@ -102,7 +105,7 @@ impl Tally {
     }
 
     /// Begins with what was held before `first`, the first entry that the log still has, and with the
-    /// license that was in force; none where that is not known.
+    /// license that was in force, if that is known.
     ///
     /// # Errors
     /// [`Fault`] where the license cannot be in force then.
@@ -117,7 +120,7 @@ impl Tally {
         }
         let at = first.time.as_millisecond();
         self.pass(at);
-        // Of who was refused before nobody knows whether he went without.
+        // Of a session that was refused before, nobody knows whether it went without.
         self.holds_known = day_of(&self.zone, at.saturating_add(PATIENCE)).end;
         match license {
             Some(license) => {

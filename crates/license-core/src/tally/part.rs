@@ -59,7 +59,7 @@ pub struct Told {
 }
 
 impl Part {
-    /// Whether what a session of a user holds is counted; what is not known of them is none.
+    /// Whether what a session of a user holds is counted; `None` is not known.
     pub fn whose(&self, session: Option<&SessionId>, user: Option<&str>) -> Whose {
         let is_other = |wanted: &SessionId| session != Some(wanted);
         match (&self.session, &self.user, user.unwrap_or_default()) {
@@ -71,14 +71,14 @@ impl Part {
         }
     }
 
-    /// Whether it leaves out what somebody held.
+    /// Whether it counts only some users or sessions.
     pub(super) fn is_of_some(&self) -> bool {
         self.user.is_some() || self.session.is_some()
     }
 
     /// The same by a description, which may be erased.
     pub(super) fn whose_identity(&self, session: &SessionId, identity: &Identity) -> Whose {
-        // Most need not be read.
+        // Reading a description costs, so only if a user is wanted.
         let description = identity.kept().filter(|_| self.user.is_some());
         let description = description.map(|description| description.session());
         self.whose(Some(session), description.as_ref().map(|session| session.user_name()))
@@ -86,8 +86,9 @@ impl Part {
 }
 
 impl Told {
-    /// Takes what was allowed, and when nothing was left, from the figures of all: these concern all
-    /// whatever is counted. What is in none of them is of no product that a license listed.
+    /// Takes from the figures of everything what concerns all whatever is counted: what was allowed,
+    /// and when nothing was left. A product that is not among those was never listed by a license, and
+    /// is left out.
     pub fn allow(&mut self, of_all: Vec<ProductDay>) {
         let key = |day: &ProductDay| (day.date.as_str().to_owned(), day.product_id);
         let of_all: BTreeMap<_, _> = of_all.into_iter().map(|day| (key(&day), day)).collect();
