@@ -94,8 +94,8 @@ impl Ledger {
         }
     }
 
-    /// Whether who was refused a product holds it by now: refusals are counted for a minute before
-    /// they are told.
+    /// Whether a session that was refused a product holds it by now: repeated refusals are counted for
+    /// a minute before their entry is appended.
     fn holds(&self, whom: &Whom, product: ProductId) -> bool {
         match whom {
             Whom::Session { session, .. } => {

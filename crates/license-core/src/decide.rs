@@ -98,7 +98,8 @@ fn retain(
     now: Timestamp,
 ) -> Result<Verdict, Refusal> {
     let holding = ledger.permitted(&command.session, stamp.principal.as_ref())?;
-    // Before anything that can expire: who holds a license keeps it, and a retry must succeed.
+    // Before anything that can expire: a session that holds a license keeps it, and a retry must
+    // succeed.
     if let Some(holding) = holding
         && let Some(token) = holding.token_of(command.product)
     {
@@ -180,7 +181,7 @@ fn release(ledger: &Ledger, command: &Release, stamp: &Stamp) -> Result<Verdict,
         Target::Token(token) => ledger.retentions.get(*token).into_iter().for_each(end),
         Target::Session { session, product, token } => {
             let holding = match command.cause {
-                // An administrator's, who asks for no principal.
+                // This is an administrator's release, which may end what belongs to any principal.
                 ReleaseCause::Revoked => ledger.holding(session),
                 ReleaseCause::Released
                 | ReleaseCause::LeaseExpired

@@ -35,8 +35,8 @@ impl Description {
         Description { text: text.into(), digest, state, has_token }
     }
 
-    /// One that a log kept as text; `None` where that tells of no session, or of another than the one
-    /// of which `digest` is the digest.
+    /// A description that a log kept as text; `None` if the text describes no session, or does not
+    /// match `digest`.
     ///
     /// ```
     /// use license_core::{Description, Digest};

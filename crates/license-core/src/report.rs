@@ -113,8 +113,8 @@ impl Ledger {
         tokens.filter_map(|(_, token)| self.retention(token))
     }
 
-    /// Whether `principal` may act on a session: its own, or one that belongs to nobody. Who acts
-    /// without authentication may act on any.
+    /// Whether `principal` may act on a session: its own, or one that belongs to nobody. Without
+    /// authentication, any.
     ///
     /// # Errors
     /// [`Refusal::NotPermitted`] where it belongs to another principal.
@@ -126,9 +126,8 @@ impl Ledger {
         self.permitted(session, principal).map(drop)
     }
 
-    /// The session, where it holds anything, unless it belongs to another principal. One that was
-    /// opened without authentication belongs to nobody; who acts without authentication may act on
-    /// any.
+    /// What a session holds, if anything, unless it belongs to another principal. One that was opened
+    /// without authentication belongs to nobody; without authentication, any may be acted on.
     pub(crate) fn permitted(
         &self,
         session: &Arc<SessionId>,

@@ -11,27 +11,27 @@ const PAGE: usize = 1024;
 
 /// What recomputing the chain of a license's log found.
 ///
-/// Whoever noted sequence and chain value of an entry can later tell that nothing up to it was
-/// changed, not even by somebody who computed the whole chain anew.
+/// If you note the sequence and the chain value of an entry, you can later prove that nothing up to it
+/// was changed, not even by somebody who recomputed the whole chain.
 #[derive(Clone, Debug)]
 pub struct ChainCheck {
-    /// The first entry there is; 0 in an empty log. Of one later than 1 the chain value was taken as
-    /// it is, since what it follows is deleted.
+    /// The sequence of the first entry there is; 0 in an empty log. If it is greater than 1, its chain
+    /// value was taken as it is, since the entries before it are deleted.
     pub first: u64,
-    /// The last entry up to which the chain holds; 0 where not even the first does.
+    /// The sequence up to which the chain holds; 0 if not even the first entry does.
     pub last: u64,
     /// Chain value of that entry.
     pub chain: Digest,
-    /// Why it goes no further: [`Error::LedgerFaulted`]; absent where it holds up to the end.
+    /// Why it goes no further: [`Error::LedgerFaulted`]; absent if it holds up to the end.
     pub fault: Option<Error>,
 }
 
 impl ChainCheck {
-    /// Recomputes the chain over a history that somebody else tells, from its first entry to its
-    /// last; `reached` is told each entry. Nobody needs to be believed for that.
+    /// Recomputes the chain over a history from anywhere, as an export, from its first entry to its
+    /// last; `reached` is called with each sequence. So its source need not be trusted.
     ///
     /// # Errors
-    /// What the teller says. A chain that does not hold is no error but in the answer.
+    /// Those of `history`. A chain that does not hold is no error: the answer says so.
     ///
     /// ```
     /// use license_pool::{ChainCheck, Pool, SAMPLE_LICENSE};
@@ -63,8 +63,8 @@ impl ChainCheck {
     }
 }
 
-/// Reads on the caller's thread; `reached` is told after each page. Where the oldest entries are
-/// deleted meanwhile it begins anew: what is missed then is no fault.
+/// Recomputes the chain of the license's log on the caller's thread; `reached` is called after each
+/// page. If the oldest entries are deleted meanwhile, it begins again: what is missing then is no fault.
 pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Error> {
     loop {
         let check = verify_once(pool, reached)?;
@@ -74,8 +74,8 @@ pub(crate) fn verify(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainC
     }
 }
 
-/// Whether the log began with entry `first`, and does no more. Where it cannot be read, that is the
-/// fault.
+/// Whether the log no longer begins with entry `first`. If its entries cannot be read, that is the
+/// fault, and this says no.
 fn is_shortened(pool: &Pool, first: u64) -> Result<bool, Error> {
     let read = pool.read_log(Vec::new(), |log, ledger| log.page(ledger, 0, 1));
     match read.wait() {
@@ -104,8 +104,8 @@ fn verify_once(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, 
     }
 }
 
-/// What is wrong with a log that begins with entry `first`: who deletes what is old leaves a snapshot
-/// that knows it.
+/// What is wrong with a log that begins with entry `first`, if anything: when old entries are deleted,
+/// a snapshot that covers them stays.
 fn gone(pool: &Pool, first: u64) -> Result<Option<Error>, Error> {
     let snapshot = pool.read_log(None, |log, ledger| recover::oldest(log, ledger));
     Ok(snapshot.wait()?.is_none().then(|| {
@@ -142,7 +142,8 @@ impl Walk {
     }
 }
 
-/// Whether `entry` comes next after `head`. What the first of a log follows may be gone.
+/// Whether `entry` comes next after `head`. After an empty head any later entry does, since the first
+/// ones may be deleted.
 pub(crate) fn follows(entry: &Entry, head: Head) -> bool {
     match head.sequence {
         0 if entry.sequence > 1 => true,

@@ -16,7 +16,7 @@ pub(crate) fn check(pool: &Pool) -> Result<StoreCheck, Error> {
     let faults = pool.with_log(|log| log.damage().map_err(Error::store)).wait()?;
     let damaged = !faults.is_empty();
     let ledgers = match pool.ledgers().wait() {
-        // It is said already, and there may be none to read.
+        // The damage is in the report already, and there may be no ledgers to read.
         Err(_) if damaged => Vec::new(),
         ledgers => ledgers?,
     };
@@ -57,7 +57,7 @@ fn check_ledger(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Err
     }
 }
 
-/// The numbers that lead to a ledger now; those of before where it is there no more.
+/// The numbers that lead to a ledger now; those of before if the ledger is no longer there.
 fn numbers(pool: &Pool, before: &LedgerNumbers) -> Result<LedgerNumbers, Error> {
     let ledgers = pool.ledgers().wait()?;
     let now = ledgers.into_iter().find(|numbers| numbers.ledger == before.ledger);
@@ -89,12 +89,12 @@ fn check_entries(pool: &Pool, numbers: &LedgerNumbers) -> Result<LedgerCheck, Er
     })
 }
 
-/// Why the daily figures cannot be read, which tell of entries that may be gone.
+/// Why the daily figures cannot be read, if they cannot. They may tell of entries that are deleted.
 fn unreadable_figures(pool: &Pool, id: LedgerId) -> Result<Option<String>, Error> {
     let all = Timestamp::MIN..Timestamp::MAX;
     let read = pool.with_log(move |log| log.figures(id, all).map(drop).map_err(Error::store));
     let Err(error) = read.wait() else { return Ok(None) };
-    // It is no fault of theirs where the whole store cannot be read.
+    // If the whole store cannot be read, that is an error, and no fault of the figures.
     pool.with_log(|log| log.format().map_err(Error::store)).wait()?;
     Ok(Some(explained(&error)))
 }
@@ -103,13 +103,13 @@ fn unreadable_figures(pool: &Pool, id: LedgerId) -> Result<Option<String>, Error
 fn first(pool: &Pool, id: LedgerId) -> Result<u64, Error> {
     Ok(match page(pool, id, 0, 1)? {
         Ok(page) => page.first().map_or(1, |entry| entry.sequence),
-        // Whoever applies it says what is wrong with it.
+        // What is wrong with it is found when it is applied.
         Err(_) => 1,
     })
 }
 
-/// The ledger before the entries that can be applied, and what is wrong with those before: none are
-/// left to apply where the first ones were deleted, up to the oldest snapshot.
+/// The ledger to which the entries are to be applied, and what is wrong with the entries before it: an
+/// empty ledger, or if the first entries are deleted, that of the oldest snapshot.
 fn begin(pool: &Pool, id: LedgerId) -> Result<(Ledger, Option<String>), Error> {
     let first = first(pool, id)?;
     if first == 1 {

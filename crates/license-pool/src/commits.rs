@@ -84,7 +84,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Closed`] where the pool is.
+    /// [`Error::Closed`](crate::Error::Closed) once the pool is.
     pub fn commits(&self) -> Pending<Commits> {
         self.aside(|writer| {
             let commits = writer.turns.commits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -163,23 +163,23 @@ impl Options {
     }
 
     /// Keeps the ledgers of at most so many licenses in memory, and reads others when they are asked
-    /// for; 10,000 unless told otherwise. Those whose sessions this pool serves stay in any case.
+    /// for; 10,000 by default. Those in which this pool serves sessions stay in any case.
     pub fn loaded_max(mut self, ledgers: usize) -> Options {
         self.loaded_max = ledgers;
         self
     }
 
-    /// Keeps entries so long, and deletes older ones once a snapshot knows what they add up to. Daily
-    /// figures are kept for good. Who is not told deletes what is older than 400 days where it is a
-    /// server under a [name](Self::server) of its own, and otherwise nothing. Of servers that share a
-    /// store each deletes what is too old for itself: tell all of them the same.
+    /// How long to keep entries; older ones are deleted once a snapshot covers them. Daily figures are
+    /// kept for good. By default a server under a [name](Self::server) of its own keeps 400 days, and
+    /// any other pool deletes nothing. Servers that share a store should all be told the same, since
+    /// each deletes what is too old for itself.
     pub fn history(mut self, history: Duration) -> Options {
         self.keep.history = Some(history);
         self
     }
 
-    /// Keeps the descriptions of sessions so long, unless they hold something; afterwards only their
-    /// digests are left, by which the chain still holds. By default they stay with their entries.
+    /// How long to keep the descriptions of sessions that hold nothing any more. Afterwards only their
+    /// digests are left, so that the chain still holds. By default they stay as long as their entries.
     pub fn identities(mut self, identities: Duration) -> Options {
         self.keep.identities = Some(identities);
         self

@@ -95,7 +95,7 @@ impl Pool {
     }
 
     /// The same pool, but to report on nothing is refused: where no license is installed, there is
-    /// [`Refusal::UnknownLicense`](crate::Refusal::UnknownLicense) instead of an empty report.
+    /// [`Refusal::UnknownLicense`] instead of an empty report.
     pub fn required(&self) -> Pool {
         Pool { required: true, ..self.clone() }
     }
@@ -176,7 +176,7 @@ impl Pool {
     /// Releases what a session holds, of one product or of all.
     ///
     /// # Errors
-    /// [`Refusal::NotRetained`](crate::Refusal::NotRetained) when it holds nothing of that; or what the store said.
+    /// [`Refusal::NotRetained`] when it holds nothing of that; or what the store said.
     pub fn release(
         &self,
         session: &str,
@@ -253,7 +253,7 @@ impl Pool {
     /// when the number is installed again.
     ///
     /// # Errors
-    /// [`Refusal::InUse`](crate::Refusal::InUse) while any of it is held; or what the store said.
+    /// [`Refusal::InUse`] while any of it is held; or what the store said.
     ///
     /// ```
     /// use license_pool::{Pool, SAMPLE_LICENSE};

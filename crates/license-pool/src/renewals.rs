@@ -10,7 +10,7 @@ use license_core::{Command, Event, Events, Fault, Held, Ledger, Refusal, Renew, 
 use license_types::{SessionId, SessionState};
 
 use crate::Error;
-use crate::log::{LedgerId, Turn};
+use crate::log::{Found, LedgerId, Turn};
 use crate::request::Renewal;
 use crate::step::{Gathering, Step};
 use crate::turn::{Moment, Turns, distinct, place};
@@ -39,37 +39,14 @@ impl Turns {
         let caught_up = self.not_mute().and_then(|()| self.catch_up(&licenses));
         let (found, clock) = match caught_up {
             Ok(caught_up) => caught_up,
-            Err(error) => return all(lists, &error),
+            Err(error) => return lists.iter().map(|list| refused(list, &error)).collect(),
         };
         let mut changes: Vec<Change> = Vec::new();
         let mut outcomes: Vec<Vec<Result<Heard, Error>>> = Vec::with_capacity(lists.len());
         for (at, list) in lists.iter().enumerate() {
-            if let Some(error) = self.sealed().filter(|_| list.renews) {
-                outcomes.push(list.sessions.iter().map(|_| Err(error.clone())).collect());
-                continue;
-            }
-            let stamp = Stamp { principal: list.principal.clone(), ..self.stamp_of_reader() };
-            let ledger = self.ledgers.get(&list.license, &found[place(&licenses, &list.license)]);
-            let ledger = ledger.and_then(|(id, ledger)| {
-                self.actor.share.check(id)?;
-                Ok((id, ledger))
-            });
-            outcomes.push(match ledger {
-                Err(error) => list.sessions.iter().map(|_| Err(error.clone())).collect(),
-                Ok((id, ledger)) => {
-                    let mut renew = |index: usize, session, state| {
-                        let events = events(ledger, session, state, &stamp, clock.now)?;
-                        if list.renews && !events.is_empty() {
-                            changes.push((at, index));
-                        }
-                        Ok(heard(id, ledger, session, clock.now))
-                    };
-                    let sessions = list.sessions.iter().enumerate();
-                    sessions
-                        .map(|(index, (session, state))| renew(index, session, *state))
-                        .collect()
-                }
-            });
+            let found = &found[place(&licenses, &list.license)];
+            let change = |index| changes.push((at, index));
+            outcomes.push(self.renew_list(list, found, clock.now, change));
         }
         if changes.is_empty() {
             return outcomes;
@@ -83,6 +60,36 @@ impl Turns {
             outcomes[list][session] = outcome;
         }
         outcomes
+    }
+
+    /// Hears the sessions of one list; `change` is told the places of those whose renewal changes
+    /// something.
+    fn renew_list(
+        &mut self,
+        list: &Renewal,
+        found: &Found,
+        now: Timestamp,
+        mut change: impl FnMut(usize),
+    ) -> Vec<Result<Heard, Error>> {
+        if let Some(error) = self.sealed().filter(|_| list.renews) {
+            return refused(list, &error);
+        }
+        let stamp = Stamp { principal: list.principal.clone(), ..self.stamp_of_reader() };
+        let share = self.actor.share;
+        let ledger = self.ledgers.get(&list.license, found);
+        let (id, ledger) = match ledger.and_then(|it| share.check(it.0).map(|()| it)) {
+            Ok(found) => found,
+            Err(error) => return refused(list, &error),
+        };
+        let mut renew = |index, session, state| {
+            let events = events(ledger, session, state, &stamp, now)?;
+            if list.renews && !events.is_empty() {
+                change(index);
+            }
+            Ok(heard(id, ledger, session, now))
+        };
+        let sessions = list.sessions.iter().enumerate();
+        sessions.map(|(index, (session, state))| renew(index, session, *state)).collect()
     }
 
     /// Takes a turn for the sessions that change something.
@@ -177,7 +184,7 @@ fn heard(id: LedgerId, ledger: &Ledger, session: &SessionId, now: Timestamp) -> 
     Heard { ledger: id, held, time: ledger.instant(now), came: false }
 }
 
-fn all(lists: &[Renewal], error: &Error) -> Vec<Vec<Result<Heard, Error>>> {
-    let of_list = |list: &Renewal| list.sessions.iter().map(|_| Err(error.clone())).collect();
-    lists.iter().map(of_list).collect()
+/// The same error for every session of a list.
+fn refused(list: &Renewal, error: &Error) -> Vec<Result<Heard, Error>> {
+    list.sessions.iter().map(|_| Err(error.clone())).collect()
 }

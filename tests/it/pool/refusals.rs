@@ -156,7 +156,7 @@ fn who_was_granted_what_he_was_refused_again_and_again_did_not_go_without() {
     let told = ["S1: no_license_left 1 times, described", "S1: no_license_left 2 times, described"];
     assert_eq!(world.told(), told);
     world.release("S1");
-    // The minute ends, and so does the time in which he might have been granted more.
+    // The minute ends, and so does the time in which the session might have been granted it.
     world.pass(30);
     world.pass(600);
     assert_eq!(world.told(), told);

@@ -19,7 +19,7 @@ use crate::log::{Cause, LedgerId, LogError};
 /// How many columns an entry has, beside its ledger.
 pub(super) const WIDTH: usize = 19;
 
-/// What stands in one column of a row.
+/// The value in one column of a row.
 #[derive(Debug, PartialEq)]
 pub(super) enum Cell<'r> {
     Null,
@@ -99,8 +99,8 @@ pub(super) fn cells(entry: &Entry) -> [Cell<'_>; WIDTH] {
     ]
 }
 
-/// The entry of a row whose cells are read by their place. It often has much in common with the one
-/// `before`, which is not read again then.
+/// The entry of a row whose cells `cell` reads by their place. What it has in common with the entry
+/// `before` is shared with that instead of being read again.
 pub(super) fn entry<'r>(
     ledger: LedgerId,
     before: Option<&Entry>,
@@ -125,9 +125,8 @@ fn any<'r>(cell: &impl Fn(usize) -> Result<Cell<'r>, Cause>) -> Result<Entry, Ca
     Ok(Entry::from_wire(entry)?)
 }
 
-/// The entry of a row that tells of a retention or a release, as most do, read without a tree of JSON
-/// in between. Nothing where anything about it is unusual: then the long way reads it, or says what
-/// is wrong.
+/// The entry of a row that is a retention or a release, as most are, read without building a JSON tree
+/// first. None if anything about it is unusual: then the long way reads it, or says what is wrong.
 fn frequent<'r>(
     before: Option<&Entry>,
     cell: &impl Fn(usize) -> Result<Cell<'r>, Cause>,
@@ -365,7 +364,7 @@ fn detail<const N: usize>(members: [(&str, Value); N]) -> String {
     Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
 }
 
-/// What [`detail`] would write, with less work: of all entries, retentions come most.
+/// What [`detail`] would write, with less work, since retentions are the most frequent entries.
 fn retained_detail(retained: &Retained) -> String {
     let detail = RetainedDetail {
         used_count: retained.used_count,

@@ -117,7 +117,7 @@ fn a_snapshot_of_which_chunks_are_gone_is_never_complete() {
         };
         let digest = Some(Digest::of(b"all"));
         keep(log, 4, 0, digest);
-        // Who is slow is overtaken: what he has begun is deleted for a later snapshot.
+        // A slow archivist is overtaken: the snapshot that it began is deleted for a later one.
         keep(log, 7, 0, None);
         keep(log, 7, 1, None);
         keep(other, 8, 0, digest);

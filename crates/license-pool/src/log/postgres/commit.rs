@@ -1,5 +1,5 @@
-//! The end of a turn: what it decided is written and committed in one trip, and looked for where the
-//! commit got no answer.
+//! The end of a turn: what it decided is written and committed in one trip; if the commit got no
+//! answer, the first entry is looked for.
 
 use tokio_postgres::types::ToSql;
 
@@ -95,7 +95,7 @@ pub(super) async fn look_for(connection: &Connection, mark: &Mark) -> Result<boo
         let chain: Option<&str> = rows.first().map(|row| row.try_get(0)).transpose()?;
         landed = chain.is_some_and(|chain| chain == mark.head.chain.to_string());
     }
-    // What was found may not have reached the standby; once this has, it has.
+    // What was found may not have reached the standby yet. Once this commit has, it has too.
     connection.commit(&[]).await?;
     Ok(landed)
 }

@@ -77,13 +77,13 @@ impl Trouble {
         matches!(self.severity(), Some(Severity::Fatal | Severity::Panic))
     }
 
-    /// Whether PostgreSQL said that it did not do what it was asked. After a commit it says such a
-    /// thing no more.
+    /// Whether PostgreSQL said that it did not do what it was asked. It never says so once a commit is
+    /// made.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self.severity(), Some(Severity::Error))
     }
 
-    /// What PostgreSQL called it, if it is what it said.
+    /// How severe PostgreSQL called it, if it is PostgreSQL that said it.
     fn severity(&self) -> Option<Severity> {
         match self {
             Trouble::Database(error) => error.as_db_error()?.parsed_severity(),

@@ -243,7 +243,7 @@ pub(super) async fn begin_beside(connection: &Connection) -> Result<Option<Strin
 }
 
 /// The store that took the place of this one, by a row of the store. Fails where a newer version
-/// raised the store since it was opened: who has no name, or none yet, is not fenced by that.
+/// raised the store since it was opened: a log that acts as no server is not fenced by that.
 pub(super) fn sealed_to(store: &Row) -> Result<Option<String>, Trouble> {
     let format = u64::try_from(store.try_get::<_, i64>("format")?).or(Err(Trouble::Nonsense))?;
     if format > FORMAT {
@@ -261,7 +261,7 @@ fn since(ledger: LedgerId, known: Head, rows: &[Row]) -> Since {
         [] if known.sequence > 0 => return Since::WentBack,
         [first, ..] if is_at(first, known) && !bears(first, known) => return Since::WentBack,
         _ if rows.len() >= NEWS_MAX => return Since::Reload,
-        // An end that was lost is told to the one who reads the ledger from its start.
+        // A lost end is told to whoever reads the ledger from its start.
         [.., last] if last.try_get("ends_at").ok() != last.try_get::<_, i64>("sequence").ok() => {
             return Since::Reload;
         }

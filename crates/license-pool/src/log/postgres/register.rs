@@ -58,7 +58,7 @@ pub(super) async fn take_name(
         [&name, &server.instance, &lease, &grace, &server.transient, &format];
     let Statements { begin_turn, hold_server, store, register, rollback, .. } =
         &connection.statements;
-    // Whoever seals or raises the store waits for this, or this for him.
+    // Whoever seals or raises the store waits for this, or the other way round.
     let looking: &Trip<'_> = &[(begin_turn, &[]), (hold_server, &[&name]), (store, &[])];
     let rows = connection.trip(looking).await?.pop().unwrap_or_default();
     if let Some(target) = sealed_to(rows.first().ok_or(Trouble::Nonsense)?)? {

@@ -21,7 +21,7 @@ pub(super) enum Column<'e> {
 }
 
 impl Column<'_> {
-    /// Leaves out what says nothing: an array that is shorter than the others ends with nulls.
+    /// Empties a column of nulls: the statement fills up an array that is shorter than the others.
     fn shorten(&mut self) {
         match self {
             Column::Integers(integers) if integers.iter().all(Option::is_none) => integers.clear(),
@@ -130,7 +130,7 @@ pub(super) fn unsigned(integer: i64) -> Result<u64, Trouble> {
     u64::try_from(integer).map_err(|_| Trouble::Nonsense)
 }
 
-/// Begins what stands for a character that PostgreSQL does not keep. Unicode gives it no meaning.
+/// The escape character for U+0000, which PostgreSQL does not keep. Unicode gives it no meaning.
 const MARK: char = '\u{FDD0}';
 
 /// The first byte of its UTF-8.
@@ -138,7 +138,7 @@ const MARK_LEAD: u8 = 0xEF;
 
 /// The text as PostgreSQL keeps it.
 pub(super) fn escaped(text: Cow<'_, str>) -> Cow<'_, str> {
-    // Every text of every entry comes by here; few have a byte with which either could begin.
+    // Every text of every entry passes here, and few have a byte with which either could begin.
     if !text.bytes().any(|byte| byte == 0 || byte == MARK_LEAD) || !text.contains(['\0', MARK]) {
         return text;
     }

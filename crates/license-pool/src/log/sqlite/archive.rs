@@ -118,7 +118,7 @@ impl Archive for SqliteLog {
     }
 
     /// What stood in the pages before is still in the log beside the file, until that is empty. Whoever
-    /// reads at this moment needs it, and nobody is to wait for him.
+    /// reads at this moment needs it, and nobody is to wait for that.
     fn wipe(&mut self) -> std::result::Result<bool, LogError> {
         const WIPE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
         let (pass, turn) = self.begin()?;

@@ -43,17 +43,17 @@ use turnstile::{Denied, Pass, Turnstile};
 /// A log in one SQLite file.
 pub struct SqliteLog {
     connection: Connection,
-    /// The file itself, where the connection leads to a copy of it.
+    /// The file itself, if the connection leads to a copy of it.
     older: Option<Older>,
     place: Place,
-    /// Or why the store can only be read.
+    /// The way to a turn; or why the store can only be read.
     turnstile: Result<Turnstile, String>,
     presences: Presences,
     patience: Duration,
-    /// A turn that was waited for and not taken yet.
+    /// A turn that this lined up for and did not take yet.
     lined_up: Option<Result<Pass, LogError>>,
     server: Option<Server>,
-    /// What the file's version was when last asked for.
+    /// The file's version when `changed` was last asked.
     version: u64,
     /// Shows the others that this server lives.
     presence: Option<Presence>,
@@ -175,7 +175,7 @@ impl Log for SqliteLog {
     }
 
     fn register(&mut self, server: Server) -> Result<u64, LogError> {
-        // Who registers again, or under another name, gives up the place that it had.
+        // Registering again, maybe under another name, gives up the name that it had.
         (self.presence, self.server) = (None, None);
         let presences = self.presences.clone();
         let (_pass, turn) = self.begin()?;
@@ -262,7 +262,7 @@ impl Log for SqliteLog {
 
     fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         let other = open::open(self.place.path(), false, self.patience)?;
-        // Who works beside the turns deletes: what is gone is not to be read from the file either.
+        // The archivist works with this one. What it deletes must not stay readable in the file.
         other.connection.pragma_update(None, "secure_delete", true).map_err(|error| {
             let store = self.place.path().display().to_string();
             OpenError::Unavailable { store, source: error.into() }

@@ -1,6 +1,6 @@
-//! A store of an older format that cannot be raised: it is read from a copy in memory that is. Where
-//! it cannot be raised because a server of an older version lives, that goes on writing to the file,
-//! and whoever reads the copy gets a new one then.
+//! A store of an older format that cannot be raised to this one. It is read from a copy in memory,
+//! which is raised. If the reason is that a server of an older version lives, that one goes on writing
+//! to the file, and a new copy is made whenever it has.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) struct Older {
 }
 
 impl Older {
-    /// The file, of which this server cannot read a newer format, and a copy of it.
+    /// The file, which must stay in its format for `server`, and a copy of it.
     pub(super) fn copied(file: Connection, server: ServerName) -> Result<(Older, Connection)> {
         // It is left as it is.
         file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -42,7 +42,7 @@ impl Older {
     }
 
     fn copy(&mut self) -> Result<Connection> {
-        // What is written meanwhile is copied the next time, perhaps once too often.
+        // Read before copying: what is written in between is copied again the next time.
         self.version = self.version()?;
         let copy = raised_copy(&self.file)?;
         copy.pragma_update(None, "query_only", true)?;
@@ -50,7 +50,7 @@ impl Older {
     }
 }
 
-/// Why nobody else writes to it, and what to do.
+/// Why this version cannot write to it, and what to do.
 impl fmt::Display for Older {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let server = &self.server;

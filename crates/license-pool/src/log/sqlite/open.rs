@@ -46,7 +46,7 @@ fn open_on(
     let connection = if ground.read_only { sealed(&path) } else { connect(&path) };
     let connection = connection.map_err(|error| unavailable(&path, error))?;
     drop(opening);
-    // Whatever name leads to the file, those who share it must meet at the same files beside it.
+    // Processes that open the file by different paths must still meet at the same lock files.
     let file = path.canonicalize().map_err(failed)?;
     let presences = Presences::of(&file);
     match prepare(connection, create, patience, &presences) {
@@ -81,8 +81,8 @@ fn open_on(
     }
 }
 
-/// Closing a file drops every POSIX lock that this process has on it, SQLite's too: nobody may open
-/// the store in this process between the creation of its file and the end of that.
+/// Closing a file drops every POSIX lock that this process has on it, SQLite's too. So nobody else in
+/// this process may open the store while its file is being created and closed.
 static OPENING: Mutex<()> = Mutex::new(());
 
 /// Begins a copy at `path`, where nothing may be but what an earlier copy left unfinished; nobody
@@ -209,7 +209,7 @@ fn prepare(
     presences: &Presences,
 ) -> Result<Prepared> {
     connection.busy_timeout(patience)?;
-    // Otherwise it prepares nearly every statement anew for the values that are bound to it.
+    // Without this SQLite re-prepares nearly every statement for the values bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let read_only = connection.is_readonly(MAIN_DB)?;
@@ -243,7 +243,7 @@ fn prepare(
     connection.pragma_update(None, "foreign_keys", true)?;
     // A damaged page is an error when it is read, and never an empty one.
     connection.pragma_update(None, "cell_size_check", true)?;
-    // Who cannot be asked is taken to live.
+    // A server whose lock cannot be looked at is taken to live.
     let is_alive = |server: &ServerName| presences.is_alive(server).unwrap_or(true);
     Ok(match format::raise(&connection, is_alive)? {
         Some(server) => {

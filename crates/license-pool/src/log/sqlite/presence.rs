@@ -1,6 +1,6 @@
-//! Which servers live: each holds the lock of a file beside the store for as long as it does, and the
-//! operating system frees that when it dies. No file here is made or removed but by who has the turn.
-//! Anybody may look whether one is locked, and holds a lock himself for that moment.
+//! Which servers live. Each locks a file of its own beside the store for as long as it lives, and the
+//! operating system frees the lock when it dies. Only whoever has the turn makes or removes these
+//! files. Anybody may look whether one is locked, by taking a shared lock for a moment.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use license_core::Digest;
 use license_types::ServerName;
 
-/// So often, and with such pauses, a lock is tried that somebody may hold only to look.
+/// How many times, and with what pauses, to try a lock that somebody may hold only to look.
 const TRIES: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -61,7 +61,7 @@ impl Presences {
             Err(TryLockError::WouldBlock) => return Err(Denied::Taken { holder: holder(&file) }),
             Err(TryLockError::Error(error)) => return Err(Denied::Failed(error)),
         }
-        // The number is for the one who is refused, the name for people who look.
+        // The process id is for whoever is refused the name; the name is for people who look here.
         writeln!(file, "{} {name}", std::process::id()).map_err(Denied::Failed)?;
         Ok(Presence { file, path })
     }
@@ -91,7 +91,8 @@ impl Presences {
         Ok(())
     }
 
-    /// A name may hold what no file's name can, and two names may differ by case alone.
+    /// Named by a digest: a server's name may contain what a file name cannot, and two names may
+    /// differ by case alone.
     fn path(&self, name: &ServerName) -> PathBuf {
         self.folder.join(Digest::of(name.as_str().as_bytes()).to_string())
     }
@@ -107,12 +108,12 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        // To close the file is not enough: a child that this process is just starting has it too.
+        // Closing the file is not enough: a child process that is just being started has it open too.
         let _ = self.file.unlock();
     }
 }
 
-/// Takes a lock, unless somebody lives who has it.
+/// Takes a lock, unless a live process holds it.
 fn lock(file: &File) -> Result<(), TryLockError> {
     for _ in 0..TRIES {
         match file.try_lock() {
@@ -125,7 +126,7 @@ fn lock(file: &File) -> Result<(), TryLockError> {
     Err(TryLockError::WouldBlock)
 }
 
-/// Whether somebody lives who has the lock, and does not only look.
+/// Whether a live process holds the lock, and not only to look.
 fn is_locked(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => Ok(false),

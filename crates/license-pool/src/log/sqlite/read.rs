@@ -61,7 +61,7 @@ fn in_force(connection: &Connection) -> Result<Vec<String>> {
     statement.query_map([NAMED_MAX], |row| row.get(0))?.collect()
 }
 
-/// What `ledger` holds beyond `known`. An entry that cannot be read is left to the one who reads
+/// What `ledger` holds beyond `known`. An entry that cannot be read is left to whoever reads
 /// the ledger from its start: it must not keep the other ledgers of a turn waiting.
 fn since(
     connection: &Connection,

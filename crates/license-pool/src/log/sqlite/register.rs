@@ -47,7 +47,7 @@ pub(super) fn not_fenced(connection: &Connection, server: Option<&Server>) -> Re
 }
 
 /// The store that took the place of this one. Fails where a newer version raised the store since it
-/// was opened: who has no name, or none yet, is not fenced by that.
+/// was opened: a log that acts as no server is not fenced by that.
 pub(super) fn sealed_to(connection: &Connection) -> Result<Option<String>, LogError> {
     let (sealed_to, format): (_, u64) = connection
         .prepare_cached("SELECT sealed_to, format FROM store")

@@ -32,8 +32,8 @@ const INSERT: &str = "INSERT INTO entry (ledger, sequence, time, server, epoch, 
     description_digest, chain, description, document) VALUES ";
 const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// So many rows are written by one statement where there are as many: row by row, a third of the time
-/// goes into beginning and ending statements.
+/// How many rows one statement writes, if there are as many: row by row, a third of the time would go
+/// into beginning and ending statements.
 const ROWS: usize = 16;
 
 static INSERT_ROW: LazyLock<String> = LazyLock::new(|| format!("{INSERT}{ROW}"));

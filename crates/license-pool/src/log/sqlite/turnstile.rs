@@ -1,11 +1,14 @@
-//! Who is next: SQLite's own waiting is by chance, and starves one of two busy processes.
+//! Decides which process has the next turn. SQLite's own waiting is by chance, and starves one of two
+//! busy processes.
 //!
-//! Advisory locks on files beside the store make a line. Whoever wants a turn takes the place of the
-//! *next*, then waits for the *turn* itself, and only then leaves the first place to another. So
-//! whoever had a turn gets no other while somebody is next. Who is woken to become the next may come
-//! too late on a busy machine, and whoever had the last turn would be faster each time: so those who
-//! wait share a lock of their own, the *line*, and who had the last turn lets them go first. The
-//! operating system frees the locks of a process that dies.
+//! Advisory locks on three files beside the store make a line. To get a turn, a process first locks
+//! *next*, then waits for the lock *turn* itself, and only then unlocks *next* for another. So a
+//! process that had a turn gets no other while somebody else is next.
+//!
+//! That alone is not fair: on a busy machine a process that is woken to lock *next* may come too late,
+//! every time, since the one that had the last turn is running already. So those who wait also share
+//! the lock *line*, and the process that had the last turn lets them go first while there are any, for
+//! a short time. The operating system frees the locks of a process that dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,13 +18,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
-/// How long whoever had the last turn lets others go first: one that is frozen must not hold up all.
+/// How long a process that had the last turn lets others go first. Not longer, since one that is
+/// frozen in line must not hold up everybody.
 const COURTESY: Duration = Duration::from_millis(50);
 
-/// Bytes of a note.
+/// How many bytes a note has.
 const NOTE: usize = 41;
 
-/// How often it is looked whether they went.
+/// How often to look whether they went.
 const LOOK: Duration = Duration::from_micros(100);
 
 /// The way to a turn.
@@ -36,7 +40,7 @@ pub(super) struct Pass(Arc<File>);
 
 /// Why there is no turn.
 pub(super) enum Denied {
-    /// Others kept theirs for too long.
+    /// Others kept their turns for too long.
     Busy {
         /// The process that has the turn, where it says so.
         holder: Option<u32>,
@@ -50,13 +54,14 @@ struct Places {
     line: File,
     next: File,
     turn: Arc<File>,
-    /// What is left in the file of the turn: tells this turnstile from every other, and is as long as
-    /// any other note.
+    /// What is written into the file *turn*: it tells this turnstile from every other. All notes have
+    /// the same length.
     note: [u8; NOTE],
 }
 
-/// Where another thread stands in line: waiting for a lock cannot be cut short. It has files of its
-/// own, since locks belong to those, and keeps its place when its caller asks again.
+/// Where a thread stands in line on behalf of a caller, whose patience may end: waiting for a lock
+/// cannot be cut short. It opens the files on its own, since a lock belongs to an open file, and keeps
+/// its place for when the caller asks again.
 struct Line {
     places: Places,
     wait: Mutex<Wait>,
@@ -67,7 +72,7 @@ struct Line {
 struct Wait {
     /// Whether the thread stands in line.
     standing: bool,
-    /// Whether the caller still waits; else a pass is given on at once.
+    /// Whether the caller still waits; otherwise the turn is given back at once.
     wanted: bool,
     pass: Option<io::Result<Pass>>,
 }
@@ -161,7 +166,7 @@ impl Places {
         Ok(self.last().is_some_and(|last| last == self.note))
     }
 
-    /// Lets those who wait have a turn, where this had the last one.
+    /// Lets those who wait go first, if this had the last turn.
     fn let_others_go(&self) -> io::Result<()> {
         let since = Instant::now();
         while self.others_first()? && since.elapsed() < COURTESY {
@@ -196,7 +201,7 @@ impl Places {
         self.taken()
     }
 
-    /// Leaves a note of who has the turn, unless it is there: who is alone need not write it again.
+    /// Leaves a note of who has the turn. A process that is alone finds its own, and writes nothing.
     fn taken(&self) -> io::Result<Pass> {
         let pass = Pass(self.turn.clone());
         if self.last() != Some(self.note) {
@@ -207,7 +212,7 @@ impl Places {
         Ok(pass)
     }
 
-    /// The note of who had the last turn, or has it.
+    /// The note of the turnstile that has the turn, or had the last one.
     fn last(&self) -> Option<[u8; NOTE]> {
         let mut note = [0; NOTE];
         let mut file = &*self.turn;
