@@ -47,12 +47,18 @@ pub(crate) fn derive(page: &Assigned<'_>) -> Result<Value> {
 
 fn object_schema(object: &Object, properties: &[Property]) -> Result<Value> {
     let mut schemas = Map::new();
+    let mut required = Vec::new();
     for property in properties {
+        // That it is listed again is drift; a schema says everything once, and that is the first.
+        if schemas.contains_key(&property.name) {
+            continue;
+        }
         let expected = object.properties.iter().find(|expected| expected.name == property.name);
         schemas.insert(property.name.clone(), kind_schema(property, expected)?);
+        if !property.optional {
+            required.push(property.name.as_str());
+        }
     }
-    let required = properties.iter().filter(|property| !property.optional);
-    let required: Vec<&str> = required.map(|property| property.name.as_str()).collect();
     Ok(json!({
         "title": object.title,
         "type": "object",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect_file;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::pages::compare::agrees;
@@ -79,6 +79,19 @@ fn the_examples_of_the_checked_schema_are_valid_by_the_derived_one() {
             let errors: Vec<_> = validator.iter_errors(&example).map(|e| e.to_string()).collect();
             assert_eq!(errors, Vec::<String>::new(), "{example}");
         }
+    }
+}
+
+#[test]
+fn what_a_page_lists_twice_is_in_the_schema_once() {
+    let text = page("license-usage.en.md");
+    let row = text.lines().find(|line| line.starts_with("| userId ")).unwrap();
+    for again in [row, "| userId | Text | Again (optional) |"] {
+        let derived = derived(&with(&text, row, &format!("{row}\n{again}")));
+        jsonschema::meta::validate(&derived).unwrap();
+        let sql = &derived["$defs"]["SqlSession"];
+        assert_eq!(sql["properties"]["userId"], json!({"type": "number"}));
+        assert_eq!(sql["required"], json!(["IPAddress", "userAgent", "userName", "userId"]));
     }
 }
 
