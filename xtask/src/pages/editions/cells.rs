@@ -30,8 +30,11 @@ impl Header {
         let kind = kind_column
             .and_then(|column| cells.get(column))
             .map_or(Kind::Unknown(String::new()), |cell| words::kind(cell));
-        let described = kind_column.unwrap_or(named) + 1;
-        let description = cells.get(described..).unwrap_or_default().join(" ");
+        // What is said of a property may stand before its type as well as after it.
+        let described = cells.iter().enumerate().skip(named + 1);
+        let described = described.filter(|(column, _)| Some(*column) != kind_column);
+        let description: Vec<&str> = described.map(|(_, cell)| cell.as_str()).collect();
+        let description = description.join(" ");
         let mut row = Row::new(line, name, kind, &description);
         row.is_nested |= is_named && named > 0;
         Some(row)

@@ -60,6 +60,30 @@ fn a_table_without_a_column_of_types_says_no_type() {
     assert_eq!(found.lines().count(), 18 + 2, "{found}");
 }
 
+/// What a description says, of values and of what is optional, counts on either side of the type.
+#[test]
+fn columns_in_another_order_say_the_same() {
+    let with_description_first = |line: &str| match line.strip_prefix('|') {
+        Some(row) => {
+            let mut cells: Vec<&str> = row.trim_end().trim_end_matches('|').split('|').collect();
+            let last = cells.len() - 1;
+            cells.swap(last - 1, last);
+            format!("|{}|", cells.join("|"))
+        }
+        None => line.to_owned(),
+    };
+    for name in ["license-usage.en.md", "license-usage.ja.md", "license-usage.fr.md"] {
+        let text = page(name);
+        let swapped: Vec<String> = text.lines().map(with_description_first).collect();
+        assert_ne!(swapped.join("\n"), text);
+        assert_eq!(findings(&swapped.join("\n")), findings(&text), "{name}");
+    }
+    let table = "| Property | Description | Type |\n|-|-|-|\n| count | How many | number |\n\
+                 | expirationDate | (optional, as above) | object |\n";
+    let found = findings(table);
+    assert!(!found.contains("Right."), "{found}");
+}
+
 #[test]
 fn a_page_that_cannot_be_read_fails_and_hides_no_other() {
     let drifted = files().into_iter().find(|f| name(f) == "license-info.older.en.md").unwrap();
