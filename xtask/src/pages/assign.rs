@@ -89,17 +89,21 @@ struct Fit {
     shared: usize,
 }
 
-/// Pairs parts with objects, each once, those that share most names first. A part of which we
-/// know less than half is no object of ours.
+/// How many names a part shares with an object that it may list: one of which we know less than half
+/// lists no object of ours.
+pub(crate) fn shared(part: &Part, object: &Object) -> Option<usize> {
+    let names: BTreeSet<&str> = part.properties.iter().map(|p| p.name.as_str()).collect();
+    let shared = object.properties.iter().filter(|p| names.contains(p.name.as_str())).count();
+    (shared > 0 && shared * 2 >= names.len()).then_some(shared)
+}
+
+/// Pairs parts with objects, each once, those that share most names first.
 fn fits(parts: &[Part], command: &Command) -> Vec<Fit> {
     let mut candidates = Vec::new();
-    for (part, Part { properties, .. }) in parts.iter().enumerate() {
-        let names: BTreeSet<&str> = properties.iter().map(|p| p.name.as_str()).collect();
-        for (object, Object { properties, .. }) in command.objects.iter().enumerate() {
-            let shared = properties.iter().filter(|p| names.contains(p.name.as_str())).count();
-            if shared > 0 && shared * 2 >= names.len() {
-                candidates.push(Fit { part, object, shared });
-            }
+    for (index, part) in parts.iter().enumerate() {
+        for (object, listed) in command.objects.iter().enumerate() {
+            let fit = shared(part, listed).map(|shared| Fit { part: index, object, shared });
+            candidates.extend(fit);
         }
     }
     candidates.sort_by_key(|fit| Reverse(fit.shared));

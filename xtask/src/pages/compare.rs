@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::assign::{Assigned, Part};
+use super::assign::{self, Assigned, Part};
 use super::expect::{Command, Root};
 use super::json_block::{Member, NotJson};
 use super::model::{Kind, Object, Property, Values};
@@ -55,7 +55,7 @@ pub(crate) fn compare(
             None => {}
         }
     }
-    findings.extend(page.strangers.iter().map(stranger));
+    findings.extend(page.strangers.iter().map(|part| stranger(part, page.command)));
     match (page.command.root, block) {
         (Root::ObjectOrNull, Some(Ok(members))) => {
             compare_block(members, page.command.root_object(), page.command, &mut findings);
@@ -205,11 +205,17 @@ fn missing_table(object: &Object) -> Finding {
     Finding { weight: Weight::Drift, line: None, text }
 }
 
-fn stranger(part: &Part) -> Finding {
+fn stranger(part: &Part, command: &Command) -> Finding {
     let names = names(&part.properties);
-    let text = format!(
-        "a table of no object that we know: the page says {names}; the schema says nothing"
-    );
+    let shared = |object| Some((assign::shared(part, object)?, object));
+    let text = match command.objects.iter().filter_map(shared).max_by_key(|(names, _)| *names) {
+        Some((_, Object { title, .. })) => {
+            format!("{title}: the page says {names} in one more table; the schema says it once")
+        }
+        None => format!(
+            "a table of no object that we know: the page says {names}; the schema says nothing"
+        ),
+    };
     Finding { weight: Weight::Drift, line: Some(part.line), text }
 }
 

@@ -277,6 +277,17 @@ fn a_table_that_only_the_page_has() {
 }
 
 #[test]
+fn a_table_that_stands_there_twice() {
+    let text = page("license-usage.en.md");
+    let (_, table) = text.split_once("What the object holds for SQL:\n\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let twice = with(&text, "#### Properties", &format!("{table}\n\n#### Properties"));
+    expect![[r#"
+        page:72: SQL session: the page says IPAddress, userAgent, userName, userId in one more table; the schema says it once
+    "#]].assert_eq(&findings(&twice));
+}
+
+#[test]
 fn a_table_that_is_commented_out_is_missing() {
     let text = page("license-usage.en.md");
     let (before, after) = text.split_once("#### A session of REST").unwrap();
