@@ -311,7 +311,8 @@ pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
         InstallError::Shape { .. }
         | InstallError::NoSuchDate { .. }
         | InstallError::RepeatedProduct { .. }
-        | InstallError::ReservedNumber { .. } => ProblemCode::SchemaViolation,
+        | InstallError::ReservedNumber { .. }
+        | InstallError::LongNumber { .. } => ProblemCode::SchemaViolation,
     };
     Failure::new(code, format!("{source}: {}", explained(reason)))
 }

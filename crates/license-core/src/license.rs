@@ -89,9 +89,20 @@ pub enum InstallError {
         /// The number.
         number: String,
     },
+    /// The number is longer than any that a request can name.
+    #[error("the number has {characters} characters, more than {most} (at `/licenseNumber`)")]
+    LongNumber {
+        /// Characters that it has.
+        characters: usize,
+        /// Characters that it may have.
+        most: usize,
+    },
 }
 
 impl License {
+    /// No request names a longer number.
+    pub const NUMBER_MAX: usize = 255;
+
     /// Reads a document of the License info shape, documented profile. A byte-order mark and `//`
     /// comments are accepted; `usedCount` and `allowedCount` are not believed, only compared when
     /// the license is installed.
@@ -134,6 +145,19 @@ impl License {
             digest: Digest::of(document),
             info,
         })
+    }
+
+    /// The license as it may be installed: under a number that requests can name.
+    /// [`parse`](Self::parse) reads longer ones too, since a log may hold some.
+    ///
+    /// # Errors
+    /// [`InstallError::LongNumber`].
+    pub fn to_install(self) -> Result<License, InstallError> {
+        let (characters, most) = (self.number().chars().count(), License::NUMBER_MAX);
+        match characters > most {
+            true => Err(InstallError::LongNumber { characters, most }),
+            false => Ok(self),
+        }
     }
 
     /// The license's number.

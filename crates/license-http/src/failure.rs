@@ -173,7 +173,7 @@ fn not_a_license(reason: &InstallError) -> Failure {
         InstallError::Shape { at, .. }
         | InstallError::NoSuchDate { at, .. }
         | InstallError::RepeatedProduct { at, .. } => at,
-        InstallError::ReservedNumber { .. } => "/licenseNumber",
+        InstallError::ReservedNumber { .. } | InstallError::LongNumber { .. } => "/licenseNumber",
     };
     let unknown = || Count::new(0).expect("0 is a count");
     let violation = Violation {

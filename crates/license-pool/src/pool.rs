@@ -227,15 +227,8 @@ impl Pool {
         options: InstallOptions,
     ) -> Pending<InstallReceipt> {
         let InstallOptions { replaces, dry_run } = options;
-        let install =
-            self.shared.opened.verifier.verify(document).map_err(Error::Signature).and_then(
-                |verified| {
-                    let license = License::parse(&verified.document).map_err(Error::Document)?;
-                    Ok(Install { license: Arc::new(license), replaces, signed: verified.signed })
-                },
-            );
-        let install = match install {
-            Ok(install) => install,
+        let install = match self.document(document) {
+            Ok((license, signed)) => Install { license: Arc::new(license), replaces, signed },
             Err(error) => return self.refuse(error),
         };
         let (sender, pending) = Pending::new(self.shared.clone());
@@ -246,6 +239,22 @@ impl Pool {
             reply: Box::new(move |receipt| drop(sender.send(receipt))),
         }));
         pending
+    }
+
+    /// Whether a license document could be installed, as far as it can tell by itself: no store is
+    /// asked.
+    ///
+    /// # Errors
+    /// [`Error::Signature`] or [`Error::Document`], as [`install`](Self::install) would answer.
+    pub fn check_document(&self, document: &[u8]) -> Result<(), Error> {
+        self.document(document).map(drop)
+    }
+
+    /// The license of a document, and whether it is signed.
+    fn document(&self, document: &[u8]) -> Result<(License, bool), Error> {
+        let verified = self.shared.opened.verifier.verify(document).map_err(Error::Signature)?;
+        let license = License::parse(&verified.document).and_then(License::to_install);
+        Ok((license.map_err(Error::Document)?, verified.signed))
     }
 
     /// Uninstalls the license, of which nothing may be held: from then on it is as if it had never

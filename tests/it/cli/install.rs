@@ -325,12 +325,14 @@ fn a_sum_that_looks_like_unlimited_is_a_number() {
 
 #[test]
 fn a_number_that_no_address_can_name_is_refused() {
-    for number in ["", "active", "..", "a/b", "a\\u0007b"] {
+    let long = "\u{e4}".repeat(256);
+    for number in ["", "active", "..", "a/b", "a\\u0007b", &long] {
         let shell = Shell::new();
         shell.file("license.json", LICENSE.replace("DEMO-2001", number));
         let output = shell.run("install license.json");
         assert_eq!(output.exit, Exit::Usage, "{number}: {}", output.stderr);
         assert!(output.stderr.contains("/licenseNumber"), "{number}: {}", output.stderr);
+        assert!(output.stderr.len() < 200, "{}", output.stderr);
     }
 }
 

@@ -35,6 +35,20 @@ fn a_license_goes_once_nobody_holds_any_of_it_and_its_history_stays() {
 }
 
 #[test]
+fn every_license_that_is_installed_can_be_named() {
+    let world = World::new();
+    let numbered = |number: &str| SAMPLE.replace("SAMPLE-0001", number);
+    let longest = "ä".repeat(255);
+    let refused = world.install(&numbered(&format!("{longest}ä")));
+    assert_eq!(refused.problem(), "422 schema_violation");
+    assert_eq!(refused.value()["violations"][0]["instancePath"], "/licenseNumber");
+    world.install(&numbered(&longest)).expect(201);
+    let path = format!("/v1/licenses/{}", "%C3%A4".repeat(255));
+    assert_eq!(world.get(&path).expect(200).value()["licenseNumber"], longest);
+    world.delete(&path).expect(200);
+}
+
+#[test]
 fn a_document_that_is_no_license_is_refused_with_every_violation() {
     let world = World::new();
     let violations = |document: &str| -> Vec<(String, u64)> {
