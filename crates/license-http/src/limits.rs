@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use license_types::{ProblemCode, Reason, Session};
+use license_types::{ProblemCode, Reason, Session, SessionRenewal};
 
 use crate::failure::Failure;
 
@@ -77,6 +77,20 @@ pub(crate) fn texts(session: &Session, reason: Option<&Reason>) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// A list of sessions to renew is no longer than this.
+const SESSIONS_MAX: usize = 1000;
+
+/// Refuses a list of sessions that is too long.
+pub(crate) fn sessions(sessions: &[SessionRenewal]) -> Result<(), Failure> {
+    match sessions.len() > SESSIONS_MAX {
+        true => {
+            let detail = format!("the list has more than {SESSIONS_MAX} sessions: send several");
+            Err(Failure::bad_request(detail))
+        }
+        false => Ok(()),
+    }
 }
 
 /// How often something may happen, for each of many keys: so many at once, and then as they come

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use license_pool::Selection;
+use license_pool::{License, Selection};
 use license_types::schemas::Profile;
 use license_types::{EventKind, ProductId, SessionId, Token};
 use percent_encoding::percent_decode_str;
@@ -40,7 +41,7 @@ pub(crate) struct Parameters {
 const ACTIVE: &str = "active";
 
 /// Numbers and names are no longer than this.
-const TEXT_MAX: usize = 255;
+const TEXT_MAX: usize = License::NUMBER_MAX;
 /// A note is no longer than this.
 const NOTE_MAX: usize = 1024;
 /// Every number of ours is one that JSON can hold.
@@ -80,6 +81,16 @@ impl Parameters {
         }
         parameters.span()?;
         Ok(parameters)
+    }
+
+    /// Goes on where a stream broke off, as far as who followed it says so.
+    pub(crate) fn resume(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
+        if let Some(last) = headers.get("last-event-id") {
+            let last = last.to_str().ok().and_then(whole);
+            let wrong = || Failure::bad_request("Last-Event-ID is no sequence of an entry");
+            self.after = Some(last.ok_or_else(wrong)?);
+        }
+        Ok(())
     }
 
     /// Which entries are wanted.
@@ -170,7 +181,7 @@ fn number(name: &str, value: &str) -> Result<u64, Failure> {
 }
 
 /// A number written as digits alone.
-pub(crate) fn whole(value: &str) -> Option<u64> {
+fn whole(value: &str) -> Option<u64> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|number| digits && *number <= NUMBER_MAX)
 }

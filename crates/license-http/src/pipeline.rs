@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use license_types::{ProblemCode, RetainRequest};
+use license_types::{ProblemCode, RenewListRequest, RetainRequest};
 use license_validate::{Profile, Unfit, Validator};
 use tokio::time::timeout;
 
@@ -39,7 +39,11 @@ where
     let (operation, answer) = match routing::asked(&parts.method, parts.uri.path()) {
         Asked::Operation(operation, path) => {
             let read = origin.and_then(|origin| {
-                Ok((origin, Parameters::read(operation, path.iter(), parts.uri.query())?))
+                let mut parameters = Parameters::read(operation, path.iter(), parts.uri.query())?;
+                if operation == Operation::FollowEvents {
+                    parameters.resume(&parts.headers)?;
+                }
+                Ok((origin, parameters))
             });
             let answer = match read {
                 Ok(read) => performed(operation, &state, read, parts.headers, body).await,
@@ -82,7 +86,8 @@ where
     let caller = caller.and_then(|caller| caller.permitted(operation).map(|()| caller));
     // The order of problems: what cannot be read comes before who may not ask. A body is only read
     // twice where that is the question.
-    let caller = caller.map_err(|failure| unreadable(operation, &body).unwrap_or(failure))?;
+    let caller =
+        caller.map_err(|failure| unreadable(state, operation, &body).unwrap_or(failure))?;
     let state = state.clone();
     routes::answer(Call { state, operation, caller, parameters, headers, body }).await
 }
@@ -120,19 +125,30 @@ where
     Ok(body)
 }
 
-/// Why a body cannot be read, if it cannot.
-fn unreadable(operation: Operation, body: &[u8]) -> Option<Failure> {
+/// Why a body cannot be read, if it cannot; or asks for what is refused however it stands.
+fn unreadable(state: &State, operation: Operation, body: &[u8]) -> Option<Failure> {
     let schema = operation.body()?.schema;
     if body.is_empty() {
         return None;
+    }
+    // A license is read in a way of its own.
+    if operation == Operation::InstallLicense {
+        let failure = Failure::from(state.pool.check_document(body).err()?);
+        return Some(failure).filter(|failure| failure.problem.code == ProblemCode::BadRequest);
     }
     let validator = Validator::new(schema, Profile::Documented).expect("the table names a schema");
     if let Err(malformed) = validator.check(body) {
         return Some(Failure::unfit(schema, Unfit::Malformed(malformed)));
     }
-    if operation != Operation::Retain {
-        return None;
+    match operation {
+        Operation::Retain => {
+            let RetainRequest { session, reason, .. } = license_validate::parse(body).ok()?;
+            limits::texts(&session, reason.as_ref()).err()
+        }
+        Operation::RenewSessions => {
+            let RenewListRequest { sessions } = license_validate::parse(body).ok()?;
+            limits::sessions(&sessions).err()
+        }
+        _ => None,
     }
-    let RetainRequest { session, reason, .. } = license_validate::parse(body).ok()?;
-    limits::texts(&session, reason.as_ref()).err()
 }

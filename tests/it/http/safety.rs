@@ -311,6 +311,31 @@ fn problems_are_told_in_the_promised_order() {
     assert_eq!(put(unknown, &body().to_string()).send().problem(), "404 unknown_license");
 }
 
+/// What is wrong in itself, whoever asks: not only what is no JSON.
+#[test]
+fn what_no_role_may_ask_is_told_before_the_question_of_who_asks() {
+    let world = World::sample();
+    let install = |text: &str| world.ask("POST", LICENSES).body(text);
+    let sessions = vec![json!({"sessionId": "job-7"}); 1001];
+    let renew = || world.ask("POST", &format!("{INFO}/renew")).json(&json!({"sessions": sessions}));
+    let twice = SAMPLE.replacen('{', "{\"key\": 1,", 1);
+    let follow = || world.ask("GET", &format!("{INFO}/events")).header("last-event-id", "last");
+    for (asked, from_nobody) in [
+        (install(&twice), install(&twice).nobody()),
+        (install("{\"sig\": 1}"), install("{\"sig\": 1}").nobody()),
+        (renew(), renew().nobody()),
+        (follow(), follow().nobody()),
+    ] {
+        let told = asked.send().value();
+        assert_eq!(told["code"], "bad_request");
+        assert_eq!(from_nobody.send().value(), told);
+    }
+    // Comments are no mistake in a license.
+    let commented = format!("// As it came by mail.\n{SAMPLE}");
+    assert_eq!(install(&commented).nobody().send().problem(), "401 unauthorized");
+    assert_eq!(install(&commented).send().expect(200).value()["status"], "replaced");
+}
+
 #[test]
 fn what_is_too_large_or_too_deep_is_refused() {
     let world = World::sample();

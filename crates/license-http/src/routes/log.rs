@@ -18,7 +18,6 @@ use crate::answer::{EVENTS, NDJSON, body};
 use crate::call::Call;
 use crate::checked;
 use crate::failure::Failure;
-use crate::parameters::whole;
 use crate::routes::Answer;
 use crate::state::State;
 
@@ -109,14 +108,7 @@ fn line(entry: &Entry) -> String {
 
 /// `GET /v1/licenses/{n}/events`
 pub(super) async fn events(call: &Call) -> Answer {
-    let last = call.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let last = match last {
-        Some(id) => Some(
-            whole(id)
-                .ok_or_else(|| Failure::bad_request("Last-Event-ID is no sequence of an entry"))?,
-        ),
-        None => call.parameters.after,
-    };
+    let last = call.parameters.after;
     let place = call.state.place()?;
     // One that is installed beside it later, or takes its place, must not end what is followed.
     let pool = match (call.pool(), &call.parameters.license) {

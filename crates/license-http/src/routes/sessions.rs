@@ -116,16 +116,10 @@ pub(super) async fn renew(call: &Call) -> Answer {
     Ok(ok(&receipt))
 }
 
-/// A list is no longer than this.
-const SESSIONS_MAX: usize = 1000;
-
 /// `POST /v1/licenses/{n}/renew`
 pub(super) async fn renew_list(call: &Call) -> Answer {
     let RenewListRequest { sessions } = call.body()?;
-    if sessions.len() > SESSIONS_MAX {
-        let detail = format!("the list has more than {SESSIONS_MAX} sessions: send several");
-        return Err(Failure::bad_request(detail));
-    }
+    limits::sessions(&sessions)?;
     let asked: Vec<_> =
         sessions.into_iter().map(|renewal| (renewal.session_id, renewal.state)).collect();
     let names: Vec<SessionId> = asked.iter().map(|(session, _)| session.clone()).collect();
