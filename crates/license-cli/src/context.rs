@@ -211,6 +211,11 @@ impl Context<'_, '_> {
     /// The license that is meant, where one is named.
     fn number(&self) -> Result<Option<String>, Failure> {
         match &self.everywhere.license_number {
+            // A variable of a script that is not set; nobody has such a license.
+            Some(number) if number.is_empty() => {
+                Err(Failure::usage("the number of a license is never empty")
+                    .hint("leave --license-number out for the only one that is installed"))
+            }
             Some(number) => Ok(Some(number.clone())),
             None => self.env.variable(variables::LICENSE_NUMBER),
         }

@@ -73,8 +73,12 @@ impl Options {
     /// A client of this server. It is not asked anything before the client is.
     ///
     /// # Errors
-    /// [`Error::Setup`] when an address is no server's, or certificates cannot be read.
+    /// [`Error::Setup`] when an address is no server's, certificates cannot be read, or the number of
+    /// the license is empty.
     pub fn connect(self, server: &str) -> Result<Client, Error> {
+        if self.license.as_deref() == Some("") {
+            return Err(Error::setup("the number of a license is never empty"));
+        }
         let others = self.others.iter().map(String::as_str);
         let urls = [server].into_iter().chain(others).map(str::parse);
         let urls: Vec<_> = urls.collect::<Result<_, _>>()?;

@@ -75,6 +75,8 @@ fn two_is_wrong_usage_or_malformed_input() {
          usage --store postgres://db/licenses
          usage --store mysql:licenses
          usage --server localhost:7427
+         usage --license-number=
+         usage --license-number= --server http://127.0.0.1:1
          usage --server http://localhost:7427 --store memory:
          store check --server http://localhost:7427
          serve --server http://localhost:7427

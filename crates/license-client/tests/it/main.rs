@@ -395,6 +395,8 @@ fn wrong_use_is_told_before_anything_is_sent() {
     assert!(matches!(client.retain("0009", "job 7", ann()), Err(Error::Input(_))));
     assert!(matches!(client.retain_async("0009", "", ann()).wait(), Err(Error::Input(_))));
     assert!(matches!(Client::connect("localhost:7427"), Err(Error::Setup { .. })));
+    let unnamed = Client::options().license("").connect("http://localhost:7427");
+    assert!(matches!(unnamed, Err(Error::Setup { .. })));
 }
 
 #[test]
