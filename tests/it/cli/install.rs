@@ -321,6 +321,26 @@ fn a_sum_that_looks_like_unlimited_is_a_number() {
     let info = shell.run("info").stdout;
     let line = info.lines().find(|line| line.contains("(0007)")).unwrap();
     assert!(!line.contains("unlimited"), "{line}");
+    let available = shell.run("available 0007").stdout;
+    assert_eq!(available, "yes: 808464439 (0007) has 32767 of 32767 left\n");
+    // One more, of which one is used: so many are left, and no more.
+    shell.file(
+        "license.json",
+        LICENSE.replace(r#"{ "count": 32767 }"#, r#"{ "count": 32766 }, { "count": 2 }"#),
+    );
+    shell.run("install license.json");
+    shell.run("retain --product 0007 --session job-7");
+    let available = shell.run("available 0007").stdout;
+    assert_eq!(available, "yes: 808464439 (0007) has 32767 of 32768 left\n");
+}
+
+#[test]
+fn an_unlimited_product_is_said_to_be_so_whether_it_is_used_or_not() {
+    let shell = Shell::installed();
+    for _ in 0..2 {
+        assert_eq!(shell.run("available 0007").stdout, "yes: 808464439 (0007) is unlimited\n");
+        shell.run("retain --product 0007 --session job-7");
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn products(info: &LicenseInfo, now: Timestamp, width: Option<u16>) -> String {
 }
 
 /// Read from the rights, since a sum of them can be the same number.
-fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, now: Timestamp) -> bool {
+pub(super) fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, now: Timestamp) -> bool {
     let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, now));
     valid(info.expiration_date.as_ref())
         && listed.rights.iter().any(|right| {
