@@ -186,6 +186,34 @@ fn a_history_that_breaks_off_goes_on_and_what_is_missing_is_said() {
 }
 
 #[test]
+fn a_client_is_told_what_it_can_have_though_it_may_not_see_the_license() {
+    let mut shell = Shell::installed();
+    let secret = shell.run("credential create --role client").stdout;
+    let running = served(&shell, "here");
+    shell.variables.insert("LICENSE_SERVER".into(), running.url().into());
+    shell.variables.insert("LICENSE_CREDENTIAL".into(), secret.trim_end().into());
+    assert!(shell.run("info").stderr.contains("viewer or admin"));
+    let lines = ["available 9999", "available 9999 --json", "available 0009", "available 0007"];
+    let told = lines.map(|line| shell.run(line).to_string()).concat();
+    expect![[r#"
+        no: the license has no product 960051513 (9999)
+        [exit code 3]
+        {
+          "available": false,
+          "productId": 960051513,
+          "allowedCount": 0,
+          "usedCount": 0,
+          "productBalance": 0,
+          "code": "unknown_product"
+        }
+        [exit code 3]
+        yes: 808464441 (0009) has 15 of 15 left
+        yes: 808464439 (0007) is unlimited
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
 fn a_store_is_not_checked_from_afar() {
     let (shell, _running) = remote();
     let output = shell.run("store check");
