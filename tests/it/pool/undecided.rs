@@ -129,6 +129,34 @@ fn a_command_whose_caller_has_gone_is_not_decided_again() {
 }
 
 #[test]
+fn whoever_was_refused_at_once_is_not_granted_a_license_when_the_turn_is_decided_again() {
+    // While nobody knows, a license is given back.
+    let meanwhile: Arc<Mutex<Option<Pool>>> = Arc::default();
+    let other = meanwhile.clone();
+    let mut world = World::new(
+        Failure::Lost,
+        Box::new(move |log, mark| {
+            if let Some(other) = other.lock().unwrap().take() {
+                other.release("one", None).unwrap();
+            }
+            log.landed(mark)
+        }),
+    );
+    let all = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    for session in all {
+        retain(&world.other, "0009", session).unwrap().keep();
+    }
+    *meanwhile.lock().unwrap() = Some(world.other.clone());
+    let refused = world.pool.grant(request("late"), None);
+    let release = world.pool.release_async("nine", None);
+    world.fail_next();
+    let told = world.answer(refused);
+    assert!(matches!(told, Err(Error::Refused(Refusal::NoLicenseLeft { .. }))), "{told:?}");
+    assert_eq!(world.answer(release).unwrap().released.len(), 1);
+    assert_eq!(holders(&world.other), all[1..8]);
+}
+
+#[test]
 fn who_waits_for_what_nobody_knows_is_answered_when_it_is_known() {
     for (failure, made) in [(Failure::Lost, false), (Failure::Unanswered, true)] {
         let away = Arc::new(AtomicU64::new(3));
@@ -222,7 +250,6 @@ fn what_stays_unknown_for_too_long_is_said_to_be_and_a_retry_is_safe() {
     }
 }
 
-/// A pool that is driven by the test, on a log that fails once, and another beside it.
 #[test]
 fn a_server_that_was_taken_off_the_list_of_those_who_serve_is_put_on_it_again() {
     let times = Arc::new(AtomicU64::new(1));
@@ -248,6 +275,7 @@ fn a_server_that_was_taken_off_the_list_of_those_who_serve_is_put_on_it_again() 
     assert_eq!(listed(), 1);
 }
 
+/// A pool that is driven by the test, on a log that fails once, and another beside it.
 struct World {
     log: MemoryLog,
     pool: Pool,
