@@ -38,7 +38,7 @@ fn figures_of_days_beyond_a_clock_that_was_set_back_are_void() {
         let before = [
             figure("2026-01-04T00:00:00Z", 2),
             figure("2026-01-06T00:00:00Z", 26_654),
-            figure("2026-01-06T12:00:00Z", 1),
+            figure("2026-01-07T12:00:00Z", 1),
             figure("2099-01-01T00:00:00Z", 1),
         ];
         let append = |ledger, number, figures: &[Figure], void_from: Option<&str>| Append {
