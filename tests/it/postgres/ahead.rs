@@ -10,7 +10,7 @@ use super::connections::retain_later;
 use super::proxy::{Cut, Proxy};
 use super::server::{self, Database, until};
 use super::standstill::WrongClock;
-use crate::pool::world::{holders, is_refused, license, options, retain};
+use crate::pool::world::{clock, holders, is_refused, license, options, retain};
 
 /// A server that has the database for itself long enough to decide ahead, and another.
 struct World {
@@ -318,4 +318,20 @@ fn entries_that_are_decided_ahead_bear_the_time_of_the_database() {
     let apart = "SELECT max(abs(extract(epoch FROM written - time::timestamptz))) < 60
         FROM license.entry";
     assert_eq!(world.database.sql(apart), "t");
+}
+
+#[test]
+fn the_figures_of_a_day_are_written_by_the_turn_that_begins_the_next_one() {
+    let Some(world) = World::new(1) else { return };
+    let clock = clock();
+    let west = Pool::options().clock(clock.clone()).server("west".parse().unwrap());
+    let world = World { pool: west.open(&world.proxy.address()).unwrap(), ..world };
+    for day in 0..5 {
+        let figures = world.database.sql("SELECT count(*) FROM license.figure");
+        assert_eq!(figures, day.to_string());
+        world.calm();
+        clock.advance(jiff::SignedDuration::from_hours(24));
+        retain(&world.pool, "0009", "first").unwrap().release().unwrap();
+    }
+    assert!(world.is_sound());
 }
