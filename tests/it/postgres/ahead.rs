@@ -297,6 +297,9 @@ fn a_turn_without_an_answer_takes_place_once_or_never() {
             },
             |seat| drop(seat.release().unwrap()),
         );
+        if matches!(cut, Cut::Late) {
+            until("nobody can carry it out any more", || world.proxy.ended() > 0);
+        }
         let consecutive = "SELECT count(*) = max(token) FROM license.entry WHERE kind = 'retained'";
         assert_eq!(world.database.sql(consecutive), "t");
         assert!(world.is_sound());

@@ -50,12 +50,13 @@ pub(crate) struct Proxy {
     database: Database,
     next: Arc<Mutex<Option<Cut>>>,
     ahead: Arc<AtomicU64>,
+    ended: Arc<AtomicU64>,
 }
 
 impl Proxy {
     pub(crate) fn new(database: &Database) -> Proxy {
         let folder = tempfile::tempdir().unwrap();
-        let (next, ahead) = (Arc::new(Mutex::new(None)), Arc::default());
+        let (next, ahead, ended) = (Arc::new(Mutex::new(None)), Arc::default(), Arc::default());
         let listener = UnixListener::bind(socket(folder.path())).unwrap();
         let line = Line {
             server: Arc::downgrade(&database.server),
@@ -63,6 +64,7 @@ impl Proxy {
             database: database.name.clone(),
             next: next.clone(),
             ahead: Arc::clone(&ahead),
+            ended: Arc::clone(&ended),
         };
         // Ends with the process, so it must not keep the server from ending before.
         thread::spawn(move || {
@@ -71,7 +73,7 @@ impl Proxy {
                 thread::spawn(move || line.carry(client));
             }
         });
-        Proxy { folder, database: database.clone(), next, ahead }
+        Proxy { folder, database: database.clone(), next, ahead, ended }
     }
 
     /// The database's address, through this.
@@ -82,6 +84,11 @@ impl Proxy {
     /// How many turns were sent that were decided before it was looked.
     pub(crate) fn ahead(&self) -> u64 {
         self.ahead.load(Ordering::SeqCst)
+    }
+
+    /// Of how many of them that came late the process had ended by then.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Stalls the next commit.
@@ -103,6 +110,7 @@ struct Line {
     database: String,
     next: Arc<Mutex<Option<Cut>>>,
     ahead: Arc<AtomicU64>,
+    ended: Arc<AtomicU64>,
 }
 
 /// What commits.
@@ -191,6 +199,7 @@ impl Line {
         if late && commit == Commit::Ahead {
             let _ = std::io::copy(&mut server, &mut std::io::sink());
             assert!(server.write_all(message).is_err(), "nobody is there to take it");
+            self.ended.fetch_add(1, Ordering::SeqCst);
             return;
         }
         if late {

@@ -251,6 +251,20 @@ fn a_log_that_lost_its_end_or_was_changed_is_found_out() {
 }
 
 #[test]
+fn an_end_that_is_lost_under_a_pool_is_found_out() {
+    let Some(database) = server::database() else { return };
+    let pool = database.open();
+    pool.install(license("A", 2).as_bytes()).unwrap();
+    retain(&pool, "0009", "one").unwrap().keep();
+    // Another server appended an entry of which only the ledger's row is left.
+    database.sql("UPDATE license.ledger SET sequence = 3, chain = repeat('0', 64)");
+    let error = pool.usage(None).unwrap_err();
+    assert!(matches!(error, Error::LedgerFaulted { sequence: 3, .. }), "{error:?}");
+    let error = retain(&pool, "0009", "two").unwrap_err();
+    assert!(matches!(error, Error::LedgerFaulted { sequence: 3, .. }), "{error:?}");
+}
+
+#[test]
 fn the_command_line_takes_the_password_from_a_file_or_the_environment() {
     let Some(database) = server::database() else { return };
     let mut shell = Shell::new();
