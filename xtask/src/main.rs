@@ -1,5 +1,6 @@
 //! The project's chores, run as `cargo xtask …`.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -27,8 +28,16 @@ enum Chore {
     FuzzHttp(fuzz_http::Arguments),
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    run(Arguments::parse().chore).unwrap_or_else(|error| {
+        // In one line, without the backtrace that some have on: it names the place and the cure.
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(chore: Chore) -> anyhow::Result<ExitCode> {
+    match chore {
         Chore::Pages(arguments) => pages::run(&arguments),
         Chore::Codegen(arguments) => codegen::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
