@@ -59,6 +59,7 @@ fn render(sources: &Sources, operations: &Operations) -> anyhow::Result<Tree> {
     let documented = Model::of(sources, Profile::Documented)?;
     let observed = Model::of(sources, Profile::Observed)?;
     let documented = union::agree_on_telling(documented, &observed);
+    operations.check(&documented).context(operations::PATH)?;
     let mut tree = Tree::default();
     emit::render(&documented, &observed, &mut tree).context("cannot write the types")?;
     validator::render(&documented, &observed, &mut tree).context("cannot write the validators")?;

@@ -139,7 +139,14 @@ pub(crate) enum ToldBy {
 impl Model {
     /// Reads the schemas of a profile.
     pub(crate) fn of(sources: &Sources, profile: Profile) -> anyhow::Result<Self> {
-        let schemas = read::schemas(&sources.of_profile(profile)?)?;
+        let schemas = read::schemas(&sources.of_profile(profile)?);
+        let schemas = schemas.map_err(|refusal| match profile {
+            Profile::Documented => refusal,
+            // Who reads the file there does not see it: it comes of the patch.
+            Profile::Observed => {
+                refusal.with("; so it is in the observed profile, which `x-observed` makes")
+            }
+        })?;
         Ok(Self { profile, schemas })
     }
 
@@ -187,6 +194,14 @@ impl Model {
 impl Schema {
     pub(crate) fn root(&self) -> Option<&Definition> {
         self.definitions.first().filter(|_| self.has_root)
+    }
+}
+
+impl Definition {
+    /// The name of a whole document, where that is this object or null.
+    pub(crate) fn document_name(&self) -> Option<String> {
+        let has_one = self.or_null && matches!(self.shape, Shape::Object(_));
+        has_one.then(|| format!("{}Document", self.name))
     }
 }
 

@@ -1,9 +1,12 @@
 //! Names in Rust for names in JSON.
 
-/// Names that a generated type must not hide.
-const TAKEN: [&str; 18] = [
-    "Box", "Clone", "Copy", "Debug", "Display", "Eq", "Err", "FromJson", "Hash", "Invalid", "Map",
-    "None", "Ok", "Option", "Result", "Some", "String", "Vec",
+/// Names that a generated type must not hide, since generated code uses them; and `Self`.
+#[rustfmt::skip]
+const TAKEN: [&str; 34] = [
+    "Box", "Clone", "Copy", "Debug", "Display", "Eq", "Err", "From", "FromJson", "Hash", "Into",
+    "Invalid", "Map", "Members", "None", "Ok", "Option", "Ord", "ParseError", "Part", "PartialEq",
+    "PartialOrd", "Pointer", "Result", "Rule", "Self", "Serialize", "Shape", "Some", "String",
+    "Tagged", "TryFrom", "Value", "Vec",
 ];
 
 /// Whether a type can bear this name.

@@ -88,16 +88,8 @@ fn described(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
     };
     described.insert("security".into(), security);
     described.insert("x-roles".into(), json!(operation.roles));
-    let in_path = operation
-        .path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')));
-    let in_path = in_path.map(|name| (name, "path"));
-    let in_query = operation.query.iter().map(|name| (name.as_str(), "query"));
-    let in_headers = operation.headers.iter().map(|name| (name.as_str(), "header"));
-    let parameters: Vec<Value> = in_path
-        .chain(in_query)
-        .chain(in_headers)
+    let parameters: Vec<Value> = operation
+        .parameters()
         .map(|(name, place)| parameter(name, place, &table.parameters[name], refer))
         .collect();
     if !parameters.is_empty() {

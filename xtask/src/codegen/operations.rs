@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::emit::source::{doc, insert};
 use super::load;
+use super::model::Model;
 use super::names;
 use super::tree::Tree;
 
@@ -19,7 +20,7 @@ use super::tree::Tree;
 pub(crate) const PATH: &str = "schemas/operations.json";
 
 /// What the server can be asked, and all that it can answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Operations {
     pub(crate) title: String,
@@ -92,13 +93,90 @@ pub(crate) struct Body {
 
 const BODY_BYTES: u64 = 64 << 10;
 
+impl Content {
+    fn schemas(&self) -> &[String] {
+        match self {
+            Self::Of(schema) => std::slice::from_ref(schema),
+            Self::OfEither(schemas) => schemas,
+        }
+    }
+}
+
+impl Operation {
+    /// The parameters by name, each with the place where it stands.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let in_path = self
+            .path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')));
+        let in_query = self.query.iter().map(String::as_str);
+        let in_headers = self.headers.iter().map(String::as_str);
+        in_path
+            .map(|name| (name, "path"))
+            .chain(in_query.map(|name| (name, "query")))
+            .chain(in_headers.map(|name| (name, "header")))
+    }
+}
+
 impl Operations {
     pub(crate) fn load(root: &Path) -> anyhow::Result<Operations> {
-        let text = std::fs::read_to_string(root.join(PATH)).context("cannot read the table")?;
-        let mut operations: Operations =
-            serde_json::from_str(&text).with_context(|| format!("in {PATH}"))?;
-        operations.hash = load::hash_of([text.as_str()].into_iter());
+        let text = std::fs::read_to_string(root.join(PATH));
+        Self::parse(&text.with_context(|| format!("cannot read {PATH}"))?)
+    }
+
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Operations> {
+        let mut operations: Operations = serde_json::from_str(text).context(PATH)?;
+        operations.hash = load::hash_of([text].into_iter());
         Ok(operations)
+    }
+
+    /// Every code, parameter and schema that the table names is there, so that what is made of it
+    /// is whole.
+    pub(crate) fn check(&self, schemas: &Model) -> anyhow::Result<()> {
+        let is_schema = |name: &str| {
+            let name = name.split_once('#').map_or_else(|| names::pascal(name), |it| it.1.into());
+            schemas.definition(&name).is_some()
+        };
+        let schema = |name: &str| {
+            ensure!(is_schema(name), "`{name}` is no schema: write FILE or FILE#DEFINITION");
+            Ok(())
+        };
+        for (code, meaning) in &self.codes {
+            let status = meaning["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+            ensure!(status.is_some(), "the code `{code}` needs a `status`, such as 404");
+        }
+        for code in self.problems.values().flatten() {
+            ensure!(self.codes.contains_key(code), "`{code}` is not among the `codes`");
+        }
+        for parameter in self.parameters.values() {
+            parameter.schema.as_deref().map_or(Ok(()), schema)?;
+        }
+        for operation in &self.operations {
+            for (name, _) in operation.parameters() {
+                ensure!(
+                    self.parameters.contains_key(name),
+                    "{}: `{name}` is not among the `parameters`",
+                    operation.id
+                );
+            }
+            for name in &operation.problems {
+                ensure!(
+                    self.problems.contains_key(name) || self.codes.contains_key(name),
+                    "{}: `{name}` is not among the `problems` or `codes`",
+                    operation.id
+                );
+            }
+            for status in operation.answers.keys() {
+                let is_status = status.parse::<u16>().is_ok();
+                ensure!(is_status, "{}: `{status}` is no status, such as 200", operation.id);
+            }
+            let contents = operation.answers.values().flat_map(BTreeMap::values).flatten();
+            let body = operation.body.iter().map(|body| body.schema.as_str());
+            for name in contents.flat_map(Content::schemas).map(String::as_str).chain(body) {
+                schema(name).with_context(|| operation.id.clone())?;
+            }
+        }
+        Ok(())
     }
 
     /// Every code that `operation` can answer with, in the order of the schema.

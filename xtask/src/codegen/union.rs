@@ -9,13 +9,10 @@ pub(crate) fn tell_apart(mut schemas: Vec<Schema>) -> Result<Vec<Schema>, Refusa
     let all: Vec<Definition> =
         schemas.iter().flat_map(|schema| schema.definitions.iter().cloned()).collect();
     for schema in &mut schemas {
-        let file = Place::root(&schema.name);
-        for (index, definition) in schema.definitions.iter_mut().enumerate() {
+        for index in 0..schema.definitions.len() {
+            let place = Place::of(schema, index).child("oneOf");
+            let definition = &mut schema.definitions[index];
             let Shape::Union(union) = &mut definition.shape else { continue };
-            let is_root = schema.has_root && index == 0;
-            let place =
-                if is_root { file.clone() } else { file.child("$defs").child(&definition.name) };
-            let place = place.child("oneOf");
             let mut objects = Vec::new();
             for name in &union.branches {
                 let branch = all.iter().find(|it| it.name == *name);

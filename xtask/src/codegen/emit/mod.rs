@@ -83,9 +83,8 @@ fn modules(model: &Model, wanted: &BTreeSet<String>) -> Vec<syn::Ident> {
 
 /// The names that a definition makes public.
 fn names_of(definition: &Definition) -> Vec<syn::Ident> {
-    let has_document = definition.or_null && matches!(definition.shape, Shape::Object(_));
-    let document = has_document.then(|| object::document_name(definition));
-    [format_ident!("{}", definition.name)].into_iter().chain(document).collect()
+    let names = [definition.name.clone()].into_iter().chain(definition.document_name());
+    names.map(|name| format_ident!("{name}")).collect()
 }
 
 /// One hash for a file that depends on every schema.
@@ -139,7 +138,7 @@ fn definition(model: &Model, definition: &Definition) -> Vec<TokenStream> {
         Shape::Words(words) => scalar::words(definition, words),
         Shape::Object(object) => {
             let mut items = object::items(model, definition, object);
-            items.extend(definition.or_null.then(|| object::document(definition)));
+            items.extend(object::document(definition));
             items
         }
         Shape::Union(union) => union::items(model, definition, union),

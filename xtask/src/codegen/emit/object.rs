@@ -65,15 +65,11 @@ pub(crate) fn items(model: &Model, definition: &Definition, object: &Object) -> 
 }
 
 /// The alias of a root that may be null.
-pub(crate) fn document(definition: &Definition) -> TokenStream {
+pub(crate) fn document(definition: &Definition) -> Option<TokenStream> {
     let name = format_ident!("{}", definition.name);
-    let alias = document_name(definition);
+    let alias = format_ident!("{}", definition.document_name()?);
     let docs = doc(&[&format!("A whole document: {} or null", names::spaced(&definition.name))]);
-    quote! { #docs pub type #alias = Option<#name>; }
-}
-
-pub(crate) fn document_name(definition: &Definition) -> syn::Ident {
-    format_ident!("{}Document", definition.name)
+    Some(quote! { #docs pub type #alias = Option<#name>; })
 }
 
 fn field(model: &Model, member: &Member) -> TokenStream {

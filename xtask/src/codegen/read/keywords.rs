@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 
 use serde_json::{Map, Value};
 
+use super::super::model::Schema;
+
 /// A place in a schema file.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -27,6 +29,17 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Where a definition of a file stands, by its index there.
+    pub(crate) fn of(schema: &Schema, index: usize) -> Self {
+        let root = Self::root(&schema.name);
+        match &schema.definitions[index] {
+            _ if index == 0 && schema.has_root => root,
+            definition => root.child("$defs").child(&definition.name),
+        }
+    }
+}
+
 impl Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "schemas/{}.schema.json#{}", self.schema, self.pointer)
@@ -38,6 +51,13 @@ impl Display for Place {
 pub(crate) struct Refusal {
     place: Place,
     why: String,
+}
+
+impl Refusal {
+    /// The same, with more to say.
+    pub(crate) fn with(self, more: &str) -> Self {
+        Self { why: self.why + more, ..self }
+    }
 }
 
 impl Display for Refusal {

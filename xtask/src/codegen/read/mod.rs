@@ -11,7 +11,8 @@
 //! - a required member without a property, twice, or `false`; null for a member that is optional;
 //! - a reference out of the set of files, to a root that is a list or may be null, or in a circle;
 //! - a union of other things than objects, or of objects that are not provably disjoint;
-//! - two definitions, members, words or branches that get the same name in Rust, or no legal one;
+//! - two files, definitions, members, words or branches that get the same name in Rust, or no legal
+//!   one;
 //! - a definition without title, description and examples; a file that repeats a member.
 
 mod keywords;
@@ -20,7 +21,7 @@ mod pattern;
 mod refs;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -41,13 +42,17 @@ const GREATEST: i64 = 9_007_199_254_740_991;
 pub(crate) fn schemas(sources: &[Source]) -> Result<Vec<Schema>, Refusal> {
     let schemas = sources.iter().map(schema).collect::<Result<Vec<_>, _>>()?;
     let mut found: BTreeMap<&str, (&Definition, Place)> = BTreeMap::new();
+    let mut modules = BTreeSet::new();
     for schema in &schemas {
+        let module = names::module(&schema.name);
+        if syn::parse_str::<syn::Ident>(&module).is_err() || !modules.insert(module) {
+            return Place::root(&schema.name).refuse(
+                "rename the file: its name is that of another module in Rust, or none that is \
+                 legal there",
+            );
+        }
         for (index, definition) in schema.definitions.iter().enumerate() {
-            let place = if index == 0 && schema.has_root {
-                Place::root(&schema.name)
-            } else {
-                Place::root(&schema.name).child("$defs").child(&definition.name)
-            };
+            let place = Place::of(schema, index);
             let name = definition.name.as_str();
             if !names::is_type_name(name) {
                 return place.refuse(format_args!("`{name}` cannot be the name of a type in Rust"));
@@ -55,6 +60,14 @@ pub(crate) fn schemas(sources: &[Source]) -> Result<Vec<Schema>, Refusal> {
             if let Some((_, other)) = found.insert(name, (definition, place.clone())) {
                 return place.refuse(format_args!("`{name}` is defined twice, also at {other}"));
             }
+        }
+    }
+    for (definition, other) in found.values() {
+        let alias = definition.document_name();
+        if let Some((_, place)) = alias.as_deref().and_then(|alias| found.get(alias)) {
+            return place.refuse(format_args!(
+                "it is defined twice: {other}, which may be null, has an alias of this name"
+            ));
         }
     }
     refs::check(&found)?;
@@ -185,6 +198,10 @@ fn kind(keywords: &mut Keywords<'_>, place: &Place) -> Result<Kind, Refusal> {
         Some(other @ ("integer" | "object")) => {
             place.refuse(format_args!("this {other} has no name: give it one in `$defs`"))
         }
+        Some("number") => place.refuse(
+            "a number is not supported: refer to an integer with both bounds, such as \
+             `common.schema.json#/$defs/Count`",
+        ),
         Some(other) => place.refuse(format_args!("`type` {other:?} is not supported here")),
         None => place.refuse("needs `$ref`, or a `type` of string, boolean or array"),
     }

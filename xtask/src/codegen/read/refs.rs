@@ -1,6 +1,6 @@
 //! References: to a root by file, to a definition by file and name, or within the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::model::{Definition, Shape};
 use super::super::names;
@@ -37,26 +37,34 @@ pub(crate) fn check(all: &BTreeMap<&str, (&Definition, Place)>) -> Result<(), Re
                 ));
             }
         }
-        check_circle(&mut vec![definition.name.as_str()], all, place)?;
+        let mut path = vec![definition.name.as_str()];
+        if leads_back(&mut path, &mut BTreeSet::new(), all) {
+            let path = path.join("` → `");
+            let name = &definition.name;
+            return place.refuse(format_args!("refers to itself: `{path}` → `{name}`"));
+        }
     }
     Ok(())
 }
 
-fn check_circle<'a>(
+/// Whether references lead from the end of `path` back to its beginning; then it is the way there.
+fn leads_back<'a>(
     path: &mut Vec<&'a str>,
+    seen: &mut BTreeSet<&'a str>,
     all: &BTreeMap<&'a str, (&'a Definition, Place)>,
-    place: &Place,
-) -> Result<(), Refusal> {
-    let last = path.last().expect("it starts with one");
-    let Some((definition, _)) = all.get(last) else { return Ok(()) };
+) -> bool {
+    let Some((definition, _)) = path.last().and_then(|last| all.get(last)) else { return false };
     for target in definition.shape.references() {
-        if path.contains(&target) {
-            let path = path.join("` → `");
-            return place.refuse(format_args!("refers to itself: `{path}` → `{target}`"));
+        if target == path[0] {
+            return true;
         }
-        path.push(target);
-        check_circle(path, all, place)?;
-        path.pop();
+        if seen.insert(target) {
+            path.push(target);
+            if leads_back(path, seen, all) {
+                return true;
+            }
+            path.pop();
+        }
     }
-    Ok(())
+    false
 }

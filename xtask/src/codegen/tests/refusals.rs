@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::load::Sources;
+use super::super::operations::Operations;
 use super::super::render;
 
 /// A sound file, to be broken by one change.
@@ -74,8 +75,9 @@ fn sound() -> Value {
 
 fn refusal(files: &[(&str, Value)]) -> String {
     let texts = files.iter().map(|(name, value)| ((*name).to_owned(), format!("{value:#}\n")));
-    let rendered =
-        Sources::parse(texts.collect()).and_then(|sources| render(&sources, &super::operations()));
+    // The table of operations refers to schemas of its own, so it is left out.
+    let rendered = Sources::parse(texts.collect())
+        .and_then(|sources| render(&sources, &Operations::default()));
     rendered.map(|_| "nothing").map_or_else(|error| format!("{error:#}"), str::to_owned)
 }
 
@@ -151,7 +153,7 @@ fn a_constraint_without_a_name() {
 
 #[test]
 fn a_type_that_is_not_supported() {
-    refused("/properties/name/type", json!("number"), "/properties/name", "number");
+    refused("/properties/name/type", json!("number"), "/properties/name", "with both bounds");
     refused("/properties/name/type", json!("null"), "/properties/name", "null");
     refused("/properties/name/type", json!(["string", "null"]), "/properties/name", "`type`");
     refused("/properties/name", json!({}), "/properties/name", "needs `$ref`");
@@ -259,6 +261,16 @@ fn a_reference_that_leads_nowhere_or_in_a_circle() {
         "itself",
     );
 
+    // The circle is told where it is, not where a reference leads into it.
+    let mut circle = sound();
+    circle["properties"]["size"]["$ref"] = json!("thing.schema.json");
+    let mut above = sound();
+    above["$defs"] = json!({});
+    above["properties"] = json!({"name": {"$ref": "thing.schema.json"}});
+    let said = refusal(&[("above", above), ("thing", circle)]);
+    let expected = "schemas/thing.schema.json#: refers to itself: `Thing` → `Thing`";
+    assert_eq!(said, expected);
+
     let mut list = sound();
     list["properties"]["size"]["$ref"] = json!("list.schema.json");
     let other = json!({
@@ -304,6 +316,13 @@ fn an_observed_profile_that_is_not_sound_itself() {
     assert!(said.contains("#/$defs/Pick/oneOf: `Left` cannot be told"), "{said}");
     thing["$defs"]["Right"]["x-observed"]["properties"] = json!({"left": false});
     assert_eq!(refusal(&[("thing", thing)]), "nothing");
+
+    // Who reads the file sees no `gone` among what it requires, but in the mark.
+    let mut thing = sound();
+    thing["x-observed"] = json!({"required": ["gone"]});
+    let expected = "schemas/thing.schema.json#: requires `gone`, which is no property; so it is in \
+                    the observed profile, which `x-observed` makes";
+    assert_eq!(refusal(&[("thing", thing)]), expected);
 }
 
 #[test]
@@ -316,8 +335,66 @@ fn names_that_meet_in_rust() {
     refused("/properties/1st", json!({"type": "string"}), "/properties/1st", "legal");
     let size = sound()["$defs"]["Size"].clone();
     refused("/$defs/Thing", size.clone(), "/$defs/Thing", "defined twice");
-    refused("/$defs/Option", size.clone(), "/$defs/Option", "name of a type");
-    refused("/$defs/size", size, "/$defs/size", "name of a type");
+    // Generated code uses the first ones under these names; to Rust itself the last one is one.
+    for name in ["Option", "Rule", "Value", "Pointer", "Members", "Serialize", "TryFrom", "Self"] {
+        let at = format!("/$defs/{name}");
+        refused(&at, size.clone(), &at, "name of a type");
+    }
+    refused("/$defs/size", size.clone(), "/$defs/size", "name of a type");
+    refused("/$defs/1st", size.clone(), "/$defs/1st", "name of a type");
+
+    let mut nullable = sound();
+    nullable["type"] = json!(["object", "null"]);
+    nullable["$defs"]["ThingDocument"] = size;
+    let said = refusal(&[("thing", nullable)]);
+    let place = "schemas/thing.schema.json#/$defs/ThingDocument: ";
+    assert!(said.starts_with(place) && said.contains("defined twice"), "{said}");
+}
+
+#[test]
+fn a_file_that_can_be_no_module() {
+    let mut parts = sound();
+    for keyword in ["type", "properties", "required", "additionalProperties", "examples"] {
+        parts.as_object_mut().unwrap().shift_remove(keyword);
+    }
+    for name in ["mod", "type", "1st", "", "é"] {
+        let said = refusal(&[(name, parts.clone())]);
+        assert!(said.starts_with(&format!("schemas/{name}.schema.json#: ")), "{said}");
+        assert!(said.contains("rename the file"), "{said}");
+    }
+    let mut others = parts.clone();
+    others["$defs"] = json!({"Other": sound()["$defs"]["Size"]});
+    let said = refusal(&[("some-parts", parts), ("some_parts", others)]);
+    assert!(said.starts_with("schemas/some_parts.schema.json#: "), "{said}");
+    assert!(said.contains("rename the file"), "{said}");
+}
+
+/// What is said of the table of operations once `value` stands at `at`.
+fn refused_in_table(at: &str, value: Value, words: &str) {
+    let text = std::fs::read_to_string(super::root().join("schemas/operations.json")).unwrap();
+    let mut table: Value = serde_json::from_str(&text).unwrap();
+    let (parent, name) = at.rsplit_once('/').unwrap();
+    table.pointer_mut(parent).unwrap()[name] = value;
+    let said = Operations::parse(&table.to_string())
+        .and_then(|operations| render(&super::sources(), &operations))
+        .map_or_else(|error| format!("{error:#}"), |_| "nothing".to_owned());
+    assert!(said.starts_with("schemas/operations.json: ") && said.contains(words), "{said}");
+}
+
+#[test]
+fn a_table_of_operations_that_names_what_is_not_there() {
+    let at = "/operations/0";
+    refused_in_table(&format!("{at}/problems"), json!(["writting"]), "`writting`");
+    refused_in_table("/problems/every", json!(["bad_requst"]), "`bad_requst`");
+    refused_in_table(&format!("{at}/path"), json!("/v1/{what}"), "`what`");
+    refused_in_table(&format!("{at}/query"), json!(["what"]), "`what`");
+    refused_in_table(&format!("{at}/headers"), json!(["what"]), "`what`");
+    refused_in_table(&format!("{at}/answers"), json!({"ok": {}}), "`ok`");
+    refused_in_table(&format!("{at}/answers"), json!({"200": {"a/b": "what"}}), "`what`");
+    refused_in_table(&format!("{at}/answers"), json!({"200": {"a/b": ["what"]}}), "`what`");
+    refused_in_table(&format!("{at}/body"), json!({"schema": "entry#What"}), "`entry#What`");
+    refused_in_table("/codes/in_use/status", json!("409"), "`in_use`");
+    refused_in_table("/parameters/n/schema", json!("common#What"), "`common#What`");
 }
 
 #[test]

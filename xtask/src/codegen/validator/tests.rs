@@ -145,8 +145,8 @@ fn a_pattern_compiles_to_the_parts_that_it_has() {
 #[test]
 fn a_definition_cannot_be_called_like_a_variable() {
     let value = json!({
-        "Value": {
-            "title": "Value",
+        "Input": {
+            "title": "Input",
             "description": "A number.",
             "type": "integer",
             "minimum": 0,
@@ -154,6 +154,6 @@ fn a_definition_cannot_be_called_like_a_variable() {
             "examples": [1]
         }
     });
-    let error = functions(&value, "Value").unwrap_err();
+    let error = functions(&value, "Input").unwrap_err();
     assert_eq!(error.to_string(), "a variable has this name: choose another");
 }
