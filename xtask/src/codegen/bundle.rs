@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::load::{Profile, Source, Sources};
+use super::load::{DIALECT, Profile, Source, Sources};
 use super::model::{Model, Schema};
 use super::names;
 use super::tree::Tree;
@@ -25,12 +25,12 @@ pub(crate) fn render(
                 model.profile.as_str(),
                 schema.name
             );
-            tree.insert(path, written(&bundle(model, schema, &named)));
+            tree.insert_json(path, &bundle(model, schema, &named));
         }
         if model.profile == Profile::Observed {
             for file in files {
                 let path = format!("schemas/observed/{}.schema.json", file.name);
-                tree.insert(path, written(&commented(&file.value, &file.name, &file.hash)));
+                tree.insert_json(path, &commented(&file.value, &file.name, &file.hash));
             }
         }
     }
@@ -76,11 +76,7 @@ fn bundle(model: &Model, schema: &Schema, named: &BTreeMap<&str, Value>) -> Valu
         reach.iter().map(|name| (name.clone(), named[name.as_str()].clone())).collect();
     if let Some(bundle) = bundle.as_object_mut() {
         let id = format!("urn:license:{}:{}", model.profile.as_str(), schema.name);
-        bundle.shift_insert(
-            0,
-            "$schema".into(),
-            "https://json-schema.org/draft/2020-12/schema".into(),
-        );
+        bundle.shift_insert(0, "$schema".into(), DIALECT.into());
         bundle.shift_insert(1, "$id".into(), id.into());
         if !definitions.is_empty() {
             bundle.insert("$defs".into(), definitions.into());
@@ -127,8 +123,4 @@ fn commented(value: &Value, name: &str, hash: &str) -> Value {
         members.shift_insert(1, "$comment".into(), comment.into());
     }
     value
-}
-
-fn written(value: &Value) -> String {
-    format!("{value:#}\n")
 }

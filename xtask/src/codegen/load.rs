@@ -8,11 +8,15 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+/// The dialect of every schema, of those that are read and of those that are written.
+pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 /// The mark of the observed profile: a JSON merge patch (RFC 7396) on the schema that holds it.
 const MARK: &str = "x-observed";
 
-/// The mark of a property that no documented table lists; it says something about pages alone.
-const UNDOCUMENTED: &str = "x-undocumented";
+/// Marks a property that a schema has on purpose though no page lists it; only the comparison with
+/// pages asks.
+pub(crate) const UNDOCUMENTED: &str = "x-undocumented";
 
 /// Which reading of the schemas is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +52,7 @@ pub(crate) struct Sources(Vec<Source>);
 
 impl Sources {
     pub(crate) fn load(directory: &Path) -> anyhow::Result<Self> {
-        let mut texts = Vec::new();
-        let entries = fs::read_dir(directory)
-            .with_context(|| format!("cannot read {}", directory.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if let Some(name) = file.strip_suffix(".schema.json") {
-                let text = fs::read_to_string(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                texts.push((name.to_owned(), text));
-            }
-        }
-        Self::parse(texts)
+        Self::parse(texts(directory)?)
     }
 
     /// From texts by name.
@@ -110,6 +102,23 @@ impl Sources {
         }
         found
     }
+}
+
+/// The texts of all schema files in a directory, by name.
+pub(crate) fn texts(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(name) = file.strip_suffix(".schema.json") {
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            texts.push((name.to_owned(), text));
+        }
+    }
+    Ok(texts)
 }
 
 /// A schema file is written as `serde_json` writes it, two spaces deep: this shows a duplicated

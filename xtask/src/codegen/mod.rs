@@ -29,6 +29,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use load::{Profile, Sources};
+
+// The pages chore reads the same files.
+pub(crate) use load::{DIALECT, UNDOCUMENTED, texts};
 use model::Model;
 use operations::Operations;
 use tree::Tree;

@@ -158,6 +158,19 @@ impl Model {
         self.definitions().find(|definition| definition.name == name)
     }
 
+    /// What a name that something refers to means; that all are defined was checked.
+    pub(crate) fn referred(&self, name: &str) -> &Definition {
+        self.definition(name).expect("references were checked")
+    }
+
+    /// The object that is the branch `name` of a union.
+    pub(crate) fn branch(&self, name: &str) -> &Object {
+        match &self.referred(name).shape {
+            Shape::Object(object) => object,
+            _ => unreachable!("the branches of a union were checked to be objects"),
+        }
+    }
+
     /// The file that defines each name.
     pub(crate) fn homes(&self) -> BTreeMap<&str, &str> {
         let homes = self.schemas.iter().flat_map(|schema| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::load::Sources;
+use super::load::{DIALECT, Sources};
 use super::model::Model;
 use super::operations::{Content, Operation, Operations, Parameter};
 use super::tree::Tree;
@@ -22,8 +22,7 @@ pub(crate) fn render(
         None => format!("{name}.schema.json"),
         Some((file, definition)) => format!("{file}.schema.json#/$defs/{definition}"),
     };
-    let text = written(&document(operations, &in_files, None));
-    tree.insert("schemas/openapi.json", text);
+    tree.insert_json("schemas/openapi.json", &document(operations, &in_files, None));
 
     let components = bundle::components(sources, documented)?;
     let inside = |name: &str| {
@@ -33,8 +32,8 @@ pub(crate) fn render(
         };
         format!("#/components/schemas/{definition}")
     };
-    let text = written(&document(operations, &inside, Some(components)));
-    tree.insert("crates/license-http/src/generated/openapi.json", text);
+    let document = document(operations, &inside, Some(components));
+    tree.insert_json("crates/license-http/src/generated/openapi.json", &document);
     Ok(())
 }
 
@@ -72,7 +71,7 @@ fn document(
             "version": "1",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "jsonSchemaDialect": DIALECT,
         "paths": paths,
         "components": parts,
     })
@@ -172,8 +171,4 @@ fn responses(table: &Operations, operation: &Operation, refer: &dyn Fn(&str) -> 
         responses.insert(status.to_string(), response);
     }
     responses.into()
-}
-
-fn written(value: &Value) -> String {
-    format!("{value:#}\n")
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 /// Directories that hold generated files and nothing else.
 const DIRECTORIES: [&str; 6] = [
@@ -29,6 +30,11 @@ impl Tree {
         let is_ours = DIRECTORIES.iter().chain(&FILES).any(|it| path.starts_with(it));
         assert!(is_ours, "{path:?} lies elsewhere");
         assert!(self.0.insert(path, text).is_none(), "a file is generated twice");
+    }
+
+    /// Inserts a document as `serde_json` lays it out.
+    pub(crate) fn insert_json(&mut self, path: impl Into<PathBuf>, document: &Value) {
+        self.insert(path, format!("{document:#}\n"));
     }
 
     /// Writes what differs, and deletes what is no longer generated.

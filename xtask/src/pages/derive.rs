@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::assign::Assigned;
 use super::expect::Root;
 use super::model::{Kind, Object, Property};
+use crate::codegen::DIALECT;
 
 /// The schema of a command's answer in the documented profile.
 ///
@@ -27,7 +28,7 @@ pub(crate) fn derive(page: &Assigned<'_>) -> Result<Value> {
     }
     let root_key = page.command.root_object().key.clone();
     let mut schema = Map::new();
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("$schema".to_owned(), json!(DIALECT));
     match page.command.root {
         Root::Collection => {
             schema.insert("title".to_owned(), json!(page.command.name));

@@ -1,13 +1,13 @@
 //! What the schemas say of the documented objects, in the terms in which a page can say it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::model::{Kind, Object, Property};
+use crate::codegen::{self, UNDOCUMENTED};
 
 /// A documented command, whose page lists the objects of its answer.
 #[derive(Debug)]
@@ -52,9 +52,6 @@ const INFO: Places = &[
 /// Pages show a date in examples only.
 const WITHOUT_TABLE: &[&str] = &["LicenseDate"];
 
-/// Marks a property that the schema has on purpose though no page lists it.
-const UNDOCUMENTED: &str = "x-undocumented";
-
 /// Reads from the directory of schemas what the page of each command must say.
 pub(crate) fn commands(directory: &Path) -> Result<Vec<Command>> {
     let schemas = Schemas::load(directory)?;
@@ -72,21 +69,13 @@ pub(crate) struct Schemas(pub(crate) BTreeMap<String, Value>);
 
 impl Schemas {
     fn load(directory: &Path) -> Result<Schemas> {
-        let mut schemas = BTreeMap::new();
-        let entries = fs::read_dir(directory)
-            .with_context(|| format!("cannot read the schemas in {}", directory.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.ends_with(".schema.json") {
-                let text = fs::read_to_string(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                let schema = serde_json::from_str(&text)
-                    .with_context(|| format!("{} is not JSON", path.display()))?;
-                schemas.insert(name, schema);
-            }
-        }
-        Ok(Schemas(schemas))
+        let parse = |(name, text): (String, String)| {
+            let name = format!("{name}.schema.json");
+            let schema = serde_json::from_str(&text)
+                .with_context(|| format!("schemas/{name} is not JSON"))?;
+            Ok((name, schema))
+        };
+        codegen::texts(directory)?.into_iter().map(parse).collect::<Result<_>>().map(Schemas)
     }
 
     /// The object that is described at `at`, a file with or without a JSON Pointer.

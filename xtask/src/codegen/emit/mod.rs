@@ -26,6 +26,9 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
     let differing = observed.differing(documented);
     namespace(documented, &all, tree)?;
     namespace(observed, &differing, tree)?;
+    let mut write = |file: &str, hash: &str, intro: &str, items: TokenStream| {
+        insert(tree, &format!("{GENERATED}/{file}"), "schemas/", hash, intro, vec![items])
+    };
     // What differs is a type of its own; everything else is the documented one.
     let same = documented.definitions().filter(|it| !differing.contains(&it.name));
     let same: BTreeSet<_> = same.flat_map(names_of).collect();
@@ -37,38 +40,17 @@ pub(crate) fn render(documented: &Model, observed: &Model, tree: &mut Tree) -> a
     };
     let intro = "The types of the observed profile: what we accept from others. Those that do not \
                  differ are the documented ones.";
-    insert(
-        tree,
-        &format!("{GENERATED}/observed/mod.rs"),
-        "schemas/",
-        &hash(observed),
-        intro,
-        vec![items],
-    )?;
+    write("observed/mod.rs", &hash(observed), intro, items)?;
 
     let modules = self::modules(documented, &all);
     let items = quote! { #(mod #modules;)* #(pub use #modules::*;)* };
     let intro = "The types of the documented profile: what we write.";
-    insert(
-        tree,
-        &format!("{GENERATED}/documented/mod.rs"),
-        "schemas/",
-        &hash(documented),
-        intro,
-        vec![items],
-    )?;
+    write("documented/mod.rs", &hash(documented), intro, items)?;
 
     let items =
         quote! { pub(crate) mod bundles; pub mod documented; mod meanings; pub mod observed; };
     let intro = "What is generated from the schemas.";
-    insert(
-        tree,
-        &format!("{GENERATED}/mod.rs"),
-        "schemas/",
-        &hash(documented),
-        intro,
-        vec![items],
-    )?;
+    write("mod.rs", &hash(documented), intro, items)?;
     bundles(documented, observed, tree)
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::super::model::{Definition, Model, Object, Shape, ToldBy, Union};
+use super::super::model::{Definition, Model, ToldBy, Union};
 use super::super::union::variant;
 use super::source::{doc, inner_doc};
 
@@ -16,10 +16,7 @@ pub(crate) fn items(model: &Model, definition: &Definition, union: &Union) -> Ve
         .iter()
         .map(|branch| format_ident!("{}", variant(&definition.name, branch)))
         .collect();
-    let lines = union.branches.iter().map(|branch| {
-        let branch = model.definition(branch).expect("references were checked");
-        inner_doc(&branch.description)
-    });
+    let lines = union.branches.iter().map(|branch| inner_doc(&model.referred(branch).description));
     let declaration = quote! {
         #docs
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -54,7 +51,7 @@ fn tagged(
     tag: &str,
 ) -> TokenStream {
     let branches = union.branches.iter().zip(variants).map(|(branch, variant)| {
-        let value = object(model, branch).tag.as_ref().map(|tag| &tag.value);
+        let value = model.branch(branch).tag.as_ref().map(|tag| &tag.value);
         let of = format_ident!("{branch}");
         quote! {
             Tagged {
@@ -82,7 +79,7 @@ fn shapes(
     telling: &[Vec<String>],
 ) -> Vec<TokenStream> {
     let shapes = union.branches.iter().zip(variants).zip(telling).map(|((branch, variant), it)| {
-        let object = object(model, branch);
+        let object = model.branch(branch);
         let required = object.required();
         let known = object.tag.iter().map(|tag| &tag.name);
         let known = known.chain(object.members.iter().map(|member| &member.name));
@@ -116,11 +113,4 @@ fn shapes(
         }
     };
     vec![table, reader]
-}
-
-fn object<'a>(model: &'a Model, name: &str) -> &'a Object {
-    match model.definition(name).map(|definition| &definition.shape) {
-        Some(Shape::Object(object)) => object,
-        _ => unreachable!("the branches of a union were checked to be objects"),
-    }
 }

@@ -25,15 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::load::Source;
+use super::load::{DIALECT, Source};
 use super::model::{Definition, Kind, Schema, Shape};
 use super::{names, union};
 use keywords::Keywords;
 
 pub(crate) use keywords::{Place, Refusal};
-
-/// The dialect that every schema names.
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The greatest integer that every reader of JSON agrees on.
 const GREATEST: i64 = 9_007_199_254_740_991;

@@ -18,7 +18,7 @@ use quote::{format_ident, quote};
 use super::emit::hash;
 use super::emit::source::{doc, insert, uncapitalized};
 use super::load::Profile;
-use super::model::{Definition, Kind, Model, Object, Schema, Shape, Text};
+use super::model::{Definition, Kind, Model, Schema, Shape, Text};
 use super::names;
 use super::tree::Tree;
 
@@ -76,19 +76,15 @@ fn called(model: &Model) -> BTreeSet<String> {
     let mut open: Vec<&str> = roots.map(|root| root.name.as_str()).collect();
     while let Some(name) = open.pop() {
         if called.insert(name.to_owned()) {
-            match &definition(model, name).shape {
+            match &model.referred(name).shape {
                 Shape::Union(union) => open.extend(
-                    union.branches.iter().flat_map(|it| definition(model, it).shape.references()),
+                    union.branches.iter().flat_map(|it| model.referred(it).shape.references()),
                 ),
                 shape => open.extend(shape.references()),
             }
         }
     }
     called
-}
-
-fn definition<'a>(model: &'a Model, name: &str) -> &'a Definition {
-    model.definition(name).expect("references were checked")
 }
 
 /// Emits the functions of one profile.
@@ -172,7 +168,7 @@ impl Emitter<'_> {
             Shape::Object(object) => self.members(&[object])?,
             Shape::Union(union) => {
                 let branches = union.branches.iter();
-                let objects: Vec<_> = branches.map(|name| object(self.model, name)).collect();
+                let objects: Vec<_> = branches.map(|name| self.model.branch(name)).collect();
                 self.members(&objects)?
             }
             Shape::List(items) => {
@@ -233,13 +229,6 @@ impl Emitter<'_> {
                 quote!(bytes::null(value).or_else(|| #call))
             }
         }
-    }
-}
-
-fn object<'a>(model: &'a Model, name: &str) -> &'a Object {
-    match &definition(model, name).shape {
-        Shape::Object(object) => object,
-        _ => unreachable!("the branches of a union were checked to be objects"),
     }
 }
 

@@ -20,7 +20,7 @@ fn functions(definitions: &Value, name: &str) -> anyhow::Result<String> {
     let homes = model.homes();
     let emitter =
         Emitter { model: &model, homes: &homes, observed: &BTreeSet::new(), here: "made-up" };
-    let definition = definition(&model, name);
+    let definition = model.referred(name);
     let functions = [Some(emitter.function(definition)?), pattern_function(definition)];
     let functions = functions.into_iter().flatten();
     Ok(prettyplease::unparse(&syn::parse2(quote!(#(#functions)*))?))
