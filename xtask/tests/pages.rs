@@ -1,6 +1,7 @@
 //! The chore as it is run: what it prints where, and its exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -59,4 +60,50 @@ fn a_derived_schema_is_printed_also_from_a_page_that_drifts() {
     assert_eq!(code, Some(0));
     assert!(out.starts_with("{\n") && !out.contains("\"key\""), "{out}");
     assert!(talk.contains("License info.key"), "{talk}");
+}
+
+#[test]
+fn drift_tells_aside_where_the_schema_is_and_what_to_run() {
+    for (name, schemas) in [
+        ("license-usage", "schemas/retention.schema.json or schemas/session.schema.json"),
+        ("license-info", "schemas/license-info.schema.json"),
+    ] {
+        let text = fs::read_to_string(page(&format!("{name}.en.md"))).unwrap();
+        let file = scratch(
+            &text.replacen("| productName ", "| title ", 1).replacen("| name ", "| title ", 1),
+        );
+        let path = file.path().to_str().unwrap();
+        let (code, _, talk) = run(&["check", path]);
+        let cure =
+            format!("where the page is right, edit {schemas}, then run `cargo xtask codegen`");
+        assert_eq!((code, talk), (Some(1), format!("note: {path}: {cure}\n")));
+    }
+}
+
+#[test]
+fn what_a_page_smuggles_in_reaches_no_terminal() {
+    let text = fs::read_to_string(page("license-usage.en.md")).unwrap();
+    let file = scratch(&text.replacen("| Text ", "| T\u{1b}[2Jext\u{7} ", 1));
+    for task in ["check", "derive"] {
+        let (code, out, talk) = run(&[task, file.path().to_str().unwrap()]);
+        assert_ne!(code, Some(0));
+        assert!(format!("{out}{talk}").contains("`T\u{fffd}[2Jext\u{fffd}`"), "{out}{talk}");
+        let is_plain = |c: char| !c.is_control() || c == '\n';
+        assert!(out.chars().chain(talk.chars()).all(is_plain), "{out:?} {talk:?}");
+    }
+}
+
+#[test]
+fn a_page_that_is_still_html_names_the_cure() {
+    let file = scratch("<table><tr><th>Property name<th>Type</tr><tr><td>token<td>Number</table");
+    let (code, _, talk) = run(&["check", file.path().to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(talk.contains("HTML is not read: copy the text that a browser shows"), "{talk}");
+}
+
+/// A page of this text.
+fn scratch(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    file
 }

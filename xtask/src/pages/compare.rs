@@ -19,6 +19,11 @@ pub(crate) struct Finding {
     pub(crate) text: String,
 }
 
+/// A message without what would command a terminal: it may quote anybody's page.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// What a difference means.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Weight {
@@ -31,9 +36,10 @@ pub(crate) enum Weight {
 impl Finding {
     /// The finding as a line, with its place in `file`.
     pub(crate) fn in_file(&self, file: impl fmt::Display) -> String {
+        let text = printable(&self.text);
         match self.line {
-            Some(line) => format!("{file}:{line}: {}", self.text),
-            None => format!("{file}: {}", self.text),
+            Some(line) => format!("{file}:{line}: {text}"),
+            None => format!("{file}: {text}"),
         }
     }
 }

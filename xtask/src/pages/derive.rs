@@ -72,7 +72,7 @@ fn object_schema(object: &Object, properties: &[Property]) -> Result<Value> {
 fn kind_schema(property: &Property, expected: Option<&Property>) -> Result<Value> {
     schema_of(&property.kind, expected.map(|expected| &expected.kind)).with_context(|| {
         let Property { name, kind, line, .. } = property;
-        format!("line {line}: `{name}` has {kind}; if the words are right, add them to words.rs")
+        format!("line {line}: `{name}` has {kind}")
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the schemas say of the documented objects, in the terms in which a page can say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,11 @@ pub(crate) struct Command {
 }
 
 impl Command {
+    /// The files in which its objects are described.
+    pub(crate) fn files(&self) -> BTreeSet<&str> {
+        self.objects.iter().map(|object| object.file.as_str()).collect()
+    }
+
     /// The object that the answer consists of.
     pub(crate) fn root_object(&self) -> &Object {
         &self.objects[0]
@@ -96,6 +101,7 @@ impl Schemas {
         Ok(Object {
             key: key.to_owned(),
             title: schema["title"].as_str().unwrap_or(key).to_owned(),
+            file: file.to_owned(),
             properties: documented.map(property).collect::<Result<_>>()?,
             has_table: !WITHOUT_TABLE.contains(&key),
         })

@@ -1,4 +1,5 @@
-//! The chore `pages`: holds the documented pages against the schemas.
+//! The chore `pages`: holds the documented pages against the schemas, since the pages change without
+//! notice and nobody reads tables as closely as a program.
 //!
 //! A page is read into tables (`page`, `editions`, `words`), each table is taken for the object
 //! it lists (`assign`), and that object is compared with what the schemas say of it (`expect`,
@@ -117,26 +118,51 @@ fn check(
 ) -> io::Result<Outcome> {
     let mut outcome = Outcome::Agrees;
     for file in files {
-        let name = file.display();
-        match read(file).and_then(|text| examine(&text, commands)) {
-            Ok((_, findings)) => {
-                for finding in findings {
-                    match finding.weight {
-                        Weight::Drift => {
-                            outcome = outcome.max(Outcome::Drifts);
-                            writeln!(out, "{}", finding.in_file(&name))?;
-                        }
-                        Weight::Warning => writeln!(talk, "warning: {}", finding.in_file(&name))?,
-                    }
+        outcome = outcome.max(match read(file).and_then(|text| examine(&text, commands)) {
+            Ok((page, findings)) => {
+                report(file, &findings, out, talk)?;
+                if findings.iter().any(|finding| finding.weight == Weight::Drift) {
+                    writeln!(talk, "note: {}: {}", file.display(), cure(page.command))?;
+                    Outcome::Drifts
+                } else {
+                    Outcome::Agrees
                 }
             }
-            Err(error) => {
-                outcome = Outcome::Fails;
-                writeln!(talk, "error: {name}: {error:#}")?;
-            }
-        }
+            Err(error) => fail(file, &error, talk)?,
+        });
     }
     Ok(outcome)
+}
+
+/// Prints what contradicts the schemas, and beside it what may be due to translation.
+fn report(
+    file: &Path,
+    findings: &[Finding],
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> io::Result<()> {
+    for finding in findings {
+        let line = finding.in_file(file.display());
+        match finding.weight {
+            Weight::Drift => writeln!(out, "{line}")?,
+            Weight::Warning => writeln!(talk, "warning: {line}")?,
+        }
+    }
+    Ok(())
+}
+
+/// What to do about drift.
+fn cure(command: &Command) -> String {
+    let files: Vec<String> =
+        command.files().into_iter().map(|file| format!("schemas/{file}")).collect();
+    let files = files.join(" or ");
+    format!("where the page is right, edit {files}, then run `cargo xtask codegen`")
+}
+
+fn fail(file: &Path, error: &anyhow::Error, talk: &mut dyn Write) -> io::Result<Outcome> {
+    let why = compare::printable(&format!("{error:#}"));
+    writeln!(talk, "error: {}: {why}", file.display())?;
+    Ok(Outcome::Fails)
 }
 
 /// Prints the schema that a page describes; that it differs from the checked one is no failure.
@@ -146,7 +172,6 @@ fn derive(
     out: &mut dyn Write,
     talk: &mut dyn Write,
 ) -> io::Result<Outcome> {
-    let name = file.display();
     let derived = read(file).and_then(|text| {
         let (page, findings) = examine(&text, commands)?;
         Ok((derive::derive(&page)?, findings))
@@ -154,15 +179,12 @@ fn derive(
     match derived {
         Ok((schema, findings)) => {
             for finding in findings {
-                writeln!(talk, "warning: {}", finding.in_file(&name))?;
+                writeln!(talk, "warning: {}", finding.in_file(file.display()))?;
             }
             writeln!(out, "{schema:#}")?;
             Ok(Outcome::Agrees)
         }
-        Err(error) => {
-            writeln!(talk, "error: {name}: {error:#}")?;
-            Ok(Outcome::Fails)
-        }
+        Err(error) => fail(file, &error, talk),
     }
 }
 
@@ -178,8 +200,9 @@ fn read(file: &Path) -> Result<String> {
 fn examine<'a>(text: &str, commands: &'a [Command]) -> Result<(Assigned<'a>, Vec<Finding>)> {
     let page = Page::read(text);
     let assigned = assign::assign(page.tables, commands).context(
-        "it has no table that we know; give a page of `License usage` or `License info`, or, if \
-         its header words are new, add them to xtask/src/pages/words.rs",
+        "it has no table that we know; give a page of `License usage` or `License info` (HTML is \
+         not read: copy the text that a browser shows), or, if its header words are new, add them \
+         to xtask/src/pages/words.rs",
     )?;
     let findings = compare::compare(&assigned, page.block.as_ref());
     Ok((assigned, findings))

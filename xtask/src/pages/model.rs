@@ -9,6 +9,8 @@ pub(crate) struct Object {
     pub(crate) key: String,
     /// Its name in messages, such as `SQL session`.
     pub(crate) title: String,
+    /// The file of its schema, such as `session.schema.json`.
+    pub(crate) file: String,
     pub(crate) properties: Vec<Property>,
     /// Whether a page lists it in a table; a date is only told in prose.
     pub(crate) has_table: bool,
@@ -71,7 +73,9 @@ impl fmt::Display for Kind {
             Kind::Collection(None) => write!(f, "Collection"),
             Kind::Collection(Some(element)) => write!(f, "Collection of {element}"),
             Kind::Unknown(words) if words.is_empty() => write!(f, "no type"),
-            Kind::Unknown(words) => write!(f, "`{words}`, a type that we do not know"),
+            Kind::Unknown(words) => {
+                write!(f, "`{words}`, a type that xtask/src/pages/words.rs does not know")
+            }
         }
     }
 }

@@ -103,7 +103,7 @@ fn a_page_that_cannot_be_derived_from_says_why() {
         (
             "| Boolean  |",
             "| Truth    |",
-            "line 70: `isDatastore` has `Truth`, a type that we do not know",
+            "line 70: `isDatastore` has `Truth`, a type that xtask/src/pages/words.rs does not know",
         ),
         ("#### A session of REST", "<!--", "it lacks the table of REST session; see"),
     ] {

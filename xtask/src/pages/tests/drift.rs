@@ -139,7 +139,7 @@ fn a_type_in_new_words() {
         "| Boolean  |",
         "| Truth    |",
         &expect![[r#"
-            page:70: REST session.isDatastore: the page says `Truth`, a type that we do not know; the schema says Boolean
+            page:70: REST session.isDatastore: the page says `Truth`, a type that xtask/src/pages/words.rs does not know; the schema says Boolean
         "#]],
     );
 }
