@@ -74,8 +74,10 @@ fn drift_tells_aside_where_the_schema_is_and_what_to_run() {
         );
         let path = file.path().to_str().unwrap();
         let (code, _, talk) = run(&["check", path]);
-        let cure =
-            format!("where the page is right, edit {schemas}, then run `cargo xtask codegen`");
+        let cure = format!(
+            "where the page is right, edit {schemas} (or a schema it refers to), then run \
+             `cargo xtask codegen`"
+        );
         assert_eq!((code, talk), (Some(1), format!("note: {path}: {cure}\n")));
     }
 }

@@ -156,7 +156,10 @@ fn cure(command: &Command) -> String {
     let files: Vec<String> =
         command.files().into_iter().map(|file| format!("schemas/{file}")).collect();
     let files = files.join(" or ");
-    format!("where the page is right, edit {files}, then run `cargo xtask codegen`")
+    format!(
+        "where the page is right, edit {files} (or a schema it refers to), then run `cargo xtask \
+         codegen`"
+    )
 }
 
 fn fail(file: &Path, error: &anyhow::Error, talk: &mut dyn Write) -> io::Result<Outcome> {
