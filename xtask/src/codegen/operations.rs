@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -194,7 +194,7 @@ impl Operations {
     }
 
     pub(crate) fn status(&self, code: &str) -> u64 {
-        self.codes[code]["status"].as_u64().unwrap_or_default()
+        self.codes[code]["status"].as_u64().expect("the table was checked")
     }
 
     /// Whether an answer with this code may say when to ask again.
@@ -245,18 +245,9 @@ fn facts(table: &Operations) -> TokenStream {
         };
         variants.iter().zip(&table.operations).map(arm).collect()
     };
-    let names = arms(&|operation| {
-        let name = &operation.id;
-        quote!(#name)
-    });
-    let methods = arms(&|operation| {
-        let method = &operation.method;
-        quote!(#method)
-    });
-    let paths = arms(&|operation| {
-        let path = &operation.path;
-        quote!(#path)
-    });
+    let names = arms(&|operation| operation.id.to_token_stream());
+    let methods = arms(&|operation| operation.method.to_token_stream());
+    let paths = arms(&|operation| operation.path.to_token_stream());
     let roles = arms(&|operation| {
         let roles = operation.roles.iter().map(|role| format_ident!("{}", names::pascal(role)));
         quote!(&[#(Role::#roles),*])
@@ -265,28 +256,8 @@ fn facts(table: &Operations) -> TokenStream {
         let query = &operation.query;
         quote!(&[#(#query),*])
     });
-    let bodies = arms(&|operation| match &operation.body {
-        Some(Body { schema, optional, bytes }) => {
-            let bytes = usize::try_from(bytes.unwrap_or(BODY_BYTES)).expect("it is small");
-            let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
-            quote!(Some(Body { schema: #schema, optional: #optional, bytes: #bytes }))
-        }
-        None => quote!(None),
-    });
-    let answers = arms(&|operation| {
-        let answers = operation.answers.iter().flat_map(|(status, media)| {
-            let status: u16 = status.parse().expect("a status is a number");
-            let status = proc_macro2::Literal::u16_unsuffixed(status);
-            media.iter().map(move |(media, schema)| {
-                let schema = match schema {
-                    Some(Content::Of(schema)) => quote!(Some(#schema)),
-                    Some(Content::OfEither(_)) | None => quote!(None),
-                };
-                quote!(Answered { status: #status, media: #media, schema: #schema })
-            })
-        });
-        quote!(&[#(#answers),*])
-    });
+    let bodies = arms(&body);
+    let answers = arms(&answers);
     let codes = arms(&|operation| {
         let codes = table.codes_of(operation);
         let codes = codes.into_iter().map(|code| format_ident!("{}", names::pascal(code)));
@@ -320,13 +291,30 @@ fn facts(table: &Operations) -> TokenStream {
     }
 }
 
+fn body(operation: &Operation) -> TokenStream {
+    let Some(Body { schema, optional, bytes }) = &operation.body else { return quote!(None) };
+    let bytes = Literal::u64_unsuffixed(bytes.unwrap_or(BODY_BYTES));
+    quote!(Some(Body { schema: #schema, optional: #optional, bytes: #bytes }))
+}
+
+fn answers(operation: &Operation) -> TokenStream {
+    let answers = operation.answers.iter().flat_map(|(status, media)| {
+        let status = Literal::u16_unsuffixed(status.parse().expect("the table was checked"));
+        media.iter().map(move |(media, schema)| {
+            let schema = match schema {
+                Some(Content::Of(schema)) => quote!(Some(#schema)),
+                Some(Content::OfEither(_)) | None => quote!(None),
+            };
+            quote!(Answered { status: #status, media: #media, schema: #schema })
+        })
+    });
+    quote!(&[#(#answers),*])
+}
+
 fn meanings(table: &Operations) -> Vec<TokenStream> {
     let variants: Vec<_> =
         table.codes.keys().map(|code| format_ident!("{}", names::pascal(code))).collect();
-    let statuses = table.codes.keys().map(|code| {
-        let status = u16::try_from(table.status(code)).expect("a status is small");
-        proc_macro2::Literal::u16_unsuffixed(status)
-    });
+    let statuses = table.codes.keys().map(|code| Literal::u64_unsuffixed(table.status(code)));
     let titles = table.codes.values().map(|meaning| meaning["title"].as_str().unwrap_or_default());
     vec![
         quote! { use super::documented::ProblemCode; },

@@ -76,49 +76,9 @@ impl Emitter<'_> {
             Reading::Kind(_) | Reading::Anything | Reading::Forbidden => None,
         });
         let tags: Vec<_> = tags.collect();
-        let mut kinds: Vec<&Kind> = Vec::new();
-        for reading in &readings {
-            if let Reading::Kind(kind) = reading
-                && !kinds.contains(kind)
-            {
-                kinds.push(kind);
-            }
-        }
-        // A branch that takes anything takes what another one wants.
-        let readers = kinds.iter().map(|kind| {
-            let left = readings.iter().enumerate().filter(|(_, reading)| match reading {
-                Reading::Kind(other) => other == kind,
-                Reading::Anything => true,
-                Reading::Tag(_) | Reading::Forbidden => false,
-            });
-            let left: Vec<usize> = left.map(|(branch, _)| branch).collect();
-            (only(&left, count), self.call(kind))
-        });
         let read = match tags.as_slice() {
-            [] => readers.rev().fold(None, |next, (only, call)| {
-                Some(match next {
-                    None => quote!(#only #call),
-                    // Branches that disagree on a member: the first whose kind fits is meant.
-                    Some(next) => quote! {
-                        if let Some(rest) = #call { #only Some(rest) } else { #next }
-                    },
-                })
-            }),
-            [(_, word)] if count == 1 => {
-                Some(quote!(bytes::text_where(value, |text| text == #word)))
-            }
-            _ => {
-                let arms = tags.iter().map(|(branch, word)| {
-                    let branch = Literal::usize_unsuffixed(*branch);
-                    quote!(#word => branches.only([#branch]))
-                });
-                Some(quote! {
-                    bytes::text_where(value, |text| {
-                        match text { #(#arms,)* _ => return false }
-                        true
-                    })
-                })
-            }
+            [] => self.first_that_fits(&readings),
+            tags => Some(told_by_tag(tags, count)),
         };
         let Some(read) = read else {
             let left =
@@ -127,6 +87,54 @@ impl Emitter<'_> {
         };
         let place = place(name, seen);
         quote!({ seen.add(#place); #read })
+    }
+
+    /// Reads a value as the kind that a branch gives it; where branches disagree, the first kind that
+    /// fits is meant. Nothing where no branch gives it one.
+    fn first_that_fits(&self, readings: &[Reading<'_>]) -> Option<TokenStream> {
+        let mut kinds: Vec<&Kind> = Vec::new();
+        for reading in readings {
+            if let Reading::Kind(kind) = reading
+                && !kinds.contains(kind)
+            {
+                kinds.push(kind);
+            }
+        }
+        let readers = kinds.iter().map(|kind| {
+            let left = readings.iter().enumerate().filter(|(_, reading)| match reading {
+                Reading::Kind(other) => other == kind,
+                // A branch that takes anything takes what another one wants.
+                Reading::Anything => true,
+                Reading::Tag(_) | Reading::Forbidden => false,
+            });
+            let left: Vec<usize> = left.map(|(branch, _)| branch).collect();
+            (only(&left, readings.len()), self.call(kind))
+        });
+        readers.rev().fold(None, |next, (only, call)| {
+            Some(match next {
+                None => quote!(#only #call),
+                Some(next) => quote! {
+                    if let Some(rest) = #call { #only Some(rest) } else { #next }
+                },
+            })
+        })
+    }
+}
+
+/// Reads a constant, which leaves the one branch that it tells.
+fn told_by_tag(tags: &[(usize, Literal)], count: usize) -> TokenStream {
+    if let ([(_, word)], 1) = (tags, count) {
+        return quote!(bytes::text_where(value, |text| text == #word));
+    }
+    let arms = tags.iter().map(|(branch, word)| {
+        let branch = Literal::usize_unsuffixed(*branch);
+        quote!(#word => branches.only([#branch]))
+    });
+    quote! {
+        bytes::text_where(value, |text| {
+            match text { #(#arms,)* _ => return false }
+            true
+        })
     }
 }
 
