@@ -24,7 +24,7 @@ pub(crate) fn violations(breaches: Vec<Breach>, text: &[u8], place: Place) -> Ve
         (left_offset, &left.at, &left.rule).cmp(&(right_offset, &right.at, &right.rule))
     });
     let mut reached = (0, place);
-    let mut violation = |(offset, breach): (usize, Breach)| {
+    let violation = |(offset, breach): (usize, Breach)| {
         reached = (offset, reached.1.after(&text[reached.0..offset]));
         Violation {
             file: None,
@@ -36,7 +36,7 @@ pub(crate) fn violations(breaches: Vec<Breach>, text: &[u8], place: Place) -> Ve
             shape: breach.shape,
         }
     };
-    found.drain(..).map(&mut violation).collect()
+    found.into_iter().map(violation).collect()
 }
 
 /// Moves a violation to where it stands in the whole input: of a part that begins at `base`, and

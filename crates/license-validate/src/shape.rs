@@ -17,8 +17,8 @@ pub(crate) enum Nearest<'a> {
     None(Vec<&'a str>),
 }
 
-/// Judges `instance`, which stands at `at` and breaks every one of `branches` of `schema`, in the way that `errors`
-/// say for each.
+/// Judges `instance`, which stands at `at` and breaks each of the `branches` of `schema` as its
+/// `errors` say.
 ///
 /// A tag tells; else what tells the shapes of a session, as for the types; else the names that the
 /// value shares with a branch, and of equals the one with the fewest errors.

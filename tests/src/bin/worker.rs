@@ -4,8 +4,8 @@
 //! - `worker load STORE NAME SEED` retains and releases from several threads, as server NAME, until
 //!   standard input ends. Tells `retained TOKEN SESSION`, `again TOKEN SESSION` of what was held
 //!   before, `refused`, `releasing TOKEN` before it asks and `released TOKEN` after.
-//! - `worker turn STORE`, a file or an address, takes a turn, tells `turn` and keeps it until standard input ends. Tells
-//!   `failed ERROR` where it lost the turn meanwhile.
+//! - `worker turn STORE`, a file or an address, takes a turn, tells `turn` and keeps it until standard
+//!   input ends. Tells `failed ERROR` where it lost the turn meanwhile.
 //! - `worker fill STORE FILLER` retains until that fails, tells `failed ERROR`, asks for one more
 //!   license and tells `held COUNT`. Then removes FILLER and goes on: `recovered`, `held COUNT`,
 //!   `sound`.

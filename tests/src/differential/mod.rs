@@ -2,8 +2,8 @@
 //!
 //! Every document comes from a seed: a value that its schema describes, written in some of the many
 //! ways that JSON has, and then damaged, or not. What the bytes' validator accepts, the reference
-//! must find valid; and whatever a document is, [`Validator::check`] and [`Judge`](license_validate::Judge) must say of it
-//! what they say without that shortcut.
+//! must find valid; and whatever a document is, [`Validator::check`] and
+//! [`Judge`](license_validate::Judge) must say of it what they say without that shortcut.
 
 mod damage;
 mod generate;

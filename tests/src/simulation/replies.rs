@@ -9,7 +9,7 @@ use license_types::{
     ProductId, ReleaseReceipt, Released, RenewReceipt, Retention, SessionId, UninstallReceipt,
 };
 
-use super::client::{Kind, Named, Wish};
+use super::client::{Client, Kind, Named, Wish};
 use super::process::Owed;
 use super::truth::{History, Window};
 use super::world::{Event, World, ledger_id};
@@ -301,50 +301,14 @@ impl World {
         let client = question.client.map(|client| &self.clients[client]);
         match (error, client) {
             (Error::Refused(refusal), Some(client)) => {
-                let fits = match refusal {
-                    Refusal::NoLicenseLeft { .. } => {
-                        history.moments(client.product, window).any(|(offer, used)| {
-                            offer.and_then(|offer| offer.count).is_some_and(|count| used >= count)
-                        })
-                    }
-                    Refusal::LicenseExpired { .. } => history
-                        .moments(client.product, window)
-                        .any(|(offer, _)| offer.is_some_and(|offer| offer.ends.is_some())),
-                    Refusal::UnknownProduct { .. } => {
-                        history.moments(client.product, window).any(|(offer, _)| offer.is_none())
-                    }
-                    Refusal::NotRetained { token: Some(token), .. } => {
-                        let life = history.life(token.get());
-                        life.is_none_or(|life| {
-                            // It may have begun since, where a store went back and gives it again.
-                            life.session != question.session
-                                || life.began > window.after
-                                || life.ended.is_some_and(|end| end <= window.to)
-                        })
-                    }
-                    Refusal::NotRetained { token: None, .. } => {
-                        let product = match question.wish {
-                            Wish::Release { named, .. } => self.product_of(question, named),
-                            Wish::Retain { .. } | Wish::Renew => None,
-                        };
-                        history.held_nothing(&question.session, product, window)
-                    }
-                    Refusal::OverMaximum { max_seats, .. } => {
-                        let principal = client.principal.as_ref();
-                        principal.is_some_and(|it| history.reached(it, *max_seats, window))
-                    }
-                    Refusal::UnknownLicense { .. } => history.was_uninstalled(window),
-                    Refusal::NotPermitted { .. } | Refusal::InUse { .. } => false,
-                };
+                if !self.was_so(refusal, question, client, history, window) {
+                    return Err(format!("{error}, and that was never so"));
+                }
                 let reply = match refusal {
                     Refusal::NotRetained { .. } => Reply::Nothing,
                     _ => Reply::Refused,
                 };
-                if fits {
-                    Ok((Some(reply), false))
-                } else {
-                    Err(format!("{error}, and that was never so"))
-                }
+                Ok((Some(reply), false))
             }
             (Error::Refused(Refusal::UnknownLicense { .. }), None)
                 if history.was_uninstalled(window) =>
@@ -383,6 +347,52 @@ impl World {
             }
             (Error::Fenced(_) | Error::Closed, _) => Ok((Some(Reply::Failed), true)),
             (error, _) => Err(format!("unexpectedly, {error:?}")),
+        }
+    }
+
+    /// Whether the reason of a refusal held at some moment between the question and its answer.
+    fn was_so(
+        &self,
+        refusal: &Refusal,
+        question: &Question,
+        client: &Client,
+        history: &History,
+        window: Window,
+    ) -> bool {
+        match refusal {
+            Refusal::NoLicenseLeft { .. } => {
+                history.moments(client.product, window).any(|(offer, used)| {
+                    offer.and_then(|offer| offer.count).is_some_and(|count| used >= count)
+                })
+            }
+            Refusal::LicenseExpired { .. } => history
+                .moments(client.product, window)
+                .any(|(offer, _)| offer.is_some_and(|offer| offer.ends.is_some())),
+            Refusal::UnknownProduct { .. } => {
+                history.moments(client.product, window).any(|(offer, _)| offer.is_none())
+            }
+            Refusal::NotRetained { token: Some(token), .. } => {
+                let life = history.life(token.get());
+                life.is_none_or(|life| {
+                    // It may have begun since, where a store went back and gives it again.
+                    life.session != question.session
+                        || life.began > window.after
+                        || life.ended.is_some_and(|end| end <= window.to)
+                })
+            }
+            Refusal::NotRetained { token: None, .. } => {
+                let product = match question.wish {
+                    Wish::Release { named, .. } => self.product_of(question, named),
+                    Wish::Retain { .. } | Wish::Renew => None,
+                };
+                history.held_nothing(&question.session, product, window)
+            }
+            Refusal::OverMaximum { max_seats, .. } => {
+                let principal = client.principal.as_ref();
+                principal.is_some_and(|it| history.reached(it, *max_seats, window))
+            }
+            Refusal::UnknownLicense { .. } => history.was_uninstalled(window),
+            Refusal::NotPermitted { .. } | Refusal::InUse { .. } => false,
         }
     }
 }
