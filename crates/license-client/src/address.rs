@@ -1,4 +1,4 @@
-//! The address of a server, understood.
+//! The address of a server, parsed and normalised before anything is sent there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ impl ServerUrl {
         self.0.starts_with("https:")
     }
 
-    /// The URL of what lies at `path`, which begins with a slash.
+    /// The whole URL for `path`, which begins with a slash.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
@@ -28,7 +28,7 @@ impl FromStr for ServerUrl {
 
     fn from_str(text: &str) -> Result<ServerUrl, Error> {
         let form = "a server is `http://HOST:PORT` or `https://HOST:PORT`";
-        // What is refused may hold a password, so it is not repeated.
+        // The address may hold a password, so no message repeats it.
         let url: Uri = text.parse().map_err(|error| Error::setup_because(form, error))?;
         let scheme = url.scheme_str().map(str::to_ascii_lowercase);
         let (Some("http" | "https"), Some(authority)) = (scheme.as_deref(), url.authority()) else {

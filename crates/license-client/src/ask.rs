@@ -1,4 +1,4 @@
-//! The requests of the API, each as one question.
+//! Builds the requests of the API: paths, queries and bodies.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use crate::servers::Servers;
 use crate::transport::{Question, encoded};
 
-/// What stands for the only license that is installed.
+/// Stands in a path for the only license that is installed.
 pub(crate) const ACTIVE: &str = "active";
 
 /// A question without a body.
@@ -20,14 +20,14 @@ pub(crate) fn question(method: Method, path: impl Into<String>) -> Question {
 }
 
 impl Question {
-    /// The same with a body.
+    /// The same question with a JSON body.
     pub(crate) fn with(mut self, body: &impl Serialize) -> Question {
         let body = serde_json::to_vec(body).expect("our types have text as keys");
         self.body = Some(body);
         self
     }
 
-    /// The same with a query, of what is given.
+    /// The same question with one more query parameter, if it has a value.
     pub(crate) fn query(mut self, name: &str, value: Option<&str>) -> Question {
         if let Some(value) = value {
             let mark = if self.path.contains('?') { '&' } else { '?' };
@@ -37,12 +37,12 @@ impl Question {
     }
 }
 
-/// Where a license lies.
+/// The path of a license.
 pub(crate) fn license_path(license: &str) -> String {
     format!("/v1/licenses/{}", encoded(license))
 }
 
-/// Where a session lies, or what it holds of a product.
+/// The path of a session, or of what it holds of one product.
 pub(crate) fn session_path(
     license: &str,
     session: &SessionId,
@@ -55,7 +55,7 @@ pub(crate) fn session_path(
     }
 }
 
-/// Renews many sessions at once; tells when the request was sent.
+/// Renews many sessions by one request; also gives when that was sent, from which leases count.
 pub(crate) fn renew_list(
     servers: &Servers,
     license: &str,

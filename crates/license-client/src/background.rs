@@ -1,5 +1,5 @@
-//! The threads of a client: one that keeps the leases, and one for each request that it wants sent,
-//! so that a server which does not answer delays nothing else.
+//! The threads of a client: one runs the [`Keeper`]; each request that it wants sent gets a thread of
+//! its own, so that a server which does not answer delays nothing else.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::moment::Moment;
 use crate::servers::Servers;
 use crate::transport::Question;
 
-/// A license that cannot be released for so long is left to the end of its lease.
+/// How long a release is tried; after that the license is free once its lease is over.
 pub(crate) const RELEASE_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// What a server does not answer for so long, the next is asked.
+/// How long one server has to answer before the next one is asked.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// So many releases are on their way at once.
+/// How many releases may be in flight at once.
 const RELEASES_MAX: usize = 8;
 
-/// What the thread that keeps leases is told.
+/// A message to the thread that keeps leases.
 pub(crate) enum Message {
     Event(Event),
-    /// Ends the thread once everything before it was done.
+    /// Ends the thread once all releases are done.
     Close(Reply<Result<(), Error>>),
 }
 
@@ -49,9 +49,9 @@ pub(crate) fn start(servers: Arc<Servers>) -> Result<Sender<Message>, Error> {
 struct Background {
     servers: Arc<Servers>,
     sender: Sender<Message>,
-    /// Releases that were not sent yet, and since when.
+    /// Releases that are still to be sent, and since when they wait.
     queue: VecDeque<(Instant, Releasing)>,
-    /// Releases that are on their way.
+    /// How many releases are in flight.
     sent: usize,
 }
 
@@ -91,7 +91,7 @@ impl Background {
                     }
                 }
             }
-            self.release();
+            self.send_releases();
         }
         let late = messages.try_iter().filter_map(|message| match message {
             Message::Close(reply) => Some(reply),
@@ -107,7 +107,7 @@ impl Background {
         let answer = Err(Error::setup("no thread can be started"));
         let failed = Event::Renewed { license, sent: Moment::now(), answer };
         self.request(failed, move || {
-            // Whether and when to try again, the lease tells.
+            // No patience: the lease decides whether and when to try again.
             let (timeout, patience) = (Some(ANSWER_TIME_MAX), Duration::ZERO);
             let renewed = ask::renew_list(&servers, &asked, &sessions, timeout, patience);
             let (sent, answer) = match renewed {
@@ -118,9 +118,9 @@ impl Background {
         });
     }
 
-    /// Sends releases, as many at once as is reasonable. One that waited for too long is left to
-    /// the end of its lease.
-    fn release(&mut self) {
+    /// Sends releases that wait, up to the limit of those in flight. One that has waited too long is
+    /// given up: its license is free once its lease is over.
+    fn send_releases(&mut self) {
         while self.sent < RELEASES_MAX
             && let Some((since, Releasing { place, token, reply })) = self.queue.pop_front()
         {
@@ -140,23 +140,24 @@ impl Background {
         }
     }
 
-    /// Sends a request in a thread of its own and tells what came of it, or that it `failed` to
-    /// be sent.
+    /// Sends a request in a thread of its own, and reports the event that it returns; or `failed`, if
+    /// the thread cannot be started or panics.
     fn request(&self, failed: Event, request: impl FnOnce() -> Event + Send + 'static) {
         let told = Told { sender: self.sender.clone(), event: Some(failed) };
         let thread = thread::Builder::new().name("license-request".to_owned());
-        // A thread that cannot be started drops what it was to do, which tells.
+        // If the thread cannot be started, the closure is dropped, and with it `told`: that reports.
         let _ = thread.spawn(move || told.instead(request()));
     }
 }
 
-/// Tells what happened when it is dropped.
+/// Reports its event when it is dropped, so that the keeper hears of every request.
 struct Told {
     sender: Sender<Message>,
     event: Option<Event>,
 }
 
 impl Told {
+    /// Reports `event` instead.
     fn instead(mut self, event: Event) {
         self.event = Some(event);
     }
@@ -165,7 +166,7 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if let Some(event) = self.event.take() {
-            // Nobody listens once the client is closed.
+            // It fails once the client is closed, when nobody needs to know.
             let _ = self.sender.send(Message::Event(event));
         }
     }

@@ -1,4 +1,4 @@
-//! The rest of the API, one method for each request that applications and the command line need.
+//! The rest of the API: one method for each request, for applications and the command line.
 
 use license_types::{
     Availability, DateTime, InstallReceipt, IntoProductId, LicenseInfo, LicenseList, LicenseReport,
@@ -11,8 +11,8 @@ use crate::ask::{self, license_path, question, session_path};
 use crate::transport::{Answer, Question};
 use crate::{Client, Entries, Error, Events, Lines, Selection, ServerUrl};
 
-/// What all these answer when they fail is an [`Error::Problem`] with the server's reason, or why no
-/// server answered.
+/// All of these fail with an [`Error::Problem`] that gives the server's reason, or with the reason why
+/// no server answered.
 impl Client {
     /// The installed licenses, a summary of each.
     ///
@@ -30,8 +30,8 @@ impl Client {
         self.ask(&question(Method::GET, license_path(self.named())))
     }
 
-    /// License usage, as it comes: what is held now, in the order of the tokens; on the server of
-    /// this name, on `all` of them, or on the one that answers.
+    /// License usage: what is held now, in the order of the tokens, read as it arrives. `server` is the
+    /// name of a server, or `all`; without it, the report is of the server that answers.
     ///
     /// # Errors
     /// See [`Error`].
@@ -72,8 +72,8 @@ impl Client {
         self.ask(&question(Method::GET, session_path(self.named(), session, None)))
     }
 
-    /// Renews what a session holds, and may tell its new state; gives what it holds. Seats are
-    /// renewed by themselves.
+    /// Renews what a session holds, sets its state if one is given, and returns what it holds. A
+    /// [`Seat`](crate::Seat) renews itself and does not need this.
     ///
     /// # Errors
     /// See [`Error`]; the problem `not_retained` when it holds nothing.
@@ -111,7 +111,7 @@ impl Client {
         self.ask(&question(Method::DELETE, path).query("token", token.as_deref()))
     }
 
-    /// Takes one license back, whoever holds it; for administrators. The log keeps the note.
+    /// Takes one license back, whoever holds it; for administrators. The note is kept in the log.
     ///
     /// # Errors
     /// See [`Error`]; the problem `not_retained` when nobody holds it.
@@ -123,7 +123,7 @@ impl Client {
     /// Installs a license document, or shows what installing it would change; for administrators.
     ///
     /// # Errors
-    /// See [`Error`]; the problem tells what cannot be believed of the document.
+    /// See [`Error`]; the problem says what is wrong with the document.
     pub fn install(
         &self,
         document: &[u8],
@@ -136,8 +136,8 @@ impl Client {
         self.ask(&Question { body: Some(document.to_vec()), ..question })
     }
 
-    /// The entries of the log that are wanted, as they come. Where the server deletes some before it
-    /// told them, they break off with [`Error::Unreachable`].
+    /// The entries of the log that are wanted, read as they arrive. If the server deletes some before it
+    /// has sent them, the iterator ends with [`Error::Unreachable`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -146,8 +146,8 @@ impl Client {
         self.lines(wanted.narrow(question))
     }
 
-    /// What became of each product on each day, from `from` on and before `to`, in the order of the
-    /// days; of one product, or of all.
+    /// The figures of each product on each day (UTC) from `from` on and before `to`, in the order of
+    /// the days; of one product, or of all.
     ///
     /// # Errors
     /// See [`Error`].
@@ -164,8 +164,8 @@ impl Client {
         self.ask(&question)
     }
 
-    /// The log as it goes on: every entry after the one of this sequence, or, without, every entry
-    /// from now on, as they are appended and for as long as they are read.
+    /// Follows the log: gives every entry after the sequence `after`, or from now on without one, as
+    /// entries are appended and for as long as they are read.
     ///
     /// ```no_run
     /// # fn shown(client: &license_client::Client) -> Result<(), license_client::Error> {
@@ -187,7 +187,7 @@ impl Client {
         Events::begin(self.clone(), after)
     }
 
-    /// A stream of the entries after a sequence.
+    /// Opens one connection for [`events`](Self::events).
     pub(crate) fn stream_of_events(
         &self,
         after: Option<u64>,

@@ -1,4 +1,4 @@
-//! The client: what an application holds, and everything it can ask.
+//! The client: what an application holds, and how it retains.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,33 +18,33 @@ use crate::servers::Servers;
 use crate::transport::Question;
 use crate::{Error, Notices, Options, Pending, Retain, Seat};
 
-/// A server is asked to wait for a license for so long; then it is asked again, and the place in
-/// its queue is kept.
+/// How long one request lets the server wait for a license. A longer wait takes several requests; the
+/// session keeps its place in line between them.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Who waits for long tries a server that failed again after so long, however little patience it
-/// has otherwise.
+/// The pause before a server that failed is tried again during a wait, even if the client's patience is
+/// over.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a server takes for longer was spent waiting.
+/// An answer that took longer than this is taken to have waited in line.
 const SERVER_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Retains and releases licenses through a server, or through several that share a store. Cheap to
 /// clone; every clone is the same client.
 ///
-/// It stays with one server until that fails, and then goes on to the next. Every request may safely
-/// be sent twice, and is when an answer is lost.
+/// It stays with one server until that fails, and then goes on to the next. When an answer is lost, it
+/// sends the same request again, which is always safe.
 ///
 /// Calls block the thread; [`retain_async`](Self::retain_async) and
 /// [`in_background`](Self::in_background) give a [`Pending`], which is a future that needs no
 /// particular runtime.
 ///
-/// A client speaks of the only license that is installed, unless [`Options::license`] names one.
+/// A client acts on the only license that is installed, unless [`Options::license`] names one.
 ///
 /// When the last handle, seat and pending answer of a client are dropped, the drop waits until
-/// dropped seats are released, five seconds at most, so a program may end right after it. Where an
-/// answer was ever awaited as a future the drop does not wait, so that it never blocks a runtime:
-/// await [`close`](Self::close) before the program ends.
+/// dropped seats are released, five seconds at most, so a program may end right after it. But if any
+/// answer was ever awaited as a future, the drop does not wait, so that it never blocks a runtime:
+/// then await [`close`](Self::close) before the program ends.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -53,27 +53,27 @@ pub struct Client {
 struct Shared {
     servers: Arc<Servers>,
     background: Sender<Message>,
-    /// The license that was named.
+    /// The number of the license that was named, if one was.
     license: Option<Arc<str>>,
-    /// The only one that is installed, once that is known.
+    /// Otherwise the number of the only one that is installed, once that is known.
     only: Mutex<Option<Arc<str>>>,
     patience: Duration,
+    /// The number of the next guard.
     guards: AtomicU64,
     /// Whether an answer was ever awaited as a future.
     awaited: AtomicBool,
 }
 
 impl Client {
-    /// A client of the server at this base URL, such as `http://127.0.0.1:7427`. It is not asked
-    /// anything before the client is.
+    /// A client of the server at this base URL, such as `http://127.0.0.1:7427`. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Setup`] when the address is no server's.
+    /// [`Error::Setup`] when the address is malformed.
     pub fn connect(server: &str) -> Result<Client, Error> {
         Client::options().connect(server)
     }
 
-    /// Sets a client up in another way.
+    /// Starts to set up a client with options.
     pub fn options() -> Options {
         Options::new()
     }
@@ -98,8 +98,8 @@ impl Client {
         })
     }
 
-    /// Retains one license of a product for a session, which the record describes as
-    /// `description`. A session that holds it already gets the same retention again.
+    /// Retains one license of a product for a session; `description` becomes the record's session. A
+    /// session that holds the product already gets the same retention again.
     ///
     /// # Errors
     /// [`Error::Problem`] with the reason, which is recorded in the history; [`Error::Input`] when
@@ -130,14 +130,14 @@ impl Client {
         })
     }
 
-    /// [`retain`](Self::retain) with a reason or a lease of its own, or waiting where none is left.
+    /// [`retain`](Self::retain) with a reason, a lease, or a wait in line when none is left.
     ///
     /// # Errors
     /// As [`retain`](Self::retain).
     pub fn retain_with(&self, retain: Retain) -> Result<Seat, Error> {
         let license = self.license()?;
         match self.retain_of(&license, &retain) {
-            // Another license was installed in its place since.
+            // The license that was known was replaced since: look once which one it is now.
             Err(error) if error.code() == Some(ProblemCode::UnknownLicense) && self.forget() => {
                 self.retain_of(&self.license()?, &retain)
             }
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Retains without a seat: nobody renews or releases it but the caller. Tells the same as
+    /// Retains without a seat: the caller has to renew and release it. Gives the same as
     /// [`Seat::receipt`].
     ///
     /// # Errors
@@ -154,7 +154,7 @@ impl Client {
         Ok(self.granted(self.named(), retain)?.0)
     }
 
-    /// Does something with this client in a thread of its own; for async callers.
+    /// Runs a blocking call of this client in a thread of its own; for async callers.
     ///
     /// ```no_run
     /// # async fn shown(client: &license_client::Client) -> Result<(), license_client::Error> {
@@ -169,19 +169,19 @@ impl Client {
         let (reply, pending) = Pending::new(self.clone());
         let client = self.clone();
         let thread = thread::Builder::new().name("license-request".to_owned());
-        // Without a thread, the answer is that there is none.
+        // If no thread can be started, `reply` is dropped, and the answer is `Error::Closed`.
         let _ = thread.spawn(move || drop(reply.send(ask(&client))));
         pending
     }
 
-    /// Ends the client for every handle once dropped seats are released. Seats that still live are
-    /// neither renewed nor released any more.
+    /// Ends the client, for every handle of it, once the seats that were dropped are released. Seats
+    /// that still live are no longer renewed, and are not released when they are dropped.
     pub fn close(&self) -> Pending<()> {
         let (reply, pending) = Pending::new(self.clone());
         if let Err(SendError(Message::Close(reply))) =
             self.shared.background.send(Message::Close(reply))
         {
-            // It was closed before.
+            // The client was closed before.
             let _ = reply.send(Ok(()));
         }
         pending
@@ -203,20 +203,24 @@ impl Client {
         self.shared.patience
     }
 
-    /// The license that was named, or whatever stands for the only one.
+    /// The license that was named, or [`ACTIVE`] for the only one.
     pub(crate) fn named(&self) -> &str {
         self.shared.license.as_deref().unwrap_or(ACTIVE)
     }
 
+    /// Notes that an answer was awaited as a future, so that no drop may block.
     pub(crate) fn awaited(&self) {
         self.shared.awaited.store(true, Ordering::Relaxed);
     }
 
+    /// Hands an event to the keeper.
     pub(crate) fn tell(&self, event: Event) {
         // A client that was closed releases nothing more.
         let _ = self.shared.background.send(Message::Event(event));
     }
 
+    /// Retains from one license, as a seat that the keeper keeps. The keeper is asked first, since a
+    /// release of the same place may be in flight.
     fn retain_of(&self, license: &Arc<str>, retain: &Retain) -> Result<Seat, Error> {
         let place = Place {
             license: license.clone(),
@@ -242,8 +246,8 @@ impl Client {
         Ok(Seat::new(place, receipt, id, notices, self.clone()))
     }
 
-    /// Asks until a license is granted, refused, or waited for too long; tells when the request
-    /// was sent from which its lease counts.
+    /// Asks until a license is granted or refused, or the wait is over. Also gives when the request was
+    /// sent from which the lease counts.
     fn granted(&self, license: &str, retain: &Retain) -> Result<(RetainReceipt, Moment), Error> {
         let path = session_path(license, &retain.session, Some(retain.product));
         let once = question(Method::PUT, path).with(&retain.request);
@@ -260,10 +264,11 @@ impl Client {
             let answer = ask(&Question { timeout, ..question });
             let waiting = since.elapsed() < retain.wait;
             match answer.as_ref().map_err(|error| error.code()) {
-                // How much of its lease passed while the server waited, nobody knows.
+                // The grant may have come any time while the server waited, so nobody knows how much of
+                // the lease is left. Asking once more renews it.
                 Ok(_) if asked.elapsed() > SERVER_TIME_MAX => return ask(&once).or(answer),
                 Err(Some(ProblemCode::NoLicenseLeft)) if waiting => {}
-                // Who waits for long may see a server come back that was there.
+                // The server is away, but it was there before: during a wait it may come back.
                 Err(_) if waiting && self.servers().were_there() && is_transient(&answer) => {
                     thread::sleep(PAUSE.mul_f64(0.5 + 0.5 * fastrand::f64()));
                 }
@@ -272,8 +277,8 @@ impl Client {
         }
     }
 
-    /// The number of the license that is meant, by which it is known whatever is installed beside
-    /// it later.
+    /// The number of the license to act on. Seats keep it, so that they go on renewing the same license
+    /// when another one is installed beside it.
     fn license(&self) -> Result<Arc<str>, Error> {
         if let Some(license) = &self.shared.license {
             return Ok(license.clone());
@@ -283,12 +288,12 @@ impl Client {
             return Ok(license.clone());
         }
         let licenses = self.licenses()?;
-        // Where there are none or several, the server finds the words.
+        // With none or several, let the server refuse: it says why.
         let [license] = &licenses[..] else { return Ok(ACTIVE.into()) };
         Ok(only.insert(license.license_number.as_str().into()).clone())
     }
 
-    /// Forgets which license is the only one; tells whether it was known.
+    /// Forgets which license is the only one; true if it was known.
     fn forget(&self) -> bool {
         self.shared.only.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }

@@ -1,4 +1,4 @@
-//! Why a server did not do what it was asked.
+//! Why a request failed.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use license_types::{Invalid, Problem, ProblemCode};
 /// Why a request was not answered with what it asked for.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// A server says no, or that it cannot: the problem tells why, by a stable code.
+    /// A server refused, or could not do it: the problem says why, with a stable code.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
-    /// No server answers. Whether the request was done is unknown; asking again is safe.
+    /// No server answered. Whether the request was carried out is unknown; sending it again is safe.
     #[error("no license server answers at {servers}")]
     Unreachable {
         /// The servers that were tried.
         servers: String,
-        /// What the last of them did.
+        /// Why the last of them could not be reached.
         source: Arc<dyn StdError + Send + Sync>,
     },
-    /// What answers is no license server that this client understands.
+    /// What answered is not a license server, or not one that this client understands.
     #[error("{server} answers as no license server does (status {status}): {reason}")]
     Foreign {
-        /// The server.
+        /// The address that was asked.
         server: String,
         /// The status of its answer.
         status: u16,
@@ -46,7 +46,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code of the problem that a server told.
+    /// The stable code, if a server answered with a problem.
     pub fn code(&self) -> Option<ProblemCode> {
         match self {
             Error::Problem(problem) => Some(problem.code),
@@ -58,8 +58,8 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later although nobody changes anything: a server may
-    /// come back.
+    /// Whether the same request may succeed later without anyone changing anything, for example when a
+    /// server comes back.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Unreachable { .. } => true,

@@ -1,62 +1,63 @@
-//! A log that is followed: entries as they are appended, over connections that may break.
+//! Follows a log: gives entries as they are appended, over connections that may break.
+//!
+//! The server sends server-sent events: an `id` is a sequence, the data is an entry, an event named
+//! `reset` says that the log does not go on from there, and comments show that the connection lives.
+//! [`Events`] remembers the last `id`, and asks for what comes after it when it connects again. That is
+//! why nothing is given twice or left out.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::thread;
 use std::time::Duration;
 
 use license_types::{Entry, LogReset};
 
 use crate::servers::foreign;
-use crate::transport::{Answer, Body};
+use crate::transport::{Answer, LINE_BYTES_MAX};
 use crate::{Client, Error, ServerUrl};
 
-/// No line of ours is longer.
-const LINE_BYTES_MAX: u64 = 4 << 20;
-
-/// A connection that broke is not made again at once: others lost theirs at the same moment.
+/// The pause before connecting again: a server that ends breaks all its connections at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is heard of a log that is followed.
+/// One step of a log that is followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// An entry, which follows the one before.
+    /// An entry, the next one after that before.
     Entry(Box<Entry>),
-    /// What was heard before does not lead to what comes: the store was put back to an earlier
-    /// state, or entries in between were deleted since. Whoever counts must count anew.
+    /// What comes does not continue what came before: the store was put back to an earlier state, or
+    /// entries in between were deleted. Anything counted from entries must be counted anew.
     Reset {
-        /// What comes has greater sequences.
+        /// The entries that follow have greater sequences than this.
         sequence: u64,
     },
 }
 
 /// A log that is followed; see [`Client::events`].
 ///
-/// Each step waits until something is appended. A connection that breaks is made again, with
-/// whichever server answers, and nothing is told twice or left out. An error says that no server
-/// answered in time, or that the client may not follow: whoever goes on reading after one has it
-/// tried again.
+/// Each step waits until something is appended. When the connection breaks, it is made again with any
+/// server that answers; no entry comes twice or is left out. An error means that no server answered in
+/// time, or that the client may not follow; reading on after an error tries again.
 pub struct Events {
     client: Client,
-    /// The sequence of what was heard last.
+    /// The sequence that was received last.
     after: Option<u64>,
-    /// The connection, where there is one.
+    /// The connection, unless it broke.
     stream: Option<Stream>,
-    /// What was read and not told yet.
+    /// An event that was read but not handed out yet.
     read: Option<Event>,
 }
 
 impl Events {
     pub(crate) fn begin(client: Client, after: Option<u64>) -> Result<Events, Error> {
         let mut events = Events { client, after, stream: None, read: None };
-        // A server says first from where on it tells, so that a connection that breaks before
-        // anything is appended costs no entry.
+        // A server first sends the sequence from which it goes on. Knowing that, no entry is lost if the
+        // connection breaks before anything is appended.
         events.read = events.connect()?.event();
         events.after = events.read.as_ref().and_then(|read| read.id).or(after);
         Ok(events)
     }
 
-    /// The sequence of what was heard last: who follows from there on misses nothing.
+    /// The sequence that was received last: following from there on misses nothing.
     pub fn after(&self) -> Option<u64> {
         self.after
     }
@@ -102,14 +103,14 @@ impl fmt::Debug for Events {
     }
 }
 
-/// One connection, on which server-sent events come.
+/// One connection that carries server-sent events.
 struct Stream {
     reader: Box<dyn BufRead + Send>,
     server: ServerUrl,
     line: Vec<u8>,
 }
 
-/// What stands between two empty lines.
+/// One server-sent event: the lines up to an empty one.
 #[derive(Default)]
 struct Event {
     id: Option<u64>,
@@ -119,14 +120,10 @@ struct Event {
 
 impl Stream {
     fn new(answer: Answer, server: ServerUrl) -> Stream {
-        let reader: Box<dyn BufRead + Send> = match answer.body {
-            Body::Stream(reader) => Box::new(BufReader::new(reader)),
-            Body::Whole(body) => Box::new(std::io::Cursor::new(body)),
-        };
-        Stream { reader, server, line: Vec::new() }
+        Stream { reader: answer.body.into_reader(), server, line: Vec::new() }
     }
 
-    /// The next event that is whole; `None` where the connection breaks.
+    /// The next whole event; `None` if the connection breaks.
     fn event(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
@@ -134,13 +131,13 @@ impl Stream {
             if line.is_empty() {
                 return Some(event);
             }
-            // What begins with a colon is a comment.
+            // A line that begins with a colon is a comment: its name is empty, so it is skipped below.
             let (name, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match name {
                 "id" => event.id = value.parse().ok(),
                 "event" => event.kind = value.to_owned(),
-                // One that never ends is none of ours.
+                // No event of ours is so long: what answers is no license server.
                 "data" if event.data.len() as u64 > LINE_BYTES_MAX => return None,
                 "data" => event.data += value,
                 _ => {}
@@ -157,7 +154,8 @@ impl Stream {
 }
 
 impl Event {
-    /// What it tells; a beat of the stream tells nothing.
+    /// What it says about the log; none for an event without data, which only shows that the
+    /// connection lives.
     fn followed(&self) -> Option<Result<Followed, String>> {
         let Event { kind, data, .. } = self;
         if data.is_empty() {
@@ -167,7 +165,7 @@ impl Event {
             "" => serde_json::from_str(data).map(|entry| Followed::Entry(Box::new(entry))),
             "reset" => serde_json::from_str(data)
                 .map(|LogReset { sequence }| Followed::Reset { sequence: sequence.get() }),
-            // Of what a later version tells beside entries.
+            // A kind that only a later version knows.
             _ => return None,
         };
         Some(followed.map_err(|error| error.to_string()))

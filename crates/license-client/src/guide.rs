@@ -2,10 +2,10 @@
 
 /// # Call it
 ///
-/// A session asks for a product under a name of its own, renews while it works, and releases. Asking
-/// twice is no error and takes no second license: after a lost answer, ask again. The server here was
-/// started by `license serve --license license.json` and listens on `127.0.0.1:7427`; one that wants
-/// credentials takes them as `Authorization: Bearer …`.
+/// A session retains a product under a name of its own, renews while it works, and releases. Asking
+/// twice is no error and takes no second license: after a lost answer, ask again. The examples use a
+/// server that was started by `license serve --license license.json` and listens on `127.0.0.1:7427`.
+/// One that requires credentials takes them as `Authorization: Bearer …`.
 ///
 /// | what you have | how it holds a license |
 /// |---|---|
@@ -15,8 +15,8 @@
 ///
 /// # From a shell
 ///
-/// Any program runs under a license; its exit code is passed on. Where none is left nothing is
-/// started, and the exit code is 3.
+/// Any program can run under a license; its exit code is passed on. If no license is left, nothing is
+/// started and the exit code is 3.
 ///
 /// ```sh
 /// license run --server http://127.0.0.1:7427 --product 0009 --session nightly --wait 5m -- echo working
@@ -33,10 +33,11 @@
 /// curl -sS --fail-with-body -X DELETE http://127.0.0.1:7427/v1/licenses/active/sessions/job-7
 /// ```
 ///
-/// 201 (new) and 200 (held already) bring the record and its lease: renew `renewAfterSeconds` after
-/// the request was *sent*. Every refusal is `application/problem+json` with a stable `code`: 409
-/// `no_license_left` says by `Retry-After` when to ask again, and with `?wait=30s` the request waits
-/// in line instead. 503 says that the server cannot tell now; the same request again is always safe.
+/// 201 (new) and 200 (held already) answer with the record and its lease: renew `renewAfterSeconds`
+/// after the request was *sent*. Every refusal is `application/problem+json` with a stable `code`: 409
+/// `no_license_left` says in `Retry-After` when to ask again; with `?wait=30s` the request waits in
+/// line instead. 503 means that the server cannot decide now; sending the same request again is always
+/// safe.
 ///
 /// # From Rust
 ///
@@ -98,12 +99,12 @@
 /// ask("DELETE", "/sessions/job-8")
 /// ```
 ///
-/// # What is asked of whoever calls
+/// # What a caller must do
 ///
-/// - A name for the session that nobody else uses, and that it still has after a restart if it is to
-///   get its license back.
-/// - To renew in time. A session that does not is released when its lease is over, and somebody else
-///   may have its license then. One that sleeps says so (`{"state": "sleeping"}` with a renewal) and
-///   keeps it for two days.
-/// - To believe 404 `not_retained`: what was held is gone, and to retain again is its own decision.
+/// - Give the session a name that nobody else uses, and keep that name across a restart if it is to get
+///   its license back.
+/// - Renew in time. A session that does not is released when its lease is over, and somebody else may
+///   then get its license. A session that sleeps says so (`{"state": "sleeping"}` with a renewal) and
+///   keeps its license for two days.
+/// - Believe 404 `not_retained`: what was held is gone. Whether to retain again is up to the caller.
 pub mod call {}

@@ -1,5 +1,25 @@
-//! Which leases are to be renewed and which licenses released, and when: a state machine that is
-//! told what happened and says what to ask the servers.
+//! Decides which leases to renew and which licenses to release, and when. It is a state machine: it
+//! takes in what happened ([`Event`]) and says what to ask the servers ([`Effect`]). It has no clock and
+//! does no I/O, so that tests can play any order of events.
+//!
+//! How a lease is kept, through the modules:
+//!
+//! 1. `client` asks the keeper before it retains, and hands over what was granted. `seat` tells the
+//!    keeper when a seat is dropped or released.
+//! 2. `background` is the thread around the keeper. It sleeps until [`Keeper::next`], calls
+//!    [`Keeper::tick`] for what is due, sends the effects, and feeds their outcomes back as events.
+//! 3. `lease` knows for one retention when to renew, when to try again, and what its holder may believe.
+//! 4. `servers` sends a request to the current server, and goes on to the next when that fails.
+//!
+//! Three rules hold all along:
+//!
+//! - One renewal at a time for each license. It covers every session that is due or soon will be, so
+//!   that a thousand sessions cost one request.
+//! - A renewal that fails is not repeated at once. The lease waits for a pause that doubles with each
+//!   failure and is spread at random, and goes on trying even when the lease is over: only a server can
+//!   say that a license is lost.
+//! - For one [`Place`], retaining and releasing exclude each other. A server answers a second retain
+//!   with the same retention, so a release that overtook it would take that away again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,10 +35,10 @@ use crate::lease::{Lease, Standing};
 use crate::moment::Moment;
 use crate::{Error, Notice};
 
-/// A server renews so many sessions by one request.
+/// How many sessions a server renews by one request.
 const SESSIONS_MAX: usize = 1000;
 
-/// What one session can hold of one product, at most once at a time.
+/// Identifies what can be held at most once at a time: a product, by a session, of a license.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) license: Arc<str>,
@@ -26,69 +46,69 @@ pub(crate) struct Place {
     pub(crate) product: ProductId,
 }
 
-/// Answers whoever waits.
+/// Where the answer to a waiting caller goes.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// Something that happened.
 pub(crate) enum Event {
-    /// Somebody is about to retain; is told when nothing stands in the way.
+    /// Somebody wants to retain, and is to `go` ahead once no release of the place is in flight.
     Retaining { place: Place, go: Reply<()> },
-    /// What was retained is in the hands of a guard now.
+    /// It was granted, and a new guard holds it.
     Retained { place: Place, granted: Granted },
-    /// Nothing came of it.
+    /// It was refused, or failed.
     NotRetained { place: Place },
     /// A guard was dropped.
     Dropped { place: Place, token: Token, guard: u64 },
-    /// The holder wants it released, whoever else holds it in this process.
+    /// A holder wants it released, even if other guards in this process hold it too.
     Release { place: Place, token: Token, reply: Reply<Result<Released, Error>> },
-    /// A request that renews was answered.
+    /// A renewal was answered, or failed.
     Renewed { license: Arc<str>, sent: Moment, answer: Result<RenewListReceipt, Error> },
-    /// A request that releases was answered, or given up.
+    /// A release was answered, or given up.
     Released { place: Place },
 }
 
-/// What a guard stands for.
+/// A retention that was granted, and its new guard.
 pub(crate) struct Granted {
     pub(crate) token: Token,
-    /// When the request was sent.
+    /// When the request was sent, from which the lease counts.
     pub(crate) sent: Moment,
     pub(crate) lease: Option<LeaseTerms>,
     pub(crate) guard: Guard,
 }
 
-/// One of those who hold a license in this process.
+/// One holder of a retention in this process: a [`Seat`](crate::Seat) of the application.
 pub(crate) struct Guard {
     pub(crate) id: u64,
     pub(crate) notices: async_channel::Sender<Notice>,
 }
 
-/// Something to ask a server, to be answered by an [`Event`].
+/// A request to send; its outcome comes back as an [`Event`].
 pub(crate) enum Effect {
     Renew { license: Arc<str>, sessions: Vec<SessionId> },
     Release { place: Place, token: Token, reply: Option<Reply<Result<Released, Error>>> },
 }
 
-/// All that one client holds.
+/// Everything that one client holds.
 pub(crate) struct Keeper {
     places: BTreeMap<Place, Holdings>,
-    /// Licenses with a renewal on its way.
+    /// Licenses with a renewal in flight.
     renewing: HashSet<Arc<str>>,
     random: Rng,
 }
 
 /// What is going on at one place.
-///
-/// Retaining again what is being released would give the same retention just before it ends; so one
-/// waits for the other.
 #[derive(Default)]
 struct Holdings {
+    /// How many retains are in flight.
     retaining: usize,
+    /// How many releases are in flight or to be sent.
     releasing: usize,
+    /// Callers that want to retain, while releases are in flight.
     waiting: Vec<Reply<()>>,
     seats: BTreeMap<Token, Seat>,
 }
 
-/// One retention.
+/// One retention, with all its guards.
 struct Seat {
     lease: Lease,
     guards: Vec<Guard>,
@@ -101,7 +121,7 @@ impl Keeper {
         Keeper { places: BTreeMap::new(), renewing: HashSet::new(), random }
     }
 
-    /// Takes what happened; says what to do about it.
+    /// Takes in what happened, and says what to do about it.
     pub(crate) fn take(&mut self, now: Moment, event: Event) -> Vec<Effect> {
         match event {
             Event::Retaining { place, go } => {
@@ -152,7 +172,7 @@ impl Keeper {
         }
     }
 
-    /// Does what time alone brings: tells holders, and renews what is due.
+    /// Does what time alone brings about: notifies holders, and renews what is due.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<Effect> {
         let mut due: BTreeSet<Arc<str>> = BTreeSet::new();
         for (place, holdings) in &mut self.places {
@@ -166,7 +186,7 @@ impl Keeper {
         due.into_iter().map(|license| self.renew(now, license)).collect()
     }
 
-    /// Renews, by one request, what is due and what will be soon.
+    /// Renews, by one request, what is due or soon will be.
     fn renew(&mut self, now: Moment, license: Arc<str>) -> Effect {
         let mut sessions = Vec::new();
         let here = self.places.iter_mut().filter(|(place, _)| place.license == license);
@@ -177,7 +197,7 @@ impl Keeper {
                 sessions.push(place.session.clone());
             }
         }
-        // A request renews all that a session holds.
+        // The request renews all that these sessions hold, also what is not due yet.
         for (place, holdings) in &mut self.places {
             if place.license == license && sessions.binary_search(&place.session).is_ok() {
                 holdings.seats.values_mut().for_each(|seat| seat.lease.renewing());
@@ -187,7 +207,7 @@ impl Keeper {
         Effect::Renew { license, sessions }
     }
 
-    /// Time to the next moment at which time alone brings something.
+    /// Time until [`tick`](Self::tick) has something to do; none if it never will.
     pub(crate) fn next(&self, now: Moment) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         for (place, holdings) in &self.places {
@@ -200,12 +220,12 @@ impl Keeper {
         next
     }
 
-    /// Whether releases are on their way.
+    /// Whether releases are in flight.
     pub(crate) fn is_releasing(&self) -> bool {
         self.places.values().any(|holdings| holdings.releasing > 0)
     }
 
-    /// What came of a renewal, for all that it was to renew.
+    /// Takes in the outcome of a renewal, for everything that it covered.
     fn renewed(
         &mut self,
         now: Moment,
@@ -225,7 +245,7 @@ impl Keeper {
         let here = self.places.iter_mut().filter(|(place, _)| place.license == *license);
         for (place, holdings) in here {
             let result = results.get(&place.session);
-            // What was retained while the request was on its way, the answer need not know.
+            // The answer may not know what was retained while the request was in flight.
             let seats = holdings.seats.iter_mut().filter(|(_, seat)| seat.lease.is_renewing());
             for (token, seat) in seats {
                 let spread = self.random.f64();
@@ -235,7 +255,7 @@ impl Keeper {
         }
     }
 
-    /// Releases what nobody holds any more, unless somebody is about to get it again.
+    /// Releases what has no guard left, unless a retain in flight may bring it a new one.
     fn settle(&mut self, place: &Place) -> Vec<Effect> {
         let Some(holdings) = self.places.get_mut(place) else { return Vec::new() };
         let mut effects = Vec::new();
@@ -255,11 +275,11 @@ impl Keeper {
 }
 
 impl Holdings {
-    /// Lets those retain who wait, if nothing stands in the way.
+    /// Lets waiting callers retain, unless a release is in flight.
     fn let_go(&mut self) {
         if self.releasing == 0 {
             for go in self.waiting.drain(..) {
-                // Who does not wait any more does not retain.
+                // A caller that has gone will not retain.
                 self.retaining += usize::from(go.send(()).is_ok());
             }
         }
@@ -268,7 +288,7 @@ impl Holdings {
     fn granted(&mut self, granted: Granted) {
         let Granted { token, sent, lease, guard } = granted;
         match self.seats.get_mut(&token) {
-            // Asking again renews it.
+            // Retaining what is held already renewed its lease.
             Some(seat) => {
                 seat.lease.renewed(sent, lease.as_ref());
                 seat.guards.push(guard);
@@ -314,7 +334,7 @@ impl Seat {
         }
     }
 
-    /// Tells every holder what is new.
+    /// Notifies every guard, if its standing has changed.
     fn tell(&mut self, now: Moment) {
         let cause = || self.cause.clone();
         let notice = match self.lease.news(now) {
@@ -325,7 +345,7 @@ impl Seat {
             Some(Standing::Gone) => Notice::Lost,
         };
         for guard in &self.guards {
-            // Nobody listens, or the oldest makes room.
+            // If the channel is full, the oldest notice makes room; if it is closed, nobody listens.
             let _ = guard.notices.force_send(notice.clone());
         }
     }

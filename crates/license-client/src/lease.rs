@@ -1,4 +1,5 @@
-//! One lease, as its holder counts it. Pure: no clock, no request, no randomness of its own.
+//! One lease, as its holder counts it: when to renew, and whether it is still held. Pure: clock and
+//! randomness are arguments.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use license_types::Lease as LeaseTerms;
 
 use crate::moment::Moment;
 
-/// Failed renewals are tried again after so long, growing up to the maximum.
+/// The pause after the first failed renewal, and the longest one that it grows to.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -15,25 +16,26 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 pub(crate) enum Standing {
     /// It is held.
     Held,
-    /// It is held, but the time for one more renewal is all that is left.
+    /// It is held, but there is only time for one more renewal.
     InDanger,
-    /// The lease ran out: nobody promises any more that it is held.
+    /// The lease is over: the license may have gone to somebody else.
     Overdue,
-    /// It was released, by whomever.
+    /// It was released, by whoever it was.
     Gone,
 }
 
 /// The lease of one retention.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    /// None if it needs no renewal.
     terms: Option<Terms>,
-    /// When the request was sent that the server answered last with this lease.
+    /// When the request was sent whose answer last granted or renewed it.
     sent: Moment,
     failures: Failures,
-    /// Whether a request is on its way that renews it.
+    /// Whether a renewal is in flight.
     renewing: bool,
     gone: bool,
-    /// What the holder was told.
+    /// What the holder was told last.
     told: Standing,
 }
 
@@ -53,31 +55,30 @@ struct Failures {
 const NONE: Failures = Failures { count: 0, last: None };
 
 impl Lease {
-    /// A lease that was granted by the answer to what was sent at `sent`. Without terms, it needs no
-    /// renewal.
+    /// A lease that was granted to a request sent at `sent`. Without terms, it needs no renewal.
     pub(crate) fn new(sent: Moment, terms: Option<&LeaseTerms>) -> Lease {
         let terms = terms.map(Terms::from);
         Lease { terms, sent, failures: NONE, renewing: false, gone: false, told: Standing::Held }
     }
 
-    /// A request is sent that renews it.
+    /// Notes that a renewal is sent.
     pub(crate) fn renewing(&mut self) {
         self.renewing = true;
     }
 
-    /// Whether a request is on its way that renews it.
+    /// Whether a renewal is in flight.
     pub(crate) fn is_renewing(&self) -> bool {
         self.renewing
     }
 
-    /// It was renewed by the answer to what was sent at `sent`.
+    /// Notes that a request sent at `sent` renewed it.
     pub(crate) fn renewed(&mut self, sent: Moment, terms: Option<&LeaseTerms>) {
         *self = Lease { told: self.told, gone: self.gone, ..Lease::new(sent, terms) };
     }
 
-    /// A renewal failed. It is tried again after a time that doubles with every failure, up to half
-    /// of what may pass between renewals, and is spread by `random`, from 0 to 1, so that clients
-    /// do not come all at once.
+    /// Notes that a renewal failed. The pause before the next one doubles with every failure, up to
+    /// half the time between renewals. `random`, from 0 to 1, spreads it, so that clients do not all
+    /// come at once.
     pub(crate) fn failed(&mut self, now: Moment, random: f64) {
         self.renewing = false;
         let Some(terms) = self.terms else { return };
@@ -88,7 +89,7 @@ impl Lease {
         self.failures = Failures { count: self.failures.count + 1, last: Some((now, pause)) };
     }
 
-    /// The server says that the retention is not held any more, which is never undone.
+    /// Notes that it was released, which is never undone.
     pub(crate) fn lost(&mut self) {
         self.renewing = false;
         self.gone = true;
@@ -99,13 +100,13 @@ impl Lease {
         self.renewal_in(now).is_some_and(|wait| wait.is_zero())
     }
 
-    /// Whether it is close enough to be renewed along with another that is due.
+    /// Whether it is so nearly due that it is renewed along with another that is.
     pub(crate) fn is_nearly_due(&self, now: Moment) -> bool {
         let slack = self.terms.map_or(Duration::ZERO, |terms| terms.renew_after / 10);
         self.renewal_in(now).is_some_and(|wait| wait <= slack)
     }
 
-    /// Time until it is to be renewed, unless a request is on its way that does.
+    /// Time until it is to be renewed; none while a renewal is in flight, or if it needs none.
     pub(crate) fn renewal_in(&self, now: Moment) -> Option<Duration> {
         let terms = self.terms.filter(|_| !self.gone && !self.renewing)?;
         Some(match self.failures.last {
@@ -114,7 +115,7 @@ impl Lease {
         })
     }
 
-    /// Time until the holder is to be told something, if nothing else happens.
+    /// Time until its standing changes, if nothing else happens.
     pub(crate) fn change_in(&self, now: Moment) -> Option<Duration> {
         let terms = self.terms.filter(|_| !self.gone)?;
         let age = now.since(self.sent);
@@ -122,12 +123,12 @@ impl Lease {
         change.map(|after| after - age)
     }
 
-    /// Whether it was released, as far as is known.
+    /// Whether it is known to be released.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }
 
-    /// What the holder is to be told, if it was not.
+    /// Its standing, if the holder was not told yet; takes the holder to be told now.
     pub(crate) fn news(&mut self, now: Moment) -> Option<Standing> {
         let standing = self.standing(now);
         let is_new = standing != self.told;
@@ -148,6 +149,7 @@ impl Lease {
 }
 
 impl Terms {
+    /// The age from which only one more renewal fits into the lease.
     fn danger_after(self) -> Duration {
         self.length.saturating_sub(self.renew_after)
     }
@@ -157,7 +159,7 @@ impl From<&LeaseTerms> for Terms {
     fn from(lease: &LeaseTerms) -> Terms {
         let length = Duration::from_secs(lease.lease_seconds.get());
         let renew_after = Duration::from_secs(lease.renew_after_seconds.get());
-        // A server that suggests nothing sensible is renewed at a third.
+        // If what the server suggests makes no sense, renew after a third of the lease.
         let sensible = !renew_after.is_zero() && renew_after <= length / 2;
         Terms { length, renew_after: if sensible { renew_after } else { length / 3 } }
     }

@@ -2,8 +2,8 @@
 //!
 //! A [`Client`] speaks to one server, or to several that share a store, and stays with one until
 //! that fails. What it retains is a [`Seat`]: a value that is renewed in the background for as long
-//! as it lives, tells when that fails, and releases exactly its own retention when it is dropped.
-//! It needs no async runtime; every answer can be waited for or awaited.
+//! as it lives, gives notice when that fails, and releases exactly its own retention when it is
+//! dropped. It needs no async runtime: every answer can be waited for or awaited.
 //!
 //! ```
 //! use license_client::{Client, ProblemCode, Session};
@@ -32,24 +32,24 @@
 //!
 //! # How a lease is kept
 //!
-//! It is renewed when the server suggests, a third of it after it was granted, and counts from when
-//! the request was *sent*, by the greater of monotonic and wall time: so a client never believes in
-//! a license for longer than its server does, also when its machine slept or its clock was set back.
-//! What fails is tried again after a pause that grows and is spread, with every server that is
-//! known. The application hears of it by [`Seat::notices`]:
+//! A lease is renewed when the server suggests: after a third of it. It counts from when the request
+//! was *sent*, by monotonic or wall time, whichever shows more. So a client never believes that it holds
+//! a license for longer than its server does, even if its machine slept or its clock was set back. A
+//! renewal that fails is tried again with every server that is known, after a pause that grows and is
+//! spread at random. The application hears of it through [`Seat::notices`]:
 //!
 //! | notice | when | what it means |
 //! |---|---|---|
-//! | [`Notice::InDanger`] | a third of the lease is left | no server answers as it should; the license is still held |
+//! | [`Notice::InDanger`] | a third of the lease is left | renewals fail; the license is still held |
 //! | [`Notice::Overdue`] | the lease is over | somebody else may have the license; renewals go on |
-//! | [`Notice::Renewed`] | later | it was renewed after all, and never given away |
+//! | [`Notice::Renewed`] | after either of these | it was renewed after all, and was held all the time |
 //! | [`Notice::Lost`] | a server says so | it was released; retaining again is up to the application |
 //!
-//! # Where it must not block
+//! # In async programs
 //!
 //! [`Client::retain_async`] and [`Client::in_background`] return a [`Pending`], a future for any
 //! runtime. Dropping a seat never blocks. Dropping the last handle of a client waits up to five
-//! seconds for releases, unless an answer was ever awaited: then await [`Client::close`].
+//! seconds for releases, unless an answer was ever awaited: in that case await [`Client::close`].
 //!
 //! ```
 //! # use license_client::{Client, Session};

@@ -1,7 +1,7 @@
-//! Answers that are too long for memory: one JSON value a line, read as it comes.
+//! Answers that may be too long for memory: one JSON value a line, read as it arrives.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,16 +9,13 @@ use license_types::Entry;
 use serde::de::DeserializeOwned;
 
 use crate::servers::foreign;
-use crate::transport::{Answer, Body};
+use crate::transport::{Answer, LINE_BYTES_MAX};
 use crate::{Error, ServerUrl};
 
-/// No value of ours is longer.
-const LINE_BYTES_MAX: u64 = 4 << 20;
-
-/// The entries of a log, as they come.
+/// The entries of a log, read as they arrive.
 pub type Entries = Lines<Entry>;
 
-/// Values of one kind, as they come. After an error there are no more.
+/// Values of one kind, read as they arrive. After an error there are no more.
 pub struct Lines<T> {
     reader: Option<Box<dyn BufRead + Send>>,
     server: ServerUrl,
@@ -28,11 +25,8 @@ pub struct Lines<T> {
 
 impl<T> Lines<T> {
     pub(crate) fn new(answer: Answer, server: ServerUrl) -> Lines<T> {
-        let reader: Box<dyn BufRead + Send> = match answer.body {
-            Body::Stream(reader) => Box::new(BufReader::new(reader)),
-            Body::Whole(body) => Box::new(std::io::Cursor::new(body)),
-        };
-        Lines { reader: Some(reader), server, line: Vec::new(), values: PhantomData }
+        let reader = Some(answer.body.into_reader());
+        Lines { reader, server, line: Vec::new(), values: PhantomData }
     }
 }
 

@@ -1,12 +1,12 @@
-//! Time as leases count it: by two clocks, of which the one that says more is believed.
+//! Time as leases count it: by two clocks, of which the one that shows more time passed is believed.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// One instant by both clocks of the machine.
 ///
-/// The monotonic clock stands still while a machine sleeps, and the wall clock may be set back;
-/// neither happens to both, so the greater difference is never too small.
+/// The monotonic clock stands still while a machine sleeps, and the wall clock may be set back. The
+/// greater of the two differences is too small only if both happen at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// Monotonic time since some start.
@@ -25,7 +25,7 @@ impl Moment {
         }
     }
 
-    /// Time since `earlier`, at least.
+    /// Time since `earlier`, by the clock that shows more.
     pub(crate) fn since(self, earlier: Moment) -> Duration {
         let elapsed = self.elapsed.saturating_sub(earlier.elapsed);
         elapsed.max(self.wall.saturating_sub(earlier.wall))

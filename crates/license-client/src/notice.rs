@@ -1,35 +1,35 @@
-//! What a holder is told about its license while it holds it.
+//! What a holder hears about its license while it holds it.
 
 use crate::Error;
 
 /// Something that happened to a license that is held.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// Renewals fail, and there is time left for one more.
+    /// Renewals fail, and the time that is left is enough for about one more.
     InDanger {
         /// Why the last one failed.
         cause: Option<Error>,
     },
-    /// The lease ran out before any renewal succeeded: the license may go to somebody else. The
-    /// client goes on trying to renew it.
+    /// The lease is over and no renewal succeeded: the license may go to somebody else. The client goes
+    /// on trying to renew it.
     Overdue {
         /// Why the last renewal failed.
         cause: Option<Error>,
     },
-    /// It was renewed after all. It was never released in between.
+    /// It was renewed after all, and was never released in between.
     Renewed,
-    /// It was released, by an administrator or because its lease was over, and is not retained
-    /// again unless the application does so. Nothing follows.
+    /// It was released, by an administrator or because its lease was over. The client does not retain
+    /// it again by itself. This is the last notice.
     Lost,
 }
 
 /// The channel of [`Notice`]s about one license. It ends when the license is released.
 ///
-/// Only the newest are kept where nobody reads them.
+/// If nobody reads them, only the newest are kept.
 #[derive(Clone, Debug)]
 pub struct Notices(pub(crate) async_channel::Receiver<Notice>);
 
-/// Notices that are kept for whoever does not read them.
+/// How many notices are kept until they are read.
 const KEPT: usize = 16;
 
 impl Notices {
@@ -48,7 +48,7 @@ impl Notices {
         self.0.recv().await.ok()
     }
 
-    /// The next one, where there is one already.
+    /// The next one, if there is one already.
     pub fn try_next(&self) -> Option<Notice> {
         self.0.try_recv().ok()
     }

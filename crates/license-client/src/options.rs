@@ -32,48 +32,48 @@ impl Options {
         }
     }
 
-    /// Another server of the same store, which is asked when the ones before it fail.
+    /// Another server of the same store, to be asked when the ones before it fail.
     pub fn or(mut self, server: impl Into<String>) -> Options {
         self.others.push(server.into());
         self
     }
 
-    /// Shows the secret of a credential with every request.
+    /// Sends the secret of a credential with every request.
     pub fn credential(mut self, secret: Secret) -> Options {
         self.credential = Some(secret);
         self
     }
 
-    /// Believes a server whom the authorities in this PEM file vouch for, instead of those that the
-    /// machine trusts.
+    /// Trusts the certificate authorities in this PEM file, instead of those that the machine trusts.
     pub fn authorities(mut self, file: impl Into<PathBuf>) -> Options {
         self.authorities = Some(file.into());
         self
     }
 
-    /// Speaks of the license of this number. Without, of the only one that is installed.
+    /// Acts on the license of this number. Without it, on the only one that is installed.
     pub fn license(mut self, number: impl Into<Arc<str>>) -> Options {
         self.license = Some(number.into());
         self
     }
 
-    /// How long one request to one server may take, where it does not wait for a license: 10
-    /// seconds unless set.
+    /// How long one request to one server may take, not counting the wait for a license: 10 seconds
+    /// unless set.
     pub fn timeout(mut self, timeout: Duration) -> Options {
         self.timeout = timeout;
         self
     }
 
-    /// How long to try again what no server answers, before it fails: 10 seconds unless set.
+    /// How long to go on trying when no server answers, before the request fails: 10 seconds unless
+    /// set.
     pub fn patience(mut self, patience: Duration) -> Options {
         self.patience = patience;
         self
     }
 
-    /// A client of this server. It is not asked anything before the client is.
+    /// A client of this server. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Setup`] when an address is no server's, certificates cannot be read, or the number of
+    /// [`Error::Setup`] when an address is malformed, certificates cannot be read, or the number of
     /// the license is empty.
     pub fn connect(self, server: &str) -> Result<Client, Error> {
         if self.license.as_deref() == Some("") {

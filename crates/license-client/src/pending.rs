@@ -10,8 +10,8 @@ use crate::{Client, Error};
 
 /// The answer to a request that is on its way: [`wait`](Pending::wait) for it, or `.await` it.
 ///
-/// Needs no particular runtime. Dropping it takes nothing back, except that a license which nobody
-/// received is released.
+/// Needs no particular runtime. Dropping it does not cancel the request; but a license that was granted
+/// to it is released, since nobody received the seat.
 ///
 /// # Panics
 /// When it is polled again after it was ready, as futures do.
@@ -22,7 +22,7 @@ pub struct Pending<T> {
 }
 
 impl<T: Send + 'static> Pending<T> {
-    /// What answers, and the answer to come.
+    /// The sender of an answer, and the answer to come.
     pub(crate) fn new(client: Client) -> (oneshot::Sender<Result<T, Error>>, Pending<T>) {
         let (sender, answer) = oneshot::async_channel();
         (sender, Pending { answer, client })

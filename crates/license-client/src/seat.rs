@@ -1,4 +1,4 @@
-//! A held license as a value: who drops it gives the license back.
+//! A held license as a value: dropping it gives the license back.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::{Client, Error, Notices, Pending};
 /// A license that is held for as long as this lives, and is renewed in the background.
 ///
 /// Dropping it releases exactly this retention, never a later one of the same session, and never
-/// blocks. Who retains for the same session and product again gets a second seat of the same
-/// retention, which is released when the last seat of this client is dropped.
+/// blocks. Retaining again for the same session and product gives a second seat of the same retention,
+/// which is released when its last seat in this client is dropped.
 #[must_use = "the license is released when the seat is dropped"]
 pub struct Seat {
     place: Place,
@@ -37,7 +37,7 @@ impl Seat {
         self.receipt.retention.token
     }
 
-    /// The record, as usage reports showed it when it was retained.
+    /// The record, as it was when the license was retained.
     pub fn record(&self) -> &Retention {
         &self.receipt.retention
     }
@@ -47,7 +47,8 @@ impl Seat {
         &self.receipt
     }
 
-    /// Tells when the lease is in danger or lost. The seat does not retain again by itself.
+    /// The channel that says when the lease is in danger or lost. The seat does not retain again by
+    /// itself.
     pub fn notices(&self) -> Notices {
         self.notices.clone()
     }
@@ -55,9 +56,9 @@ impl Seat {
     /// Releases the license, for every seat of the retention, and waits until that is durable.
     ///
     /// # Errors
-    /// The problem `not_retained` when it was released already, also by this very call, whose answer
-    /// was lost before it was sent again; otherwise why no server answered, in which case the
-    /// license is freed once its lease is over.
+    /// The problem `not_retained` when it was released already: perhaps by this very call, if its answer
+    /// was lost and the request was sent again. Otherwise why no server answered, in which case the
+    /// license is free once its lease is over.
     pub fn release(self) -> Result<Released, Error> {
         self.release_async().wait()
     }

@@ -1,4 +1,4 @@
-//! What shows a server who asks: a secret, kept out of every message.
+//! The secret that a client sends to show who asks; it is kept out of every message.
 
 use std::fmt;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::Error;
 
-/// A credential is shorter than this: who gives more gave the wrong file.
+/// A credential is shorter than this: a longer file is the wrong one.
 const BYTES_MAX: u64 = 4096;
 
 /// The secret of a credential, as `license credential create` prints it. No message shows it.
@@ -15,10 +15,10 @@ const BYTES_MAX: u64 = 4096;
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret that is this text.
+    /// This text as a secret.
     ///
     /// # Errors
-    /// When no secret looks like this; the message does not repeat it.
+    /// When it is not one word of visible ASCII; the message does not repeat it.
     pub fn new(text: impl Into<String>) -> Result<Secret, Error> {
         let text = text.into();
         let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -28,7 +28,7 @@ impl Secret {
         }
     }
 
-    /// The secret that a file holds, on a line of its own.
+    /// Reads the secret from a file that holds nothing else but a line break at its end.
     ///
     /// # Errors
     /// When the file cannot be read, or holds something else.
@@ -42,7 +42,7 @@ impl Secret {
         Secret::new(text.trim_end_matches(['\r', '\n']))
     }
 
-    /// The value of the header that shows it.
+    /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }

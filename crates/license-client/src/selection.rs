@@ -4,7 +4,8 @@ use license_types::{DateTime, EventKind, ProductId, SessionId};
 
 use crate::transport::Question;
 
-/// Which entries of a log are wanted: all that fit whatever is told; every entry by default.
+/// Which entries of a log are wanted: those that meet every condition that is set. By default there is
+/// none, so that every entry is wanted.
 ///
 /// ```
 /// use license_client::{EventKind, Selection};
@@ -23,12 +24,12 @@ pub struct Selection {
     pub product: Option<ProductId>,
     /// Only those that name this session.
     pub session: Option<SessionId>,
-    /// Only those of these kinds; of all where there is none.
+    /// Only those of these kinds; of every kind if empty.
     pub kinds: Vec<EventKind>,
 }
 
 impl Selection {
-    /// The question for these entries alone.
+    /// The same question, for these entries alone.
     pub(crate) fn narrow(&self, question: Question) -> Question {
         let Selection { after, from, to, product, session, kinds } = self;
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();

@@ -1,4 +1,9 @@
-//! Several servers that act as one: who is asked, and who next when that one fails.
+//! Several servers of one store, as if they were one: which is asked, and which next when it fails.
+//!
+//! One server is current. Its answer is judged: a success or a refusal is final. If the server cannot
+//! decide (it does not answer, its store is away, it is stopping), the next one becomes current and is
+//! asked at once. If no server could (the store is busy, too many requests), or all of them failed, the
+//! whole round is repeated after a pause, until the caller's patience is over.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,16 +18,16 @@ use crate::moment::Moment;
 use crate::transport::{Answer, Body, Question, Transport};
 use crate::{Error, ServerUrl};
 
-/// The first pause before everybody is tried again; it doubles up to the maximum.
+/// The first pause before all servers are tried again; it doubles up to the maximum.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// The servers of one store.
 pub(crate) struct Servers {
     urls: Vec<ServerUrl>,
-    /// Who is asked until it fails.
+    /// The index of the server to ask.
     current: AtomicUsize,
-    /// Whether one of them ever answered, or broke off what it was asked.
+    /// Whether any of them ever answered, or took a request and broke off.
     were_there: AtomicBool,
     transport: Transport,
 }
@@ -31,9 +36,9 @@ pub(crate) struct Servers {
 enum Verdict {
     /// It is the answer.
     Final(Result<Answer, Error>),
-    /// This server cannot, another may.
+    /// This server cannot answer, another one may.
     Elsewhere(Error),
-    /// Nobody can, but soon.
+    /// No server can answer now; perhaps after this time, if the server gave one.
     Later(Error, Option<Duration>),
 }
 
@@ -43,8 +48,8 @@ impl Servers {
         Servers { urls, current, were_there, transport }
     }
 
-    /// Asks, and reads the answer as `T`. Every request may be sent twice, so what fails is tried
-    /// again, with whoever answers, until `patience` is over.
+    /// Asks, and reads the answer as `T`; also gives when the request was sent. Every request may be
+    /// sent twice, so one that fails is tried again, with any server, until `patience` is over.
     pub(crate) fn ask<T: DeserializeOwned>(
         &self,
         question: &Question,
@@ -59,7 +64,7 @@ impl Servers {
         Ok((value.map_err(|error| foreign(&server, status, error))?, sent))
     }
 
-    /// Asks until somebody answers, with success.
+    /// Asks until a server gives a final answer, or `patience` is over.
     pub(crate) fn answer(
         &self,
         question: &Question,
@@ -78,7 +83,7 @@ impl Servers {
                     Verdict::Elsewhere(error) => {
                         failure = Some(error);
                         let next = (index + 1) % self.urls.len();
-                        // Whoever else noticed has moved on already.
+                        // If it changed meanwhile, another thread has moved on already.
                         let (order, current) = (Ordering::Relaxed, &self.current);
                         let _ = current.compare_exchange(index, next, order, order);
                     }
@@ -98,7 +103,7 @@ impl Servers {
         }
     }
 
-    /// Whether one of them ever answered, or took a request and died of whatever: it may come back.
+    /// Whether any of them ever answered, or took a request and broke off: then it may come back.
     pub(crate) fn were_there(&self) -> bool {
         self.were_there.load(Ordering::Relaxed)
     }
@@ -136,13 +141,13 @@ impl Servers {
         }
         let (status, retry_after) = (answer.status, answer.retry_after);
         match problem(answer.body) {
-            // A license server has every path that is asked for: this is none, or the address is that
-            // of another path of one.
+            // A license server has every path that this client asks for. So this is not one, or the
+            // path in the address is wrong.
             Ok(Problem { code: ProblemCode::NotFound, detail, .. }) => {
                 Verdict::Final(Err(foreign(server, status, detail)))
             }
             Ok(problem) => told(problem, retry_after),
-            // What stands between us and the server says that it is away.
+            // A proxy in front of the server says that it is away.
             Err(reason) if matches!(status, 502..=504) => {
                 Verdict::Elsewhere(foreign(server, status, reason))
             }
@@ -151,7 +156,8 @@ impl Servers {
     }
 }
 
-/// Whether somebody took the request and ended without an answer. Where nobody listens, nobody takes it.
+/// Whether a server took the connection and ended it without an answer. If nothing listens there, the
+/// connection is refused instead.
 fn broke_off(error: &ureq::Error) -> bool {
     let ureq::Error::Io(error) = error else { return false };
     matches!(
@@ -163,7 +169,7 @@ fn broke_off(error: &ureq::Error) -> bool {
     )
 }
 
-/// What a problem means for whom to ask next.
+/// What a problem means for which server to ask next.
 fn told(problem: Problem, retry_after: Option<Duration>) -> Verdict {
     let code = problem.code;
     let error = Error::Problem(Box::new(problem));
@@ -202,6 +208,7 @@ fn problem(body: Body) -> Result<Problem, String> {
     }
 }
 
+/// The error for an answer that no license server gives.
 pub(crate) fn foreign(server: &ServerUrl, status: u16, reason: impl ToString) -> Error {
     Error::Foreign { server: server.to_string(), status, reason: reason.to_string() }
 }

@@ -1,7 +1,8 @@
-//! One request to one server over HTTP: bounded in time and size, following nothing.
+//! One request to one server over HTTP, bounded in time and size. It follows no redirect and uses no
+//! proxy.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,35 +18,39 @@ use ureq::{Agent, AsSendBody};
 use crate::moment::Moment;
 use crate::{Error, Secret, ServerUrl};
 
-/// An answer that is no stream is shorter than this.
+/// The longest answer that is read whole; streams may be longer.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
-/// A stream that says nothing for so long is taken for dead.
+/// A stream that is silent for this long is taken for dead. One of events carries a comment every 15
+/// seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
-/// Time to reach a server: as many servers as are known are tried one after the other.
+/// The longest line of a stream; a longer one does not come from a license server.
+pub(crate) const LINE_BYTES_MAX: u64 = 4 << 20;
+
+/// Time to connect. It is short, since all known servers are tried one after the other.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 
-/// The characters that stand for themselves in a part of a path or query.
+/// What is escaped in a part of a path or query: all but letters, digits and `-._~:@`.
 const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@');
 
-/// A text as it stands in a part of a path or query.
+/// A text escaped for a part of a path or query.
 pub(crate) fn encoded(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, PLAIN)
 }
 
-/// What to ask.
+/// A request to a server, whichever that is.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) method: Method,
-    /// From the base URL on, encoded.
+    /// What follows the base URL, escaped.
     pub(crate) path: String,
-    /// JSON, where there is a body.
+    /// The body, in JSON, if there is one.
     pub(crate) body: Option<Vec<u8>>,
-    /// The media type of an answer that is read as it comes.
+    /// The media type to ask for, if the answer is to be read as it arrives.
     pub(crate) stream: Option<&'static str>,
-    /// How long the answer may take, where that is not what the client is set to.
+    /// How long the answer may take; if none, what the client is set to.
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -54,7 +59,7 @@ pub(crate) struct Answer {
     /// When the request was sent.
     pub(crate) sent: Moment,
     pub(crate) status: u16,
-    /// When the server wants to be asked again.
+    /// How long the server asks to wait before the next request.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Body,
 }
@@ -65,7 +70,17 @@ pub(crate) enum Body {
     Stream(Box<dyn Read + Send>),
 }
 
-/// What sends requests.
+impl Body {
+    /// The body, to be read line by line.
+    pub(crate) fn into_reader(self) -> Box<dyn BufRead + Send> {
+        match self {
+            Body::Whole(body) => Box::new(Cursor::new(body)),
+            Body::Stream(reader) => Box::new(BufReader::new(reader)),
+        }
+    }
+}
+
+/// Sends requests.
 pub(crate) struct Transport {
     agent: Agent,
     credential: Option<Secret>,
@@ -81,7 +96,7 @@ impl Transport {
     ) -> Result<Transport, Error> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            // Who answers for somebody else is not asked.
+            // A redirect would show the credential to another host.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
@@ -154,7 +169,7 @@ impl Transport {
     }
 }
 
-/// The authorities that a PEM file lists.
+/// The certificate authorities in a PEM file.
 fn from_file(file: &Path) -> Result<Vec<Certificate<'static>>, Error> {
     let unreadable = |error| {
         Error::setup_because(format!("cannot read certificates from {}", file.display()), error)
@@ -168,7 +183,7 @@ fn from_file(file: &Path) -> Result<Vec<Certificate<'static>>, Error> {
     }
 }
 
-/// The authorities that the machine trusts.
+/// The certificate authorities that the machine trusts.
 fn of_the_system() -> Result<Vec<Certificate<'static>>, Error> {
     let loaded = rustls_native_certs::load_native_certs();
     match (loaded.certs.is_empty(), loaded.errors.into_iter().next()) {
