@@ -1,9 +1,9 @@
-//! Replaces what tells who somebody is by pseudonyms, so that a history can be given away.
+//! Replaces everything that identifies people by pseudonyms, so that a history can be given away.
 //!
-//! A pseudonym is a keyed hash (HMAC-SHA-256) of the name: the same name has the same one wherever
-//! the key is the same, and without the key nobody can confirm a guess. For that the digests of
-//! descriptions and documents and the values of the chain are replaced as well: they are hashes that
-//! anybody can compute of a guess. What is left can be counted and followed, and no more be verified.
+//! A pseudonym is a keyed hash (HMAC-SHA-256) of the name: with the same key, the same name always has
+//! the same pseudonym, and without the key nobody can confirm a guess. That is why digests and chain
+//! values are replaced as well: they are plain hashes, which anybody could compute for a guess. What is
+//! left can be counted and followed, but its chain can no longer be verified.
 
 use std::path::Path;
 
@@ -19,13 +19,13 @@ use crate::arguments::Anonymized;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// A shorter key could be guessed.
+/// The least length of a key; a shorter one could be guessed.
 const KEY_BYTES_MIN: usize = 16;
 
-/// What the documented page shows as a reason, which names nobody.
+/// The documented reason, which names nobody and is kept.
 const CLIENT: &str = "CLIENT";
 
-/// The server of one-shot commands, which has no host.
+/// The server of one-shot commands, which names no host and is kept.
 const LOCAL: &str = license_pool::LOCAL;
 
 /// Makes pseudonyms with one key.
@@ -51,7 +51,7 @@ impl Pseudonyms {
         Pseudonyms { keyed: Hmac::new_from_slice(key).expect("a key may have any length") }
     }
 
-    /// The entry with pseudonyms.
+    /// The entry with pseudonyms in place of names.
     pub(crate) fn entry(&self, mut entry: Entry) -> Entry {
         entry.server = self.server(&entry.server);
         entry.principal = entry.principal.map(|principal| {
@@ -94,10 +94,10 @@ impl Pseudonyms {
         entry
     }
 
-    /// The license names who bought it.
+    /// A license document names its buyer.
     fn installed(&self, event: &mut InstalledEvent) {
         event.document_digest = self.digest(&event.document_digest);
-        // What was installed can be read; if it could not, it would be left out.
+        // An installed document can always be read. If not, leave it out rather than give names away.
         let license = License::parse(event.document.as_bytes());
         event.document = license.map_or_else(
             |_| String::new(),
@@ -167,7 +167,7 @@ impl Pseudonyms {
         }
     }
 
-    /// Callers write what they like as the reason.
+    /// Any reason but the documented one may name somebody, since callers write what they like.
     fn reason(&self, reason: &Reason) -> Reason {
         match reason.as_str() {
             CLIENT => reason.clone(),
@@ -179,14 +179,14 @@ impl Pseudonyms {
         self.hash("digest", digest.as_str()).into()
     }
 
-    /// A UUID means the same with dashes and without, in either case.
+    /// The pseudonym of a UUID, the same for every spelling: with or without dashes, in either case.
     fn uuid(&self, uuid: &Uuid) -> Uuid {
         let spelling = uuid.as_str().replace('-', "").to_ascii_uppercase();
         let digits = hex(&self.hash("uuid", &spelling)[..16]).to_ascii_uppercase();
         Uuid::new(digits).expect("32 hexadecimal digits are a UUID")
     }
 
-    /// Where there is no name, there is none to hide.
+    /// The pseudonym of a name; an empty one stays empty.
     fn name(&self, kind: &str, name: &str) -> String {
         match name {
             "" => String::new(),
@@ -204,7 +204,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A key for this run alone.
+/// A random key, for this run alone.
 fn random() -> Result<[u8; 32], Failure> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| {
@@ -215,7 +215,7 @@ fn random() -> Result<[u8; 32], Failure> {
 
 fn key(file: &Path, context: &mut Context<'_, '_>) -> Result<Vec<u8>, Failure> {
     let mut key = context.read(file)?;
-    // Editors end the last line.
+    // Editors add a line break at the end.
     while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
         key.pop();
     }

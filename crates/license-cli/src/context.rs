@@ -1,4 +1,9 @@
-//! What every command has at hand: its world, the flags that all understand, and its output.
+//! What every command has at hand: its environment, the flags that all commands take, its output, and
+//! the store or server that they name.
+//!
+//! A command acts on servers if `--server` names some, on a store if `--store` names one. Without either
+//! flag, `LICENSE_SERVER` and `LICENSE_STORE` say so in the same way, and without any of these it acts on
+//! the store `sqlite:license.db`. To name both, at the same level, is an error.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -20,15 +25,15 @@ use crate::server;
 use crate::store::{self, Missing};
 use crate::store_address::{DEFAULT_STORE, store_address};
 
-/// A license or a description is no longer than this: who gives more gave the wrong file.
+/// The most bytes of a license or a description; a longer file is the wrong one.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
-/// A command does not wait longer for a server that does not answer.
+/// How long a command goes on trying when no server answers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The context of one command.
 pub(crate) struct Context<'run, 'world> {
-    /// The world.
+    /// Streams, clock, variables and directory.
     pub env: &'run mut Env<'world>,
     /// Flags that every command understands.
     pub everywhere: Everywhere,
@@ -37,12 +42,12 @@ pub(crate) struct Context<'run, 'world> {
 }
 
 impl Context<'_, '_> {
-    /// Whether a program reads the output.
+    /// Whether the output is to be JSON.
     pub(crate) fn json(&self) -> bool {
         self.everywhere.json
     }
 
-    /// Width of the terminal that shows the data, where one does.
+    /// The width of the terminal, if the data goes to one.
     pub(crate) fn width(&self) -> Option<u16> {
         self.env.terminal_width.filter(|_| self.env.stdout_is_terminal)
     }
@@ -57,17 +62,17 @@ impl Context<'_, '_> {
         self.data(&json(value))
     }
 
-    /// Says something to people. That nobody listens is no reason to fail.
+    /// Says something to people, on stderr. It is no failure if that cannot be written.
     pub(crate) fn say(&mut self, text: &str) {
         say(self.env, text);
     }
 
-    /// Says that there is no license yet, and the cure.
+    /// Says that no license is installed, and how to install one.
     pub(crate) fn nothing_installed(&mut self) {
         self.say("no license is installed\nhint: `license install FILE` installs one");
     }
 
-    /// Shows what was written, and waits; tells whether to go on.
+    /// Flushes what was written, and waits; gives whether to go on.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<ControlFlow<()>, Failure> {
         self.env.stdout.flush().map_err(not_written)?;
         Ok((self.env.wait)(time))
@@ -92,7 +97,10 @@ impl Context<'_, '_> {
         Err(unreadable(path, &error))
     }
 
-    /// The store that is meant, by what can only be done there.
+    /// The address of the store, for what can only be done on one.
+    ///
+    /// # Errors
+    /// When a server was named instead.
     pub(crate) fn store_url(&self) -> Result<StoreUrl, Failure> {
         if !self.everywhere.server.is_empty() {
             return Err(Failure::usage("this is done on a store, and not through a server")
@@ -113,7 +121,7 @@ impl Context<'_, '_> {
         self.open(&self.store_url()?, Missing::Fails, self.number()?)
     }
 
-    /// What retains a license for a program that runs.
+    /// Retains a license for a program that is to run; see [`RetainSeat`].
     pub(crate) fn seats(&self) -> Result<RetainSeat, Failure> {
         if let Some(client) = self.client()? {
             return Ok(server::seats(client));
@@ -123,28 +131,28 @@ impl Context<'_, '_> {
         Ok(store::seats(url, password, self.number()?, self.env.clock.clone()))
     }
 
-    /// The licenses of the store, which is created where there is none.
+    /// The licenses of the store, which is created if it does not exist.
     pub(crate) fn licenses_or_new(&self) -> Result<Box<dyn Licenses>, Failure> {
         self.open(&self.store_url()?, Missing::Created, None)
     }
 
-    /// The licenses of a store that leaves nothing behind.
+    /// The licenses of an empty store in memory, which leaves nothing behind.
     pub(crate) fn licenses_in_memory(&self) -> Result<Box<dyn Licenses>, Failure> {
         self.open(&StoreUrl::Memory, Missing::Created, None)
     }
 
-    /// Whether the store is still to be created, on a disk or in a database.
+    /// Whether the store does not exist yet, on disk or in a database.
     pub(crate) fn store_is_missing(&self) -> Result<bool, Failure> {
         let url = self.store_url()?;
         store::is_missing(&url, self.password(&url)?)
     }
 
-    /// Whether a server is asked, and no store.
+    /// Whether the command acts through a server.
     pub(crate) fn is_remote(&self) -> Result<bool, Failure> {
         Ok(!self.servers()?.is_empty())
     }
 
-    /// The servers that are meant, where no store is: what is typed counts more than variables.
+    /// The servers to act through; empty if the command acts on a store. Flags win over variables.
     fn servers(&self) -> Result<Vec<String>, Failure> {
         let both = "a store and a server are named";
         match (&self.everywhere.store, &self.everywhere.server[..]) {
@@ -165,7 +173,7 @@ impl Context<'_, '_> {
         Ok(servers.split(',').map(str::to_owned).collect())
     }
 
-    /// What asks the servers that are meant, where no store is.
+    /// The client of the servers to act through; none if the command acts on a store.
     fn client(&self) -> Result<Option<Client>, Failure> {
         let servers = self.servers()?;
         let [first, others @ ..] = &servers[..] else { return Ok(None) };
@@ -199,7 +207,7 @@ impl Context<'_, '_> {
         credential.map(Some).map_err(server::failure)
     }
 
-    /// A file that is named as a flag or by a variable, seen from the directory.
+    /// The absolute path of a file that a flag or a variable names.
     fn file(&self, flag: &Option<PathBuf>, variable: &str) -> Result<Option<PathBuf>, Failure> {
         let named = match flag {
             Some(file) => Some(file.clone()),
@@ -208,7 +216,7 @@ impl Context<'_, '_> {
         Ok(named.map(|file| self.env.directory.join(file)))
     }
 
-    /// The license that is meant, where one is named.
+    /// The number of the license to act on, if one is named.
     fn number(&self) -> Result<Option<String>, Failure> {
         match &self.everywhere.license_number {
             // A variable of a script that is not set; nobody has such a license.
@@ -231,18 +239,18 @@ impl Context<'_, '_> {
         store::open(url, password, missing, number, self.env.clock.clone())
     }
 
-    /// The store, created where there is none, to be served.
+    /// A pool to serve the store, which is created if it does not exist.
     pub(crate) fn serving(&self, url: &StoreUrl, options: Options) -> Result<Pool, Failure> {
         store::serving(url, self.password(url)?, options.clock(self.env.clock.clone()))
     }
 
-    /// The store itself, which exists, for a command that concerns no license.
+    /// The store itself, which must exist, for a command that concerns no single license.
     pub(crate) fn store(&self) -> Result<Pool, Failure> {
         let url = self.store_url()?;
         store::existing(&url, self.password(&url)?, self.env.clock.clone())
     }
 
-    /// The credentials of a store; none where there is no store yet.
+    /// The credentials of a store; none if it does not exist yet.
     pub(crate) fn credentials(&self, url: &StoreUrl) -> Result<Vec<KeptCredential>, Failure> {
         let password = self.password(url)?;
         if *url == StoreUrl::Memory || store::is_missing(url, password.clone())? {
@@ -252,7 +260,7 @@ impl Context<'_, '_> {
         pool.credentials().wait().map_err(|error| store::failure(&error))
     }
 
-    /// The store that another is to be copied to, and its password.
+    /// The address of the store to copy to, and its password.
     pub(crate) fn copy_url(&self, text: &str) -> Result<(StoreUrl, Option<String>), Failure> {
         let url = store_address(text, &self.env.directory)?;
         let names = [variables::LICENSE_COPY_PASSWORD, variables::LICENSE_COPY_PASSWORD_FILE];
@@ -260,7 +268,7 @@ impl Context<'_, '_> {
         Ok((url, password))
     }
 
-    /// The password of the store, for an address that has none in it.
+    /// The password of the store from the environment, for an address that contains none.
     pub(crate) fn password(&self, url: &StoreUrl) -> Result<Option<String>, Failure> {
         let names = [variables::LICENSE_STORE_PASSWORD, variables::LICENSE_STORE_PASSWORD_FILE];
         self.password_in(url, names)
@@ -282,22 +290,22 @@ impl Context<'_, '_> {
         let path = Path::new(&path);
         let text = std::fs::read_to_string(self.env.directory.join(path));
         let text = text.map_err(|error| unreadable(path, &error))?;
-        // Editors end the last line.
+        // Editors add a line break at the end.
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 }
 
-/// Says something to people, harmless and without passwords.
+/// Says something to people on stderr, with control characters escaped and passwords masked.
 pub(crate) fn say(env: &mut Env<'_>, text: &str) {
     let _ = writeln!(env.stderr, "license: {}", escaped_lines(&masked(text)));
 }
 
-/// A file that cannot be read.
+/// The failure of a file that cannot be read.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read {}: {error}", name_of(path)))
 }
 
-/// Data that cannot be written.
+/// The failure of data that cannot be written to stdout.
 pub(crate) fn not_written(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::ReaderGone,

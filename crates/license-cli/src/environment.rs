@@ -1,4 +1,4 @@
-//! Everything that a command takes from the world around it, injected so that tests own it.
+//! Everything that a command takes from the process around it, passed in so that tests control it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -69,36 +69,36 @@ pub mod variables {
     pub const NO_COLOR: &str = "NO_COLOR";
 }
 
-/// The world of one run: streams, clock, variables, directory and user.
+/// The environment of one run: streams, clock, variables, directory and user.
 pub struct Env<'a> {
-    /// Read where a file is named `-`.
+    /// Read when a file is named `-`.
     pub stdin: &'a mut dyn Read,
     /// Takes data, and nothing but data.
     pub stdout: &'a mut dyn Write,
     /// Takes what is said to people.
     pub stderr: &'a mut dyn Write,
-    /// Whether people read the data as it comes.
+    /// Whether stdout is a terminal.
     pub stdout_is_terminal: bool,
-    /// Whether people read what is said as it comes.
+    /// Whether stderr is a terminal.
     pub stderr_is_terminal: bool,
-    /// Columns of the terminal, where there is one.
+    /// The columns of the terminal, if there is one.
     pub terminal_width: Option<u16>,
     /// The environment variables; [`variables`] lists those that are read.
     pub variables: BTreeMap<OsString, OsString>,
-    /// Where relative paths begin.
+    /// The directory that relative paths start from.
     pub directory: PathBuf,
-    /// The operating system's user, for records that no file describes.
+    /// The operating system's user, for sessions that no file describes.
     pub user_name: String,
-    /// Tells the time of entries.
+    /// The clock, for entries and whatever depends on today.
     pub clock: Arc<dyn Clock>,
-    /// Whether anybody may still read the data, as far as that shows before any is written.
+    /// Whether anybody may still read stdout, as far as that shows without writing to it.
     pub stdout_is_read: &'a dyn Fn() -> bool,
-    /// Waits between two looks at what changes; tells when to stop looking.
+    /// Waits before looking again at what changes; gives whether to go on.
     pub wait: &'a mut dyn FnMut(Duration) -> ControlFlow<()>,
 }
 
-/// Whether a variable must not be passed on to a program that is run: it is a secret, or the
-/// address of a store with a password in it.
+/// Whether `license run` must keep a variable from its program: it holds a secret or names the file of
+/// one, or is the address of a store with a password in it.
 pub(crate) fn is_secret(name: &OsStr, value: &OsStr) -> bool {
     let secrets = [
         variables::LICENSE_STORE_PASSWORD,

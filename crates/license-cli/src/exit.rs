@@ -1,4 +1,4 @@
-//! What the exit code of the process means: part of the contract with scripts.
+//! The exit codes of the process: part of the contract with scripts.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; `validate`: everything conforms; `available`: true.
     Done,
-    /// Our own fault, or one of the machine that no other code names.
+    /// Our own fault, or a fault of the machine that no other code covers.
     Fault,
     /// Wrong usage, or unreadable or malformed input; wins over `Refused`.
     Usage,
@@ -15,7 +15,7 @@ pub enum Exit {
     Refused,
     /// The store or the server cannot be reached.
     Unreachable,
-    /// `run`: what the command ended with, or what stands for it.
+    /// `run`: the code of its command, or one that stands for how it ended.
     Command(u8),
 }
 

@@ -1,5 +1,5 @@
-//! Reports that were exported, by this program or by a 4D Server: each file is true at one instant.
-//! A file is read record by record, so that one of any length fits.
+//! Reads reports that were exported, by this program or by a 4D Server. Each file shows one instant. It
+//! is read record by record, so that it may have any length.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ use crate::input::{self, Input};
 use crate::output::name_of;
 use crate::output::progress::Progress;
 
-/// Violations of one file that are told.
+/// How many violations of one file are shown.
 const TOLD_MAX: usize = 20;
 
-/// A file, and the instant of what it reports.
+/// A file, and the instant that it shows.
 pub(crate) struct Export {
     pub file: String,
     pub at: Timestamp,
     path: PathBuf,
 }
 
-/// What a file holds: any number of retentions, or a license.
+/// One record of a file.
 pub(crate) enum Record {
     Retention(Box<observed::Retention>),
     Info(Box<observed::LicenseInfo>),
 }
 
-/// The files in their order, none of them read.
+/// The files in the order in which they were given, still unread.
 pub(crate) fn list(
     exports: &Exports,
     context: &mut Context<'_, '_>,
@@ -61,7 +61,8 @@ pub(crate) fn list(
 }
 
 impl Export {
-    /// Reads the file to its end; whether it is a usage report, which may list nothing.
+    /// Reads the whole file, and hands over each record. Gives whether it is a usage report, also one
+    /// that lists nothing.
     pub(crate) fn read(
         &self,
         context: &mut Context<'_, '_>,
@@ -70,7 +71,7 @@ impl Export {
         self.read_by(&Judge::new(Profile::Observed), context, take)
     }
 
-    /// The same, by a judge that a test may have made wrong.
+    /// The same with a given judge, since tests need one that is wrong.
     pub(crate) fn read_by(
         &self,
         judge: &Judge,
@@ -78,7 +79,7 @@ impl Export {
         mut take: impl FnMut(Record) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let path = &self.path;
-        let is_lines = matches!(input::extension(path), Some("ndjson" | "jsonl"));
+        let is_lines = input::is_lines(path);
         let env = &mut *context.env;
         let Input { reader, size } = input::open(path, &mut *env.stdin, &env.directory)?;
         let mut progress = Progress::of_bytes(&self.file, size, env.stderr_is_terminal);
@@ -139,7 +140,7 @@ impl Export {
     }
 }
 
-/// What a valid text says: a retention or a license; null is a report of nothing.
+/// The record in a valid JSON text; none if it is null, which is a report of nothing.
 fn record(text: &[u8]) -> Result<Option<Record>, Box<dyn std::error::Error>> {
     let value: Value = serde_json::from_slice(text)?;
     Ok(match value.get("products") {
@@ -155,9 +156,9 @@ pub(crate) trait Described {
     fn user(&self) -> &str;
     /// Address of the client.
     fn address(&self) -> &str;
-    /// Name of the machine; only a client's session tells it.
+    /// Name of the machine; empty unless it is the session of a client.
     fn host(&self) -> &str;
-    /// What tells the session from others; SQL sessions have nothing.
+    /// What distinguishes the session from others; none for SQL, which has nothing of the kind.
     fn key(&self) -> Option<String>;
 }
 

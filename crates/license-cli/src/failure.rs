@@ -1,5 +1,5 @@
-//! Why a command did not do what it was asked to: what is said, the cure, the exit code and the
-//! problem document, all from one code.
+//! Why a command failed or was refused. One problem code decides the exit code, the hint for people and
+//! the problem document for programs.
 
 use std::error::Error;
 use std::fmt;
@@ -15,9 +15,9 @@ use crate::output::{name_of, place, secrets::masked, text::escaped};
 /// A command that failed or was refused.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Whoever read the output has gone, which is no failure of ours.
+    /// The reader of stdout has gone: nothing is said, and the exit code is 0.
     ReaderGone,
-    /// All the rest.
+    /// Any other failure.
     Told(Box<Told>),
 }
 
@@ -26,15 +26,14 @@ pub(crate) enum Failure {
 pub(crate) struct Told {
     pub problem: Problem,
     pub hints: Vec<String>,
-    /// How the process ends, where the code of the problem is not to say it.
+    /// How the process ends, if not as the code of the problem says.
     pub exit: Option<Exit>,
 }
 
 impl Failure {
     /// A failure with this code; `detail` says what happened this time.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Failure {
-        let (_, cure) = meaning(code);
-        let problem = Problem {
+        Failure::problem(Problem {
             type_: "about:blank".to_owned(),
             title: code.title().to_owned(),
             status: HttpStatus::new(code.status().into()).expect("every status of a code is one"),
@@ -44,12 +43,10 @@ impl Failure {
             used_count: None,
             license_numbers: None,
             violations: None,
-        };
-        let hints = if cure.is_empty() { Vec::new() } else { vec![cure.to_owned()] };
-        Failure::Told(Box::new(Told { problem, hints, exit: None }))
+        })
     }
 
-    /// What a server said.
+    /// A failure with this problem, such as a server answers with.
     pub(crate) fn problem(problem: Problem) -> Failure {
         let (_, cure) = meaning(problem.code);
         let hints = if cure.is_empty() { Vec::new() } else { vec![cure.to_owned()] };
@@ -67,7 +64,7 @@ impl Failure {
         Failure::usage(format!("{}:{line}:{column}: {problem}", name_of(file))).hint(problem.cure())
     }
 
-    /// Something that only a mistake of ours, or of the machine, explains.
+    /// A mistake of ours, or a fault of the machine.
     pub(crate) fn internal(detail: impl Into<String>) -> Failure {
         Failure::new(ProblemCode::Internal, detail)
     }
@@ -77,12 +74,12 @@ impl Failure {
         Failure::new(ProblemCode::LedgerFaulted, fault)
     }
 
-    /// A failure with this code, told by an error and all its sources.
+    /// A failure with this code, whose detail is an error with all its sources.
     pub(crate) fn because(code: ProblemCode, error: &dyn Error) -> Failure {
         Failure::new(code, explained(error))
     }
 
-    /// Adds a cure.
+    /// Adds a hint: what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         if let Failure::Told(told) = &mut self {
             told.hints.push(hint.into());
@@ -90,7 +87,7 @@ impl Failure {
         self
     }
 
-    /// The same with its cures in the one line that says what happened.
+    /// The same with violations and hints appended to the detail, all on one line.
     pub(crate) fn in_one_line(mut self) -> Failure {
         if let Failure::Told(told) = &mut self {
             let places = told.problem.violations.iter().flatten().map(place);
@@ -107,7 +104,7 @@ impl Failure {
         self
     }
 
-    /// The same, ending the process with this code if it is a refusal.
+    /// The same; if it is a refusal and there is a code, the process ends with that.
     pub(crate) fn refused_as(mut self, code: Option<u8>) -> Failure {
         let refused = self.exit() == Exit::Refused;
         if let (Failure::Told(told), Some(code), true) = (&mut self, code, refused) {
@@ -125,7 +122,7 @@ impl Failure {
         self
     }
 
-    /// Adds the licenses of which one must be named.
+    /// Adds the numbers of the licenses, of which one must be named.
     pub(crate) fn license_numbers(mut self, numbers: &[String]) -> Failure {
         if let Failure::Told(told) = &mut self {
             told.problem.license_numbers = Some(numbers.to_vec());
@@ -133,7 +130,7 @@ impl Failure {
         self
     }
 
-    /// A document that does not conform to its schema, with every place.
+    /// A document that does not conform to its schema, with every violation.
     pub(crate) fn violations(file: &Path, schema: &str, violations: Vec<Violation>) -> Failure {
         let detail = format!("{} does not conform to the schema {schema}", name_of(file));
         let cure = format!("`license schema {schema}` prints it");
@@ -144,7 +141,7 @@ impl Failure {
         failure
     }
 
-    /// What programs know it by.
+    /// The code by which programs know it; none if only the reader has gone.
     pub(crate) fn code(&self) -> Option<ProblemCode> {
         match self {
             Failure::ReaderGone => None,
@@ -177,7 +174,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Exit code and cure of each code.
+/// The exit code and the hint of each problem code; the hint may be empty.
 fn meaning(code: ProblemCode) -> (Exit, &'static str) {
     use Exit::{Fault, Refused, Unreachable, Usage};
     match code {

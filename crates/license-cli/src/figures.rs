@@ -1,7 +1,8 @@
-//! Figures per product and period, from reports of some instants: what these prove, and no more.
+//! Figures per product and period from exported reports: only what those prove.
 //!
-//! A retention is held from its time to the last report that lists it. Its frozen counter tells how
-//! many licenses were used when it was made. All else went unseen, so each figure is a lower bound.
+//! A retention is proven to be held from its time to the last report that lists it, and its frozen
+//! counter says how many licenses were used when it was made. What happened between two reports went
+//! unseen, so each figure is a lower bound.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 use std::ops::Range;
@@ -17,13 +18,13 @@ use license_types::{
 use crate::exports::Described;
 use crate::instant::midnight;
 
-/// Lines that a report may have, and days that its retentions may span together.
+/// The most lines of a report, and the most periods that its retentions may span together.
 const LINES_MAX: usize = 1_000_000;
 
-/// No retention is taken to begin earlier, so that every day has a year of four digits.
+/// The earliest time that a retention is taken to begin, so that no day lies before the year 1.
 const EARLIEST: Timestamp = Timestamp::constant(-62_135_510_400, 0);
 
-/// What is asked for.
+/// Which figures are wanted.
 pub(crate) struct Question {
     pub by: ReportPeriod,
     pub zone: TimeZone,
@@ -33,12 +34,12 @@ pub(crate) struct Question {
     pub user: Option<String>,
 }
 
-/// There are too many periods to list.
+/// The retentions span too many periods to list.
 #[derive(Debug)]
 pub(crate) struct TooMany;
 
-/// What reports say, taken in one after the other in the order of their instants. Of a retention it
-/// keeps what tells it from others and what is counted, however many reports list it.
+/// Collects what reports say; they must come in the order of their instants. A retention is kept once,
+/// however many reports list it.
 pub(crate) struct Figures {
     question: Question,
     names: BTreeMap<ProductId, String>,
@@ -48,7 +49,7 @@ pub(crate) struct Figures {
     users: BTreeSet<Rc<str>>,
 }
 
-/// What tells a retention from others.
+/// What distinguishes a retention from others.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     token: Token,
@@ -62,7 +63,7 @@ struct Seen {
     user: Rc<str>,
     from: Timestamp,
     to: Timestamp,
-    /// How many licenses were used at `from`, where its counter tells.
+    /// How many licenses were used at `from` by its counter; 0 if that cannot tell.
     used_count: u64,
 }
 
@@ -73,7 +74,7 @@ struct Line<'a> {
     held: Vec<Held<'a>>,
 }
 
-/// A retention, as far as it was held in a period.
+/// A retention, clipped to a period.
 struct Held<'a> {
     identity: &'a Identity,
     user: &'a str,
@@ -94,7 +95,7 @@ impl Figures {
         }
     }
 
-    /// Takes in a license that was installed at that instant.
+    /// Takes in a License info of that instant.
     pub(crate) fn info(&mut self, at: Timestamp, info: &LicenseInfo) {
         for product in &info.products {
             self.name(product.id, &product.name);
@@ -136,7 +137,7 @@ impl Figures {
             self.users.insert(user.clone());
             user
         });
-        // A time after the report's own instant cannot be right; that it is held there is.
+        // A time after the report's own instant is wrong; then it is only known to be held at that.
         let time = retention.time.timestamp().filter(|time| *time <= at);
         let used = retention.global_product_used_count.unwrap_or(retention.product_used_count);
         let is_counted = time.is_some() && question.user.is_none();
@@ -161,6 +162,7 @@ impl Figures {
         Ok(lines.collect())
     }
 
+    /// What was held in each period by product; also empty periods of which there is a usage report.
     fn held(&self) -> Result<BTreeMap<(Date, ProductId), Line<'_>>, TooMany> {
         let question = &self.question;
         let mut lines: BTreeMap<(Date, ProductId), Line<'_>> = BTreeMap::new();
@@ -217,7 +219,7 @@ impl Line<'_> {
     ) -> UsageFigures {
         let (peak, peak_at) = self.peak();
         let users: BTreeSet<&str> = self.held.iter().map(|held| held.user).collect();
-        // SQL sessions have nothing that tells them apart, so each of their retentions is one.
+        // SQL sessions cannot be told apart, so each of their retentions counts as a session.
         let sessions = self.held.iter().map(|held| {
             let Identity { token, time, session, .. } = held.identity;
             match session {

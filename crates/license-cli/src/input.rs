@@ -1,4 +1,4 @@
-//! What commands read: a file or stdin, unpacked where its first bytes say that it is compressed.
+//! Opens what commands read: a file or stdin, decompressed if its first bytes say that it is compressed.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// An input that was opened.
 pub(crate) struct Input<'a> {
     pub reader: Box<dyn Read + 'a>,
-    /// Bytes that the reader will give, where that is known.
+    /// How many bytes the reader will give, if that is known.
     pub size: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn open<'a>(
     Ok(Input { reader, size })
 }
 
-/// When a file was last written, where it tells; stdin does not.
+/// When a file was last written, if the system knows; none for stdin.
 pub(crate) fn modified(path: &Path, directory: &Path) -> Result<Option<Timestamp>, Failure> {
     if path == Path::new("-") {
         return Ok(None);
@@ -46,8 +46,13 @@ pub(crate) fn modified(path: &Path, directory: &Path) -> Result<Option<Timestamp
     Ok(metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
 }
 
-/// The extension of the name, that of a compression set aside.
-pub(crate) fn extension(path: &Path) -> Option<&str> {
+/// Whether the name says that each line is a record, and not the whole file one document.
+pub(crate) fn is_lines(path: &Path) -> bool {
+    matches!(extension(path), Some("ndjson" | "jsonl"))
+}
+
+/// The extension of the name, or the one before it if it is that of a compression.
+fn extension(path: &Path) -> Option<&str> {
     match path.extension()?.to_str() {
         Some("gz" | "zst") => Path::new(path.file_stem()?).extension()?.to_str(),
         extension => extension,
@@ -56,11 +61,11 @@ pub(crate) fn extension(path: &Path) -> Option<&str> {
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// All but the first byte of a zstd frame that holds no data.
+/// All but the first byte of a skippable zstd frame, which holds no data.
 const ZSTD_SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
 
-/// What `reader` gives, unpacked, and whether it had to be. No JSON begins like a compressed
-/// stream, so the bytes tell and the name does not matter.
+/// A reader of the decompressed input, and whether it was compressed. The first bytes decide, not the
+/// name, since no JSON begins like a compressed stream.
 fn unpacked<'a>(mut reader: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, bool)> {
     let mut first = Vec::new();
     reader.by_ref().take(4).read_to_end(&mut first)?;
@@ -75,7 +80,7 @@ fn unpacked<'a>(mut reader: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, b
     })
 }
 
-/// Unpacks zstd: any number of frames, each against its checksum.
+/// Decompresses zstd: any number of frames, each checked against its checksum if it has one.
 struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
@@ -109,7 +114,7 @@ impl<R: BufRead> Frames<R> {
         Ok(true)
     }
 
-    /// Ends the frame that was read to its end.
+    /// Leaves a frame that was read to its end, and compares its checksum.
     fn end(&mut self) -> io::Result<()> {
         self.inside = false;
         let told = self.decoder.get_checksum_from_data();

@@ -14,23 +14,23 @@ impl FromStr for Day {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Day, String> {
-        // The parser would also take a time along, and drop it.
+        // The parser would also accept a date with a time, and ignore the time.
         let day = (text.len() == "2026-01-31".len()).then(|| text.parse().ok()).flatten();
         day.map(Day).ok_or_else(|| "write a day as 2026-01-31".to_owned())
     }
 }
 
-/// A day or an instant, to begin or to end a span with.
+/// A day or an instant at which a span begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Instant {
-    /// From its first instant to its last.
+    /// A whole day: a span that begins or ends here includes all of it.
     Day(Date),
     /// This very instant.
     Exact(Timestamp),
 }
 
 impl Instant {
-    /// The first instant of a span that begins here, its days being those of `zone`.
+    /// The first instant of a span that begins here; days are those of `zone`.
     pub(crate) fn start(self, zone: &TimeZone) -> Timestamp {
         match self {
             Instant::Day(date) => midnight(date, zone),
@@ -38,7 +38,7 @@ impl Instant {
         }
     }
 
-    /// The first instant after a span that ends here, its days being those of `zone`.
+    /// The first instant after a span that ends here; days are those of `zone`.
     pub(crate) fn end(self, zone: &TimeZone) -> Timestamp {
         match self {
             Instant::Day(date) => {
@@ -49,7 +49,11 @@ impl Instant {
     }
 }
 
-/// From when and before when, where that is told; its days are those of `zone`.
+/// The first instant of a span and the first one after it, each if it is given; days are those of
+/// `zone`.
+///
+/// # Errors
+/// When it ends before it begins.
 pub(crate) fn span(
     from: Option<Instant>,
     to: Option<Instant>,
@@ -69,8 +73,8 @@ pub(crate) fn span(
 #[derive(Clone, Debug)]
 pub(crate) struct Zone(pub TimeZone);
 
-/// Names that are found like those of time zones and tell none: the first two say that it is not
-/// known, what the others mean differs from machine to machine.
+/// Names in the database that are no time zones: the first two mean that it is unknown, and what the
+/// others mean depends on the machine.
 const NO_ZONES: [&str; 4] = ["Etc/Unknown", "Factory", "localtime", "posixrules"];
 
 impl FromStr for Zone {

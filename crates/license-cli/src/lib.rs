@@ -1,9 +1,19 @@
 //! The command line of the license engine: installs, retains, releases, reports and validates.
 //!
-//! [`run`] is the whole program but for the process around it: streams, clock, variables and
-//! directory come from an [`Env`], so tests run commands in-process with a clock of their own.
-//! Each command is one file of `commands` and asks one trait, `Licenses`, behind which a store
-//! stands.
+//! [`run`] is the whole program without the process around it: streams, clock, variables and directory
+//! come from an [`Env`], so tests run commands in-process, with a clock of their own.
+//!
+//! How a command is run:
+//!
+//! 1. `arguments` parses what was typed. Its doc comments are the help texts.
+//! 2. `context` finds out what the command acts on: with `--server` a server, otherwise a store. Either
+//!    gives the command the same trait, `Licenses`: `server` implements it with the client of the HTTP
+//!    API, `store` with a pool that acts as the reserved server `local`.
+//! 3. `commands` has a file for each command. It asks the trait and prints the answer, so that it is
+//!    the same through a server as on a store. What only a store can do (copy, check, credentials) asks
+//!    `context` for the store itself.
+//! 4. Whatever goes wrong becomes a `failure`: one problem code decides the exit code, the hint and
+//!    what `--json` prints.
 
 mod anonymize;
 mod arguments;
@@ -40,7 +50,7 @@ pub use environment::{Env, variables};
 pub use exit::Exit;
 pub use user_name::user_name;
 
-/// Columns of help texts where no terminal says how many there are.
+/// The width of help texts when there is no terminal to tell.
 const HELP_WIDTH: usize = 100;
 
 /// Runs `license` with these arguments, the name of the program first.
@@ -72,7 +82,7 @@ fn parse(arguments: &[OsString], env: &Env<'_>) -> Result<Arguments, clap::Error
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Help was asked for, or the arguments are not understood.
+/// Prints the help that was asked for, or fails because the arguments are wrong.
 fn not_parsed(error: &clap::Error, env: &mut Env<'_>) -> Result<Exit, Failure> {
     let rendered = error.render();
     match error.kind() {
@@ -92,7 +102,7 @@ fn not_parsed(error: &clap::Error, env: &mut Env<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells people why, and programs too if they asked for JSON.
+/// Says on stderr why a command failed, and on stdout too if JSON was asked for.
 fn tell(failure: &Failure, json: bool, env: &mut Env<'_>) -> Exit {
     if let Failure::Told(told) = failure {
         say(env, &failure.to_string());
@@ -104,18 +114,18 @@ fn tell(failure: &Failure, json: bool, env: &mut Env<'_>) -> Exit {
     failure.exit()
 }
 
-/// Whether a program reads the answer, as far as arguments that are not understood can tell.
+/// Whether JSON was asked for. Looks at the raw arguments, since they may fail to parse.
 fn asks_for_json(arguments: &[OsString]) -> bool {
     ours(arguments).any(|argument| argument == "--json")
 }
 
-/// Whether a program was to be started, as far as arguments that are not understood can tell:
-/// whoever starts it is told in one line why it was not.
+/// Whether the command is `run`, whose failures fit on one line. Looks at the raw arguments, since they
+/// may fail to parse.
 fn starts_a_program(arguments: &[OsString]) -> bool {
     ours(arguments).any(|argument| argument == "run")
 }
 
-/// The arguments that are for us.
+/// The arguments before `--`, which are for us.
 fn ours(arguments: &[OsString]) -> impl Iterator<Item = &OsString> {
     arguments.iter().take_while(|argument| *argument != "--")
 }

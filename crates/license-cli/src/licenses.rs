@@ -1,4 +1,5 @@
-//! What commands ask of the licenses, behind which a store stands or a server.
+//! What commands ask for. A store and a server answer it alike ([`Licenses`]), so that no command needs
+//! to know which of the two it acts on.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use crate::failure::Failure;
 pub(crate) trait Licenses {
     /// Installs a document, or shows what installing it would change.
     fn install(&mut self, install: &Installation<'_>) -> Result<InstallReceipt, Failure>;
-    /// The installed license with live counters, where one is installed.
+    /// The installed license with live counters; none if nothing is installed.
     fn info(&mut self) -> Result<Option<LicenseInfo>, Failure>;
-    /// What is held now, on a server or on all of them, in the order of the tokens. Only who is
-    /// `shown` it is told where that takes more than one question which server serves what.
+    /// What is held now, on one server or on all of them, in the order of the tokens. Which server
+    /// serves what may take a request for each, so it may be left out unless it is to be `shown`.
     fn usage(&mut self, server: Option<&ServerName>, shown: bool) -> Result<Vec<Held>, Failure>;
     /// Whether a license of the product can be retained.
     fn availability(&mut self, product: ProductId) -> Result<Availability, Failure>;
@@ -34,19 +35,19 @@ pub(crate) trait Licenses {
     ) -> Result<RenewReceipt, Failure>;
     /// Releases what is held.
     fn release(&mut self, target: Target) -> Result<ReleaseReceipt, Failure>;
-    /// What a session holds.
+    /// The tokens of what a session holds.
     fn holding(&mut self, session: &SessionId) -> Result<Vec<Token>, Failure>;
-    /// The first entry of the log that there is; older ones may have been deleted.
+    /// The oldest entry of the log that is still there; none if it is empty.
     fn first(&mut self) -> Result<Option<Entry>, Failure>;
     /// Hands over the entries that are wanted, page by page in the order of the log.
     fn history(&mut self, wanted: Selection, each: EachPage<'_>) -> Result<(), Failure>;
-    /// Recomputes the chain of the log; `reached` is told now and then which entry was reached.
+    /// Recomputes the chain of the log; calls `reached` now and then with the sequence it is at.
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure>;
-    /// The figures of each product on each day, in UTC, that lies at least partly in `time`.
+    /// The figures of each product on each day (UTC) that lies at least partly in `time`.
     fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure>;
     /// Who shares the store.
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure>;
-    /// Reads the whole store and recomputes what can be.
+    /// Reads the whole store and recomputes everything that can be; only on a store.
     fn check(&mut self) -> Result<StoreCheck, Failure>;
 }
 
@@ -56,12 +57,12 @@ pub(crate) trait Seat: Send {
     fn release(self: Box<Self>) -> Result<(), Failure>;
 }
 
-/// Retains a license for a program that is to run, waiting where none is left, in any thread. What
-/// happens to it later is told in a sentence.
+/// Retains a license for a program that is to run, and waits in line if none is left. It may run on any
+/// thread. Sentences for people about the license go to [`Tell`], as long as the seat lives.
 pub(crate) type RetainSeat =
     Box<dyn FnOnce(Wanted, Duration, Tell) -> Result<Box<dyn Seat>, Failure> + Send>;
 
-/// Tells people.
+/// Takes a sentence for people.
 pub(crate) type Tell = Box<dyn FnMut(String) + Send>;
 
 /// Takes one page after the other.
@@ -69,13 +70,13 @@ pub(crate) type EachPage<'a> = &'a mut dyn FnMut(HistoryPage) -> Result<(), Fail
 
 /// A document to install.
 pub(crate) struct Installation<'a> {
-    /// The exact bytes, which are kept.
+    /// The exact bytes, which the log keeps.
     pub document: &'a [u8],
-    /// Where they were read, for messages.
+    /// The name of their file, for messages.
     pub source: &'a str,
-    /// Number of the license that it replaces under a new one.
+    /// The number of the installed license that it replaces under a new number.
     pub replaces: Option<&'a str>,
-    /// Whether to change nothing.
+    /// Whether only to say what would change.
     pub dry_run: bool,
 }
 
@@ -87,7 +88,7 @@ pub(crate) struct Wanted {
     pub description: Session,
 }
 
-/// A retention and the server that serves it, which no record tells.
+/// A retention, and the server that serves it if that is known; the record does not say it.
 pub(crate) struct Held {
     pub server: Option<ServerName>,
     pub retention: Retention,

@@ -13,13 +13,14 @@ use mimalloc::MiMalloc;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// A server allocates dozens of times for a request, on several threads. With this one it answers a
-/// sixth more than with that of glibc; that of musl, which a static binary would have, is slower yet.
+/// A server allocates dozens of times for each request, on several threads. With this allocator it
+/// answers a sixth more requests than with that of glibc; that of musl, which a static binary would use,
+/// is slower still.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // Nobody may hold the lock of stderr: what a server logs comes from other threads.
+    // Stderr is not locked, since a server logs from other threads.
     let (stdout, mut stderr) = (io::stdout(), io::stderr());
     let mut env = Env {
         stdin: &mut io::stdin().lock(),
@@ -41,13 +42,12 @@ fn main() -> ExitCode {
     license_cli::run(std::env::args_os(), &mut env).into()
 }
 
-/// Whether somebody may still read what is written here: a pipe tells that its reader is gone before
-/// anything is written to it.
+/// Whether somebody may still read stdout: a pipe shows that its reader has gone without a write.
 #[cfg(unix)]
 fn is_read(stdout: &impl AsFd) -> bool {
     let mut asked = [PollFd::new(stdout, PollFlags::empty())];
     let gone = PollFlags::ERR | PollFlags::HUP;
-    // What cannot be asked is found out by writing.
+    // If this cannot be found out, the next write will.
     poll(&mut asked, Some(&Timespec::default())).is_err() || !asked[0].revents().intersects(gone)
 }
 

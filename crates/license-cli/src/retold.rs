@@ -1,5 +1,9 @@
-//! Figures that a store does not keep, told anew from its history, page by page, whether a store tells
-//! that or a server.
+//! Computes anew, from the history, what is not stored as such: figures of one user or session or by the
+//! days of another time zone, and the chain of hashes. It works on a store and through a server alike.
+//!
+//! A server may delete its oldest entries while they are read here. So each computation looks afterwards
+//! whether the log still begins where it did, and starts over if not. Of retentions that began before the
+//! oldest entry, tokens tell: see [`before`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,18 +21,18 @@ use crate::licenses::Licenses;
 #[cfg(test)]
 mod tests;
 
-/// Which figures are to be told.
+/// Which figures are wanted.
 pub(crate) struct Question {
     pub part: Part,
     pub zone: TimeZone,
-    /// Those of the days that lie at least partly in it.
+    /// Only those of days that lie at least partly in it.
     pub within: Range<Timestamp>,
 }
 
-/// Told how many entries were read, and how many there are.
+/// Called with how many entries were read, and how many there are.
 pub(crate) type Reached<'a> = &'a mut dyn FnMut(u64, u64);
 
-/// Tells figures as they are `now`.
+/// Computes figures; open spans count up to `now`.
 pub(crate) fn tell(
     licenses: &mut dyn Licenses,
     question: &Question,
@@ -60,7 +64,8 @@ pub(crate) fn tell(
                 Ok(())
             },
         )?;
-        // Otherwise the oldest entries were deleted while they were read: some may be missed.
+        // If the log begins elsewhere now, entries were deleted while they were read, and some may be
+        // missing: start over.
         if licenses.first()?.is_some_and(|first| first.sequence == sequence) {
             return counted.map(|()| tally.told(now)).map_err(broken);
         }
@@ -71,8 +76,8 @@ fn broken(fault: license_core::Fault) -> Failure {
     Failure::damaged(explained(&fault))
 }
 
-/// Recomputes the chain of the log, anew where the oldest entries are deleted meanwhile: what is missed
-/// then is no fault.
+/// Recomputes the chain of the log. If that fails because the oldest entries were deleted meanwhile, it
+/// starts over, since that is no fault.
 pub(crate) fn verify(
     licenses: &mut dyn Licenses,
     reached: &mut dyn FnMut(u64),
@@ -85,24 +90,25 @@ pub(crate) fn verify(
     }
 }
 
-/// Whether the log began with entry `first`, and does no more. Where it cannot be read, that is the
-/// fault.
+/// Whether the log began with entry `first`, and now begins later. If it cannot be read, it is taken not
+/// to: the fault that was found stands.
 fn is_shortened(licenses: &mut dyn Licenses, first: u64) -> bool {
     first > 0 && begins_at(licenses) > first
 }
 
-/// The sequence of the first entry that there is; 0 where there is none, or none that can be read.
+/// The sequence of the oldest entry that is still there; 0 if there is none that can be read.
 pub(crate) fn begins_at(licenses: &mut dyn Licenses) -> u64 {
     licenses.first().ok().flatten().map_or(0, |first| first.sequence.get())
 }
 
-/// What was held before the first entry that there is, and by which license.
+/// What was held before the oldest entry that is still there, and from which license.
 struct Before {
     held: Vec<HeldBefore>,
+    /// The license then, if it is known.
     license: Option<Arc<License>>,
 }
 
-/// What is known of something that was held before.
+/// What is known of a retention that was held before.
 struct Known {
     product: ProductId,
     product_name: Arc<str>,
@@ -110,8 +116,8 @@ struct Known {
     user: Option<String>,
 }
 
-/// Tokens are given in order: what is held now, or was released since, and has a lower one than the
-/// first that the log tells of, was held before.
+/// Finds what was held before the oldest entry that is still there. Tokens are consecutive, so it is all
+/// that is held now, or was released since, and has a lower token than the first retention in the log.
 fn before(licenses: &mut dyn Licenses, part: &Part) -> Result<Before, Failure> {
     let mut known: BTreeMap<Token, Known> = BTreeMap::new();
     for held in licenses.usage(None, false)? {
@@ -167,9 +173,9 @@ fn before(licenses: &mut dyn Licenses, part: &Part) -> Result<Before, Failure> {
     Ok(Before { held: held.collect(), license })
 }
 
-/// The license that was never changed since.
+/// The license of a License info, for a log in which it was never changed.
 fn in_force(mut info: LicenseInfo) -> Result<Arc<License>, Failure> {
-    // What it does not list any more has none.
+    // A product without rights is listed only because it is still held; the license does not grant it.
     info.products.retain(|product| !product.rights.is_empty());
     let document = serde_json::to_vec(&info).expect("our values are JSON");
     License::parse(&document).map(Arc::new).map_err(|error| Failure::internal(explained(&error)))

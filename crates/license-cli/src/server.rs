@@ -1,4 +1,4 @@
-//! The licenses of a server, or of several that share a store, through the client of their API.
+//! [`Licenses`] through a server, or through several that share a store, by the client of their API.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,23 +15,23 @@ use license_types::{
 use crate::failure::Failure;
 use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
 
-/// What stands for every server of the store.
+/// Stands in a request for all servers of the store.
 const ALL: &str = "all";
 
-/// So many entries are shown at once.
+/// How many entries of a history make a page.
 const PAGE: usize = 512;
 
-/// The licenses behind this client; `named` tells whether it speaks of one by its number.
+/// The licenses behind this client; `named` says whether it acts on a license that was named.
 pub(crate) fn open(client: Client, named: bool) -> Box<dyn Licenses> {
     Box::new(Server { client, named })
 }
 
-/// Retains for a program that runs, by a lease that is kept alive for as long as this process lives.
+/// Retains for a program that runs, with a lease that the client renews as long as this process lives.
 pub(crate) fn seats(client: Client) -> RetainSeat {
     Box::new(move |wanted, wait, tell| {
         let seat = client.retain_with(request(wanted).wait(wait)).map_err(failure)?;
         let notices = seat.notices();
-        // It ends with the seat.
+        // The thread ends with the seat.
         std::thread::spawn(move || {
             let told = std::iter::from_fn(|| notices.wait());
             told.filter_map(|notice| sentence(&notice)).for_each(tell);
@@ -45,14 +45,14 @@ struct ClientSeat(license_client::Seat);
 impl Seat for ClientSeat {
     fn release(self: Box<Self>) -> Result<(), Failure> {
         match self.0.release() {
-            // Whether by us or before, it is released.
+            // It was released before, or by this very request, whose first answer was lost.
             Err(error) if error.code() == Some(ProblemCode::NotRetained) => Ok(()),
             released => released.map(drop).map_err(failure),
         }
     }
 }
 
-/// What people should know of what happened to a license.
+/// What to say to people about a notice.
 fn sentence(notice: &Notice) -> Option<String> {
     let because = |cause: &Option<Error>| match cause {
         Some(error) => format!(": {}", license_pool::explained(error)),
@@ -81,7 +81,7 @@ struct Server {
 }
 
 impl Server {
-    /// Where nothing is installed there is nothing to show, which is no failure, unless a license
+    /// Turns `unknown_license` into `None`: that nothing is installed is no failure, unless a license
     /// was named.
     fn installed<T>(&self, answer: Result<T, Error>) -> Result<Option<T>, Failure> {
         match answer {
@@ -92,7 +92,7 @@ impl Server {
         }
     }
 
-    /// Which server serves each retention; what moves meanwhile may have none.
+    /// Which server serves each retention. One that moves between two requests may be missing.
     fn serving(&self) -> Result<HashMap<Token, ServerName>, Failure> {
         let mut serving = HashMap::new();
         for server in self.client.store_servers().map_err(failure)? {
@@ -115,13 +115,13 @@ impl Server {
     }
 }
 
-/// The entries that are wanted, on where an answer breaks off: a server does that where entries are
-/// deleted before it told them. Who reads looks for himself whether any are missing.
+/// The entries that are wanted. When an answer breaks off, it asks for the rest: a server breaks off
+/// when entries are deleted before it could send them. The reader has to check whether any are missing.
 struct Entries<'c> {
     client: &'c Client,
     wanted: license_client::Selection,
     told: license_client::Entries,
-    /// Whether any came since it was asked last.
+    /// Whether any came since the last request. If none did, asking again would not help.
     came: bool,
 }
 
@@ -225,7 +225,8 @@ impl Licenses for Server {
         let (from, to) = (from.map(DateTime::from), to.map(DateTime::from));
         let wanted = license_client::Selection { after: 0, from, to, product, session, kinds };
         let Some(entries) = self.entries(wanted)? else { return Ok(()) };
-        // Where a license is installed, the log says so, whatever is wanted of it.
+        // If a license is installed, its log has an entry at least, so this says 1 even if no entry is
+        // wanted; the caller takes 0 to mean that nothing is installed.
         let mut page = HistoryPage { begin: 0, entries: Vec::new(), reached: 0, end: 1 };
         for entry in entries {
             let entry = entry.map_err(failure)?;
@@ -241,7 +242,7 @@ impl Licenses for Server {
     }
 
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure> {
-        // Here, and not by the server: then it need not be believed.
+        // Computed here, so that the server need not be trusted.
         let history = self.entries(license_client::Selection::default())?;
         ChainCheck::of(history.into_iter().flatten(), reached).map_err(failure)
     }
@@ -264,7 +265,7 @@ impl Licenses for Server {
     }
 }
 
-/// Why a request failed, in our terms.
+/// Why a request to a server failed, with the exit code and hints of this program.
 pub(crate) fn failure(error: Error) -> Failure {
     match error {
         Error::Problem(problem) => Failure::problem(*problem),

@@ -1,4 +1,5 @@
-//! Signals as values: which of them a supervised command is to get from us, and which it got already.
+//! Signals as values, for `license run`: which of them to pass on to its command, and which of them the
+//! command has got already.
 
 use std::io;
 use std::process::Child;
@@ -11,14 +12,14 @@ use signal_hook::iterator::exfiltrator::origin::{Origin, WithOrigin};
 use signal_hook::low_level::siginfo::Cause;
 use signal_hook::low_level::signal_name;
 
-/// What is passed on to a command. Job control is left to the shell.
+/// The signals that are passed on. Those of job control are left to the shell.
 const FORWARDED: [i32; 6] = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT];
 
 /// A signal that came to this process.
 pub(crate) enum Arrival {
-    /// A child stopped, went on or ended.
+    /// A child stopped, continued or ended.
     Child,
-    /// Somebody wants something of us, or of the command.
+    /// A signal for us, or for the command.
     Asked(Asked),
 }
 
@@ -26,7 +27,7 @@ pub(crate) enum Arrival {
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
     number: i32,
-    /// Whether whoever sent it sent it to this process alone.
+    /// Whether it was sent to this process alone, and not to its whole group.
     here_only: bool,
 }
 
@@ -41,10 +42,10 @@ impl Asked {
         signal_name(self.number).unwrap_or("a signal")
     }
 
-    /// Passes it on to a command that has not been waited for.
+    /// Passes it on to a command that has not been waited for, unless the command has got it already.
     ///
-    /// A terminal sends what its keys mean to every process of the foreground, so the command has
-    /// that already, and many programs take a second one for impatience.
+    /// A key such as Ctrl-C signals every process in the foreground of the terminal, so the command too;
+    /// many programs take a second signal as a demand to end at once.
     pub(crate) fn forward(self, child: &Child) -> io::Result<()> {
         match Signal::from_named_raw(self.number) {
             Some(signal) if self.here_only => Ok(kill_process(Pid::from_child(child), signal)?),
@@ -58,10 +59,10 @@ pub(crate) fn ended_by(signal: i32) -> u8 {
     u8::try_from(signal).map_or(u8::MAX, |signal| signal.saturating_add(128))
 }
 
-/// Hands over what comes from now on, in a thread of its own, until `each` has enough.
+/// Hands signals to `each`, on a thread of its own, until that returns false.
 ///
-/// What was ignored when this process began stays ignored, also by the command: who started us
-/// under `nohup` meant it.
+/// A signal that was ignored when this process began stays ignored, also by the command: starting us
+/// under `nohup` is meant for the command, too.
 pub(crate) fn listen(mut each: impl FnMut(Arrival) -> bool + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let heard = FORWARDED.iter().filter(|&&signal| ignored & (1 << (signal - 1)) == 0);
@@ -80,28 +81,28 @@ fn arrival(origin: &Origin) -> Arrival {
     let sent = matches!(origin.cause, Cause::Sent(_));
     match origin.signal {
         SIGCHLD => Arrival::Child,
-        // A terminal that goes away tells the leader of its session, and nobody else.
+        // A terminal that goes away sends it to the leader of its session alone.
         SIGHUP => Arrival::Asked(Asked { number: SIGHUP, here_only: sent || leads_session() }),
         number => Arrival::Asked(Asked { number, here_only: sent }),
     }
 }
 
-/// Whether this process leads its session; a guess of no where that cannot be told.
+/// Whether this process leads its session; false if that cannot be found out.
 ///
-/// The kernel is not asked by `getsid`: in a container whose session began outside of it that is 0,
-/// which is the number of no process.
+/// `getsid` will not do: in a container whose session began outside of it, it gives 0, which is no
+/// process.
 fn leads_session() -> bool {
     let leader =
         own_status("NSsid:").and_then(|numbers| numbers.split_whitespace().last()?.parse().ok());
     leader == Some(getpid().as_raw_nonzero().get())
 }
 
-/// The signals that this process ignores, as bits from SIGHUP on; none where that cannot be told.
+/// The signals that this process ignores, as bits from SIGHUP on; none if that cannot be found out.
 fn ignored() -> u64 {
     own_status("SigIgn:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// What the kernel says of this process under a name.
+/// A field of `/proc/self/status`.
 fn own_status(name: &str) -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)

@@ -1,10 +1,10 @@
-//! A span of time as it is typed: `90s`, `15m`, `24h`.
+//! Spans of time as people type them: `90s`, `15m`, `24h`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A span of time.
+/// A span of time; seconds if no unit is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub Duration);
 
@@ -27,7 +27,8 @@ impl FromStr for Span {
     }
 }
 
-/// How long something is kept that is gone for good afterwards: nobody is to mean days and get seconds.
+/// How long something is kept before it is deleted for good. It needs a unit, so that nobody means days
+/// and gets seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Age(pub Duration);
 
@@ -40,7 +41,7 @@ impl FromStr for Age {
     }
 }
 
-/// The text is no span of time.
+/// The error that a text is no span of time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoSpan;
 

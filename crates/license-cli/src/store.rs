@@ -1,4 +1,4 @@
-//! The licenses of a store, through a pool that acts as the reserved server `local`.
+//! [`Licenses`] on a store, by a pool that acts as the reserved server `local`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use license_types::{
 use crate::failure::Failure;
 use crate::licenses::{EachPage, Held, Installation, Licenses, RetainSeat, Seat, Wanted};
 
-/// What is left to do with a store that was sealed.
+/// The hint for a store that was sealed.
 const SEALED: &str = "name the other with --store or LICENSE_STORE; this one can only be read";
 
-/// What to do where there is no store.
+/// What to do if the store does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// Create one: only installing a license does.
@@ -43,15 +43,18 @@ pub(crate) fn open(
         Missing::Fails => options.must_exist(),
     };
     let pool = options.open_url(url).map_err(|error| not_opened(url, &error))?;
-    Ok(Box::new(Store {
-        pool: match number {
-            Some(number) => pool.license(number),
-            None => pool,
-        },
-    }))
+    Ok(Box::new(Store { pool: of_license(pool, number) }))
 }
 
-/// Copies a store whole; `reached` is told how many entries were copied, and how many there are.
+/// The pool, acting on the license of this number if there is one.
+fn of_license(pool: Pool, number: Option<String>) -> Pool {
+    match number {
+        Some(number) => pool.license(number),
+        None => pool,
+    }
+}
+
+/// Copies a whole store; calls `reached` with how many entries were copied, and how many there are.
 pub(crate) fn copy(
     from: &StoreUrl,
     to: &StoreUrl,
@@ -71,7 +74,7 @@ pub(crate) fn copy(
     })
 }
 
-/// Says in the history of every license that the clock of the store is right now.
+/// Appends to the history of every license that the store's clock is right.
 pub(crate) fn correct_clock(pool: &Pool) -> Result<ClockCorrection, Failure> {
     let mut time = pool.clock_state().wait().map_err(|error| failure(&error))?.now;
     let license_numbers = pool.licenses().map_err(|error| failure(&error))?;
@@ -82,7 +85,7 @@ pub(crate) fn correct_clock(pool: &Pool) -> Result<ClockCorrection, Failure> {
     Ok(ClockCorrection { time: time.into(), license_numbers })
 }
 
-/// Whether there is no store yet that outlives the command.
+/// Whether a store that outlives the command is still to be created.
 pub(crate) fn is_missing(url: &StoreUrl, password: Option<String>) -> Result<bool, Failure> {
     match url {
         StoreUrl::Memory => Ok(false),
@@ -95,7 +98,7 @@ pub(crate) fn is_missing(url: &StoreUrl, password: Option<String>) -> Result<boo
     }
 }
 
-/// Opens the store, and creates it where there is none, to serve it.
+/// Opens the store to serve it; creates it if it does not exist.
 pub(crate) fn serving(
     url: &StoreUrl,
     password: Option<String>,
@@ -104,7 +107,7 @@ pub(crate) fn serving(
     with_password(options, password).open_url(url).map_err(|error| not_opened(url, &error))
 }
 
-/// Opens a store that exists, to act on it as a single command.
+/// Opens a store that must exist, to act on it as a one-shot command.
 pub(crate) fn existing(
     url: &StoreUrl,
     password: Option<String>,
@@ -114,6 +117,7 @@ pub(crate) fn existing(
     options.open_url(url).map_err(|error| not_opened(url, &error))
 }
 
+/// The options of a one-shot command.
 fn options(password: Option<String>) -> Options {
     let local = ServerName::new(LOCAL).expect("`local` is a server name");
     with_password(Pool::options().server(local), password)
@@ -126,8 +130,8 @@ fn with_password(options: Options, password: Option<String>) -> Options {
     }
 }
 
-/// Retains for a program that runs, as a server of its own: when this process dies, whoever notices
-/// may release what it held.
+/// Retains for a program that runs, as a server of its own under a fresh name. The seat dies with this
+/// process: any server of the store that notices releases it.
 pub(crate) fn seats(
     url: StoreUrl,
     password: Option<String>,
@@ -135,23 +139,16 @@ pub(crate) fn seats(
     clock: Arc<dyn Clock>,
 ) -> RetainSeat {
     Box::new(move |wanted, wait, _| {
-        let options = Pool::options().must_exist().clock(clock);
-        let options = match password {
-            Some(password) => options.password(password),
-            None => options,
-        };
+        let options = with_password(Pool::options().must_exist().clock(clock), password);
         let pool = options.open_url(&url).map_err(|error| not_opened(&url, &error))?;
-        let pool = match number {
-            Some(number) => pool.license(number),
-            None => pool,
-        };
+        let pool = of_license(pool, number);
         let granted = pool.grant(request(wanted), Some(wait)).wait();
         let token = granted.map_err(|error| failure(&error))?.held.record.token;
         Ok(Box::new(PoolSeat { pool, token }))
     })
 }
 
-/// What this process retained without a lease: the store sees whether it lives.
+/// A retention without a lease, that lasts as long as this process: the pool vouches for it.
 struct PoolSeat {
     pool: Pool,
     token: Token,
@@ -161,7 +158,7 @@ impl Seat for PoolSeat {
     fn release(self: Box<Self>) -> Result<(), Failure> {
         let release = Release::new(Target::Token(self.token));
         match self.pool.release_with(release).wait() {
-            // Whether by us or before, it is released.
+            // Somebody else released it before.
             Err(Error::Refused(Refusal::NotRetained { .. })) => Ok(()),
             released => released.map(drop).map_err(|error| failure(&error)),
         }
@@ -265,7 +262,7 @@ impl Licenses for Store {
     }
 }
 
-/// Why a store was not opened, in our terms.
+/// Why a store was not opened, with the exit code and hints of this program.
 fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
     let failure = |code| Failure::because(code, error);
     match error {
@@ -291,7 +288,7 @@ fn not_opened(url: &StoreUrl, error: &OpenError) -> Failure {
     }
 }
 
-/// The folder that the store's file is to lie in, where it does not exist.
+/// The folder for the store's file, if it does not exist.
 fn missing_folder(url: &StoreUrl) -> Option<String> {
     match url {
         StoreUrl::Memory | StoreUrl::Postgres(_) => None,
@@ -302,7 +299,7 @@ fn missing_folder(url: &StoreUrl) -> Option<String> {
     }
 }
 
-/// Why a document is no license, in our terms.
+/// Why a document is no license, with the exit code of this program.
 pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
     let code = match reason {
         InstallError::NotText { .. } | InstallError::Json { .. } | InstallError::Signed { .. } => {
@@ -317,7 +314,7 @@ pub(crate) fn not_a_license(source: &str, reason: &InstallError) -> Failure {
     Failure::new(code, format!("{source}: {}", explained(reason)))
 }
 
-/// Why a request failed, in our terms.
+/// Why a request to the pool failed, with the exit code and hints of this program.
 pub(crate) fn failure(error: &Error) -> Failure {
     match error {
         Error::Refused(refusal) => refused(refusal),

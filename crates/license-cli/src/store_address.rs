@@ -1,4 +1,4 @@
-//! Where the store is: the value of `--store`, understood, with a cure where it is not.
+//! Parses the value of `--store`, and says what to write instead if it is wrong.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use license_pool::StoreUrl;
 
 use crate::failure::Failure;
 
-/// Used where neither `--store` nor the environment names a store.
+/// The store if neither `--store` nor the environment names one.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:license.db";
 
 const SUPPORTED: &str = "a store is `sqlite:PATH`, such as sqlite:license.db, \
     `postgres://USER@HOST/DATABASE` or `memory:`";
 
-/// Understands `text`; the path of a file is absolute afterwards, seen from `directory`.
+/// Parses `text`; a relative path becomes absolute, starting from `directory`.
 pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Failure> {
-    // Other programs write `sqlite://PATH` and `sqlite::memory:`; a file of such a name is not meant.
+    // Other programs write `sqlite://PATH` and `sqlite::memory:`; surely no file of such a name is meant.
     let is_foreign = text.starts_with("sqlite://") || text.starts_with("sqlite::");
     match text.parse() {
         Ok(StoreUrl::Sqlite(path)) if !is_foreign => {
@@ -27,7 +27,7 @@ pub(crate) fn store_address(text: &str, directory: &Path) -> Result<StoreUrl, Fa
             }
         }
         Ok(url @ (StoreUrl::Memory | StoreUrl::Postgres(_))) => Ok(url),
-        // What is wrong with the address of a database, its own reader says better.
+        // For the address of a database, its own parser says best what is wrong.
         Err(error) if text.starts_with("postgres") && text.contains(':') => {
             Err(Failure::usage(error.to_string()))
         }

@@ -1,6 +1,6 @@
-//! Who runs this process: the name that a record holds where nothing else describes the session.
+//! Who runs this process: the user name of sessions that nothing else describes.
 
-/// Name of the operating system's user, or `unknown` where there is none.
+/// Name of the operating system's user, or `unknown` if there is none.
 ///
 /// The user database comes first, since environment variables can say anything.
 pub fn user_name() -> String {

@@ -1,4 +1,4 @@
-//! Answers of the kinds that operations give.
+//! Builds answers: JSON or any other content, and the headers that every answer has.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -18,12 +18,12 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     body(status, JSON, text)
 }
 
-/// A value as JSON, and nothing special.
+/// 200 with a value as JSON.
 pub(crate) fn ok(value: &impl Serialize) -> Response {
     json(StatusCode::OK, value)
 }
 
-/// Any content.
+/// Any content of a media type.
 pub(crate) fn body(status: StatusCode, media: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -31,11 +31,11 @@ pub(crate) fn body(status: StatusCode, media: &'static str, body: impl Into<Body
     response
 }
 
-/// What a page of ours may do: fetch what it needs from here, and nothing else.
+/// What our page may do in a browser: load its files and data from this server, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The answer as no browser can misread it, and nobody keeps it.
+/// Adds the headers that keep browsers from guessing its type, running foreign scripts or caching it.
 pub(crate) fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -1,4 +1,4 @@
-//! All that a server answers, as a service without the network around it.
+//! The whole API as a service, without the network around it: for tests, and to embed in another server.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -10,8 +10,10 @@ use crate::pipeline;
 use crate::screen::Ends;
 use crate::state::State;
 
-/// All that a server answers, without the network around it. Each request bears its [`Ends`] as an
-/// extension: without, nobody knows where it comes from, and it needs a credential.
+/// The whole API as a service, without the network around it.
+///
+/// Each request should have its [`Ends`] as an extension. Without them its origin is unknown, so it
+/// needs a credential.
 pub fn app(pool: Pool, options: Options) -> Router {
     Router::new().fallback(answer).with_state(State::new(pool, options))
 }

@@ -1,4 +1,4 @@
-//! The page for people and the files that it needs, which lie in `assets` and in the binary.
+//! The dashboard and its files, from the folder `assets`, embedded in the binary.
 
 /// A file of the page.
 pub(crate) struct Asset {

@@ -1,4 +1,4 @@
-//! One request that was read, by somebody who may ask it.
+//! One request that has passed the pipeline: what an operation works on.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
@@ -14,7 +14,7 @@ use crate::parameters::Parameters;
 use crate::plain;
 use crate::state::State;
 
-/// One request that was read, by somebody who may ask it.
+/// One request that was read, from a caller who may ask it.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) state: State,
@@ -26,12 +26,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The pool, speaking of the license of the path.
+    /// The pool, acting on the license that the path names.
     pub(crate) fn pool(&self) -> Pool {
         self.of_license(self.state.pool.clone())
     }
 
-    /// The same, acting for the caller.
+    /// The same, in the name of the caller.
     pub(crate) fn own_pool(&self) -> Pool {
         match &self.caller.principal {
             Some(principal) => self.of_license(self.state.pool.acting_for((**principal).clone())),
@@ -46,8 +46,7 @@ impl Call {
         }
     }
 
-    /// Comes when the caller may not ask any more, with what to tell it: for answers that go on for
-    /// long.
+    /// Resolves when the caller may no longer ask, with what to answer: for answers that take long.
     pub(crate) fn ended(&self) -> impl Future<Output = Failure> + Send + use<> {
         let (state, caller) = (self.state.clone(), self.caller.clone());
         async move { state.credentials.ended(&caller, &state.options).await }
@@ -58,7 +57,7 @@ impl Call {
         license_validate::parse(&self.body).map_err(|unfit| Failure::unfit(T::SCHEMA, unfit))
     }
 
-    /// The same, where the body may be left out.
+    /// The same, or `absent` if there is no body.
     pub(crate) fn body_or<T: Document>(&self, absent: T) -> Result<T, Failure> {
         if self.body.is_empty() { Ok(absent) } else { self.body() }
     }
@@ -84,8 +83,8 @@ impl Call {
         self.parameters.name.as_deref().expect("the path has a name")
     }
 
-    /// Whether the caller would rather have this media type than any other: the one that it gives
-    /// the most, and names first of those.
+    /// Whether the caller prefers this media type: it has the highest quality in `Accept`, and is the
+    /// first with that.
     pub(crate) fn wants(&self, media: &str) -> bool {
         let (mut most, mut wanted) = (0.0, "");
         let accept = self.headers.get_all(ACCEPT).iter();

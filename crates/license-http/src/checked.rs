@@ -1,5 +1,5 @@
-//! In builds for tests, every answer is judged by the schema that the table promises: one that does
-//! not conform becomes a fault, so that no test can overlook it.
+//! In debug builds, judges every answer by the table of operations: its status, media type, schema and
+//! problem code must be promised there. One that is not becomes a 500, so that no test can overlook it.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -12,7 +12,7 @@ use crate::answer::{EVENTS, NDJSON};
 use crate::failure::{Failure, PROBLEM};
 use crate::operation::{Answered, Operation};
 
-/// What is answered where nothing is, or where no page may ask.
+/// The codes that a request can be answered with before its operation is known.
 const ELSEWHERE: &[ProblemCode] = &[
     ProblemCode::BadRequest,
     ProblemCode::NotPermitted,
@@ -21,8 +21,8 @@ const ELSEWHERE: &[ProblemCode] = &[
     ProblemCode::UnsupportedMediaType,
 ];
 
-/// The answer as it is, or what is wrong with it; of no operation where nothing was asked for that
-/// is here.
+/// The answer itself, or a 500 that says what is wrong with it. `operation` is none if the request
+/// asked for none.
 pub(crate) async fn checked(operation: Option<Operation>, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
@@ -66,7 +66,7 @@ pub(crate) async fn checked(operation: Option<Operation>, response: Response) ->
     Response::from_parts(parts, Body::from(body))
 }
 
-/// A line of a stream as it is written.
+/// Panics in debug builds if a line of a stream breaks its schema.
 pub(crate) fn check_line(schema: &str, line: &[u8]) {
     if !cfg!(debug_assertions) {
         return;

@@ -1,7 +1,10 @@
-//! Who asks, and what they may.
+//! Finds out who asks, and what they may do.
 //!
-//! A server remembers the credentials of its store for a moment, so that not every request reads
-//! them; what it does not know it looks up at once.
+//! The credentials of the store are cached for a moment ([`FRESH`]), so that not every request reads
+//! them. A credential that the cache lacks may just have been made, so it is looked up at once; each
+//! such look counts as a failure of its address, so that guessing does not load the store.
+//!
+//! While the store has no credential at all, callers of this machine may act without one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,16 +27,16 @@ use crate::screen::Origin;
 /// What a credential is for.
 pub(crate) type Role = CredentialRole;
 
-/// How long what the store said of credentials is believed.
+/// How long the cached credentials are believed.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// So often it is looked whether somebody may still ask whose answer goes on for long.
+/// How often, during a long answer, the caller's credential is checked again.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// The credential; none where the operation is open to all, or before the first was made.
+    /// The credential; none if the operation is open to all, or the store has no credential yet.
     pub(crate) principal: Option<Arc<Principal>>,
     roles: &'static [Role],
     /// How many licenses it may hold.
@@ -59,7 +62,7 @@ impl Caller {
         }
     }
 
-    /// Whether it is more than a client, so that sessions of others are no secret to it.
+    /// Whether it may see the sessions of others.
     pub(crate) fn reads_everything(&self) -> bool {
         self.roles.iter().any(|role| match role {
             Role::Viewer | Role::Admin => true,
@@ -67,12 +70,12 @@ impl Caller {
         })
     }
 
-    /// Whether it is an administrator's.
+    /// Whether it is an administrator.
     pub(crate) fn administers(&self) -> bool {
         self.roles.contains(&Role::Admin)
     }
 
-    /// Refuses what it may not ask.
+    /// Refuses an operation that it may not ask for.
     pub(crate) fn permitted(&self, operation: Operation) -> Result<(), Failure> {
         let roles = operation.roles();
         if roles.is_empty() || roles.iter().any(|role| self.roles.contains(role)) {
@@ -90,11 +93,11 @@ impl Caller {
     }
 }
 
-/// The credentials of a store, as last heard of.
+/// The credentials of a store, cached.
 pub(crate) struct Credentials {
     pool: Pool,
     known: RwLock<(Option<Instant>, Arc<Known>)>,
-    /// Who asks the store; others believe what is known meanwhile.
+    /// Held while the store is asked; meanwhile others use what is cached.
     asking: Mutex<()>,
     rate: Rate<Arc<Principal>>,
     failures: Rate<Option<IpAddr>>,
@@ -116,7 +119,7 @@ impl Credentials {
         }
     }
 
-    /// Who asks: by the credential of the request, or because there is none yet.
+    /// Who asks: by the credential of the request, or anybody on this machine if the store has none.
     pub(crate) async fn caller(
         &self,
         operation: Operation,
@@ -145,7 +148,7 @@ impl Credentials {
         let mut found = known.get(secret.id()).cloned();
         let is_counted = found.is_none();
         if is_counted {
-            // It may have been made just now. Guesses are not worth a look each.
+            // It may have been made just now. Counting first keeps guesses away from the store.
             self.failures.take(network(origin))?;
             found = self.ask(Duration::ZERO).await?.get(secret.id()).cloned();
         }
@@ -168,12 +171,12 @@ impl Credentials {
         Ok(caller.clone())
     }
 
-    /// Comes when a caller who was permitted would be so no more, with what to tell it: for answers
-    /// that go on for long.
+    /// Resolves when a caller that was permitted no longer would be, with what to answer: for answers
+    /// that take long.
     pub(crate) async fn ended(&self, caller: &Caller, options: &Options) -> Failure {
         loop {
             sleep(LOOK).await;
-            // A store that is away says nothing of anybody; what is asked of it fails by itself.
+            // While the store is away, nobody is cut off; requests to it fail by themselves.
             let Ok(known) = self.known().await else { continue };
             let holds = match &caller.principal {
                 None => known.is_empty(),
@@ -187,18 +190,18 @@ impl Credentials {
         }
     }
 
-    /// The credentials, not older than a moment.
+    /// The credentials, from the cache if that is fresh.
     async fn known(&self) -> Result<Arc<Known>, Failure> {
         let (asked, known) = self.last_heard();
         match asked.map(|asked| asked.elapsed()) {
             Some(age) if age < FRESH => Ok(known),
-            // Somebody asks already, and what is known is not old.
+            // Another request is asking the store already; until it knows, slightly older will do.
             Some(age) if age < 4 * FRESH && self.asking.try_lock().is_err() => Ok(known),
             Some(_) | None => self.ask(FRESH).await,
         }
     }
 
-    /// Asks the store, unless somebody did while this waited, or within `age`.
+    /// Asks the store, unless another request did while this one waited, or within the last `age`.
     async fn ask(&self, age: Duration) -> Result<Arc<Known>, Failure> {
         let begun = Instant::now();
         let _asking = self.asking.lock().await;
@@ -227,7 +230,8 @@ fn unauthorized(detail: &str) -> Failure {
     Failure::new(ProblemCode::Unauthorized, detail)
 }
 
-/// Whom failures are counted for: an address, or a network of those that one caller has many of.
+/// The address that failures are counted for. Of IPv6 it is the /64 network, since one caller commonly
+/// has all of it.
 fn network(origin: Origin) -> Option<IpAddr> {
     origin.address.map(|address| match address {
         IpAddr::V4(_) => address,

@@ -1,4 +1,4 @@
-//! Why a request is not answered as it was asked: the problem that is told, and what only the log is.
+//! Why a request was refused or failed: the problem for the caller, and what only the log may say.
 
 use std::error::Error as StdError;
 
@@ -17,11 +17,11 @@ pub(crate) const PROBLEM: &str = "application/problem+json";
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) problem: Box<Problem>,
-    /// When to ask again.
+    /// For `Retry-After`.
     retry_after_seconds: Option<u64>,
-    /// Methods that the path takes, where it was another.
+    /// For `Allow`: the methods that the path takes.
     allow: Vec<&'static str>,
-    /// What the log is told beyond what the caller is.
+    /// What the log says beyond the problem.
     private: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Failure {
         Failure::new(ProblemCode::BadRequest, detail)
     }
 
-    /// A mistake of ours, which only the log hears more of.
+    /// A mistake of ours; `private` goes to the log alone.
     pub(crate) fn internal(private: impl Into<String>) -> Failure {
         let detail = "the server made a mistake and took it back; its log says more";
         Failure::new(ProblemCode::Internal, detail).private(private)
@@ -90,7 +90,7 @@ impl Failure {
         self
     }
 
-    /// What is said of an error of the pool: its own level to the caller, all of it to the log.
+    /// An error of the pool: the caller gets its own message, the log its sources as well.
     fn because(code: ProblemCode, error: &Error) -> Failure {
         let failure = Failure::new(code, error.to_string());
         match error.source() {
@@ -120,7 +120,7 @@ impl From<Error> for Failure {
                 Failure::because(ProblemCode::StoreUnavailable, &error).retry_after(1)
             }
             Error::Sealed { .. } => Failure::because(ProblemCode::StoreUnavailable, &error),
-            // Who keeps it busy is the cure: that process can be looked at, or ended.
+            // This names the process that keeps the store busy, so that somebody can look at it.
             Error::StoreBusy(busy) => {
                 Failure::new(ProblemCode::StoreBusy, busy.to_string()).retry_after(1)
             }
@@ -162,7 +162,7 @@ fn refused(refusal: &Refusal) -> Failure {
     }
 }
 
-/// A license may be released at any time; asking more often than this finds it no sooner.
+/// What `Retry-After` says when it is unknown how long to wait, as when no license is left.
 const RETRY_SECONDS: u64 = 5;
 
 fn not_a_license(reason: &InstallError) -> Failure {
@@ -204,7 +204,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let code = self.problem.code;
-        // Who is turned away because the server stops is told so, and nothing failed.
+        // `draining` is a 503 in the course of a normal stop: nothing failed.
         if code.status() >= 500 && code != ProblemCode::Draining {
             let private = self.private.as_deref().unwrap_or_default();
             tracing::error!(code = code.as_str(), detail = self.problem.detail, private, "failed");

@@ -1,5 +1,6 @@
-//! Guides for whoever runs the server: run it, monitor it, secure it, and what it promises. How
-//! programs call it says `license_client::guide`; how to do without a server, `license_pool::guide`.
+//! Guides for running the server: how to run, monitor and secure it, and what it promises. See
+//! `license_client::guide` for how programs call it, and `license_pool::guide` for how to do without a
+//! server.
 
 /// # Run it
 ///
@@ -11,9 +12,9 @@
 /// ```
 ///
 /// The first line on stdout is the base URL, `http://127.0.0.1:7427` unless `--listen` says
-/// otherwise; a browser shows there who holds what. The store is one file, `license.db` in the
-/// folder where it runs, unless `--store` names another or a PostgreSQL database. What it needs at
-/// every start may stand in variables, such as `LICENSE_STORE`; `license serve --help` names them.
+/// otherwise; open it in a browser to see who holds what. The store is one file, `license.db` in the
+/// current folder, unless `--store` names another one or a PostgreSQL database. Settings may also be
+/// given in environment variables, such as `LICENSE_STORE`; `license serve --help` names them.
 ///
 /// Commands act on the store, or through the server from anywhere:
 ///
@@ -23,18 +24,18 @@
 /// license release --session job-7 --server http://127.0.0.1:7427
 /// ```
 ///
-/// **Backup.** The store is all there is. A copy is made while it is used; to restore, stop the
-/// servers, put the copy in its place and start them. A copy that is served beside the original is a
-/// second store, with all its licenses again.
+/// **Backup.** The store is all there is. It can be copied while it is in use; to restore it, stop the
+/// servers, put the copy in its place and start them again. A copy that is served beside the original is
+/// a second store, which grants all its licenses once more.
 ///
 /// ```sh
 /// license store copy sqlite:backup.db
 /// license store check --store sqlite:backup.db
 /// ```
 ///
-/// **Several servers.** On one store they behave as one: any of them renews and releases what
-/// another granted, and takes over what another served when that dies. Give each a name that it
-/// keeps. On one machine they share the file; on several, a PostgreSQL database.
+/// **Several servers.** On one store they behave as one: each renews and releases what another granted,
+/// and takes over what another served when that one dies. Give each server a name and keep it. On one
+/// machine they share the file; on several, a PostgreSQL database.
 ///
 /// ```sh
 /// license serve --listen 127.0.0.1:7428 --server-name east
@@ -46,14 +47,14 @@
 /// a restart; unless a standby confirms every commit (`synchronous_standby_names`), it loses what the
 /// standby had not received. The password stands in `LICENSE_STORE_PASSWORD`, or in a file that
 /// `LICENSE_STORE_PASSWORD_FILE` names. `connections=N` says over how many connections a server
-/// spreads its licenses, four unless told otherwise: what one license waits for does not hold those
-/// of other connections up. What else it relies on is said at `license_pool::log::PostgresLog`.
+/// spreads its licenses, four unless set: what one license waits for does not hold up those of other
+/// connections. What else it relies on is listed at `license_pool::log::PostgresLog`.
 ///
-/// **Ending.** `SIGTERM` drains: nothing new is granted, what was asked is answered, sessions keep
-/// what they hold, and the exit code is 0. A server whose name another process took, or that stood
-/// still until another adopted what it served, answers nobody any more: it says so and ends with
-/// exit code 4, so that whatever keeps it running starts it anew. An upgrade is a restart: clients that renew through the
-/// pause notice nothing.
+/// **Stopping.** On `SIGTERM` the server drains: nothing new is granted, requests that were sent are
+/// answered, sessions keep what they hold, and the exit code is 0. A server whose name another process
+/// took, or that stood still until another adopted what it served, may no longer answer: it says so and
+/// ends with exit code 4, so that a service manager starts it again. An upgrade is a restart: clients
+/// that renew across the pause notice nothing.
 ///
 /// **Packaging.** Beside the command line's crate lie a hardened systemd unit
 /// ([how it is installed](service)), a Containerfile for a static binary ([how it starts](container)),
@@ -68,7 +69,7 @@ pub mod run {}
 
 /// # Run it as a service of systemd
 ///
-/// The unit runs `/usr/bin/license` as a user of its own, who may write the store and nothing else.
+/// The unit runs `/usr/bin/license` as a user of its own, which may write the store and nothing else.
 /// As root, from the checkout:
 ///
 /// ```text
@@ -81,8 +82,9 @@ pub mod run {}
 /// license usage --server http://127.0.0.1:7427
 /// ```
 ///
-/// Other machines are only served with the credential of an administrator and TLS. `systemctl edit`
-/// opens a file for what differs, and systemd hands over a key that only root can read:
+/// Other machines are served only if the store has a credential of an administrator and the server has
+/// TLS. `systemctl edit` opens a file for your settings, and systemd passes on a key that only root can
+/// read:
 ///
 /// ```text
 /// license credential create --role admin --store sqlite:/var/lib/license/license.db > admin.credential
@@ -97,7 +99,7 @@ pub mod run {}
 /// Environment=LICENSE_LISTEN=0.0.0.0:7427 LICENSE_ALLOWED_HOST=licenses.example.com
 /// ```
 ///
-/// A key that changes is handed over by a restart; what is held stays held.
+/// When the key changes, restart the service; what is held stays held.
 pub mod service {}
 
 /// # Run it in a container
@@ -112,9 +114,9 @@ pub mod service {}
 /// podman run --rm -v license:/data license credential create --role admin > admin.credential
 /// ```
 ///
-/// A port that is published comes in by another address than loopback, so the server starts only
-/// with the credential of an administrator, and with TLS or `--plain-http`. Where the port is
-/// published to this machine alone, nobody on a network can listen in:
+/// Requests to a published port do not come in over loopback, so the server starts only if the store has
+/// a credential of an administrator, and with TLS or `--plain-http`. If the port is published to this
+/// machine alone, nobody on a network can listen in:
 ///
 /// ```sh
 /// podman run -d -p 127.0.0.1:7427:7427 -v license:/data license serve --plain-http
@@ -122,7 +124,7 @@ pub mod service {}
 /// ```
 ///
 /// For other machines put the certificate and its key into the volume, readable for the user 65532,
-/// and say `serve --tls-certificate /data/server.pem --tls-key /data/server.key --allowed-host NAME`
+/// and run `serve --tls-certificate /data/server.pem --tls-key /data/server.key --allowed-host NAME`
 /// instead; [how to make them](secure). The first credential is shown once: keep the file.
 pub mod container {}
 
@@ -139,15 +141,15 @@ pub mod container {}
 /// curl -sS --fail-with-body http://127.0.0.1:7427/metrics
 /// ```
 ///
-/// `/healthz` tells that the process answers, `/readyz` that its store does and takes what is
-/// written: 200 also where no license is installed, 503 with a `code` where it cannot serve.
-/// `/metrics` is for Prometheus: what is allowed, used and left of each product, today's peak,
-/// seconds until rights expire, refusals by reason, what waits, requests by operation, and how often
-/// the store went back in time. No label names a user, a session or an address, and neither does the
+/// `/healthz` shows that the process answers, `/readyz` that its store can be read and written: 200,
+/// even if no license is installed, or 503 with a `code` if it cannot serve. `/metrics` is for
+/// Prometheus: what is allowed, used and left of each product, today's peak, seconds until rights
+/// expire, refusals by reason, waiting requests, requests by operation, and how often the store went
+/// back in time. No label names a user, a session or an address, and neither does the
 /// log at its usual level.
 ///
-/// Once the store has a credential, `/metrics` asks for one of a `viewer`; what stands in a file
-/// stands in no list of processes:
+/// Once the store has a credential, `/metrics` requires one of a `viewer`. Kept in a file, it does not
+/// show in the list of processes:
 ///
 /// ```sh
 /// license credential create --role viewer > viewer.credential
@@ -155,7 +157,7 @@ pub mod container {}
 /// curl -sS --fail-with-body -H @viewer.header http://127.0.0.1:7427/metrics
 /// ```
 ///
-/// Prometheus reads the same file; the alert rules know the job by its name:
+/// Prometheus reads the same file; the alert rules rely on the name of the job:
 ///
 /// ```yaml
 /// scrape_configs:
@@ -170,9 +172,9 @@ pub mod container {}
 /// they hold when they renew next. The Grafana dashboard draws the same figures.
 /// Both lie in `crates/license-cli/packaging`.
 ///
-/// What happened and what it came to, for the record and for planning; the events are the history
-/// as it goes on (server-sent events; what happens within 10 ms comes together), and a client that
-/// shows the last `id` it saw misses nothing:
+/// For the record and for planning there are the history, and a report of daily figures. The events are
+/// the history as it goes on: server-sent events, where what happens within 10 ms comes together. A
+/// client that connects again and sends the last `id` it has seen misses nothing:
 ///
 /// ```sh
 /// curl -sSN -H @viewer.header 'http://127.0.0.1:7427/v1/licenses/active/events?after=0' > events.log &
@@ -182,14 +184,14 @@ pub mod container {}
 /// license report --by month
 /// ```
 ///
-/// A history that cannot be told to its end breaks off, so that no part is taken for the whole; asked
-/// again, it begins with the oldest entry that there still is.
+/// A history that cannot be sent to its end breaks off, so that nobody takes a part for the whole. Ask
+/// again, and it begins with the oldest entry that is still there.
 pub mod monitor {}
 
 /// # Secure it
 ///
-/// While its store has no credential, the server trusts callers on its own machine to retain and to
-/// read, and nobody to administer. The first credential is made on the store:
+/// While its store has no credential, the server lets callers on its own machine retain and read, and
+/// lets nobody administer it. The first credential is made on the store:
 ///
 /// ```sh
 /// license demo --print license > license.json
@@ -206,9 +208,9 @@ pub mod monitor {}
 /// is shown once and kept as a hash. A session belongs to the credential that first retained with it;
 /// others are answered 403.
 ///
-/// Other machines are only served with an admin credential and TLS, or with `--plain-http`, which
-/// gives up that nobody on the way reads secrets or answers in the server's place. An authority and
-/// a certificate of your own, where you have none:
+/// Other machines are served only if the store has an admin credential and the server has TLS, or runs
+/// with `--plain-http`: then anybody on the way can read secrets and answer in the server's place. If
+/// you have no certificate, make an authority and a certificate of your own:
 ///
 /// ```sh
 /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj '/CN=Licenses' -keyout authority.key -out authority.pem
@@ -216,10 +218,10 @@ pub mod monitor {}
 /// license serve --listen 0.0.0.0:7427 --tls-certificate server.pem --tls-key server.key
 /// ```
 ///
-/// Certificates that change are read again without a restart. Names beside `localhost` by which the
-/// server is called are given as `--allowed-host`, and a proxy that stands before it as
-/// `--trusted-proxy`. Callers show the credential from a file, or from `LICENSE_CREDENTIAL`; never
-/// from an argument, which every user of the machine can read:
+/// Certificates that change are read again without a restart. Names beside `localhost` by which clients
+/// call the server are given as `--allowed-host`, and a proxy in front of it as `--trusted-proxy`.
+/// Commands take the credential from a file, or from `LICENSE_CREDENTIAL`; never from an argument, which
+/// every user of the machine can read:
 ///
 /// ```sh
 /// license usage --server https://localhost:7427 --ca-file authority.pem --credential-file admin.credential
@@ -231,8 +233,8 @@ pub mod monitor {}
 ///
 /// A page of another site cannot ask: `Host`, `Origin` and `Sec-Fetch-Site` are judged first and no
 /// CORS header is sent. The page runs no script but its own, keeps a credential no longer than its
-/// tab, and shows what sessions call themselves as text alone. What is refused besides, and every
-/// limit, says the [crate](crate#what-it-refuses).
+/// tab, and shows what sessions call themselves as text alone. The [crate](crate#what-it-refuses) lists
+/// what else is refused, and every limit.
 pub mod secure {}
 
 /// # What it promises when things fail
@@ -259,8 +261,8 @@ pub mod secure {}
 ///   the program or the file; the chain of hashes shows that history was changed, not by whom.
 /// - Two unsealed copies of a store are two stores, each with all its licenses. `license store copy
 ///   --seal` moves a store for good.
-/// - A session that goes on without renewing is not stopped: it is only not counted any more, and
-///   somebody else may have its license. The same holds for a server cut off from its store.
-/// - What a session says of itself, its user and address, is believed as it stands.
-/// - A disk that acknowledges what it did not keep is not noticed before it loses power.
+/// - A session that goes on without renewing is not stopped: it is just no longer counted, and
+///   somebody else may get its license. The same holds for a server that is cut off from its store.
+/// - What a session says about itself, such as its user and address, is believed as it is.
+/// - A disk that acknowledges what it did not keep is not noticed until the power is lost.
 pub mod promises {}

@@ -1,22 +1,34 @@
-//! The license server: HTTP API, page and metrics over a pool of licenses.
+//! The license server: HTTP API, dashboard and metrics over a pool of licenses.
 //!
 //! [`serve`] answers on a listener until it is told to stop; [`start`] does so on a runtime of its
-//! own. What can be asked is one table, `schemas/operations.json`: the routes, the roles, the
-//! limits of bodies and the description at `/openapi.json` are made of it. Every request goes the
-//! same way: `screen` (is it for us, from where it may come?), `routing` (what is asked?),
-//! `parameters` (can it be read?), `credentials` (who asks, and may they?), and only then the
-//! operation of `routes`.
+//! own. One table, `schemas/operations.json`, lists all operations; routes, roles, limits of bodies and
+//! the description at `/openapi.json` are generated from it. Every request takes the same steps, in
+//! `pipeline`: `screen` (is it for this server, and may it come from there?), `routing` (which operation
+//! is it?), `parameters` (can it be read?), `credentials` (who asks, and may they?), and only then the
+//! operation itself, in `routes`.
 //!
-//! A server keeps nothing of its own: whatever it answers, the pool's store has said.
+//! A server has no state of its own: everything that it answers comes from the pool's store.
+//!
+//! # Answers that take long
+//!
+//! Usage and history are sent in pages as they are read, events as they happen, and a retain with
+//! `?wait=` is answered when a license is free. None of them may outlive what it depends on:
+//!
+//! - Waits and streams of events end within two seconds after the caller's credential does, and as soon
+//!   as the server begins to stop. A client then goes on at another server: a wait by asking again, a
+//!   stream from the last `id` that it has seen.
+//! - Usage and history break off when they cannot be sent to their end, so that nobody takes a part for
+//!   the whole.
+//! - A client that does not read is cut off after a while, and streams of events are bounded in number.
 //!
 //! # What it refuses
 //!
-//! Every request, before anything else: a `Host` that is no loopback name, not the address that the
-//! connection came to and no [allowed host](Options::allowed_host) (403); an `Origin` other than that
-//! host, or any `Sec-Fetch-Site` but `same-origin` and `none` (403); a body that is not declared as
-//! `application/json` (415). No answer has CORS headers. Forwarded headers tell where a request
-//! comes from only behind a [trusted proxy](Options::trusted_proxy); behind any other proxy nobody
-//! is taken for a caller of this machine.
+//! Before anything else, a request is refused for a `Host` that is neither a loopback name, nor the
+//! address that the connection was made to, nor an [allowed host](Options::allowed_host) (403); for an
+//! `Origin` other than that host, or any `Sec-Fetch-Site` but `same-origin` and `none` (403); and for a
+//! body that is not declared as `application/json` (415). No answer has CORS headers. Forwarded headers
+//! are believed only from a [trusted proxy](Options::trusted_proxy); a request that came through any
+//! other proxy never counts as one from this machine.
 //!
 //! | limit | value | answer |
 //! |---|---|---|
@@ -24,20 +36,19 @@
 //! | depth of JSON | 127 | 400 |
 //! | each text of a session, and the reason | 1024 characters, none of them U+0000 | 400 |
 //! | sessions in a list to renew | 1000 | 400 |
-//! | time to wait for a license | 600 s; who asks again keeps its place | 409 |
+//! | time to wait for a license | 600 s; asking again keeps the place in line | 409 |
 //! | sessions that wait for a product at once | 1000, of one credential 500 | 503 |
 //! | head of a request | 64 headers, about 32 KiB | 431, closed |
 //! | time for a head, and between two requests | [30 s](Limits::head) | closed |
 //! | time for a body | [30 s](Limits::body) | 400 |
-//! | time without taking any of an answer | [30 s](Limits::write) | closed |
+//! | time without reading any of an answer | [30 s](Limits::write) | closed |
 //! | connections at once | [1024](Limits::connections) | the next waits |
 //! | streams of events at once | [256](Limits::streams) | 429 |
 //! | requests of a credential | [10,000 a second](Limits::requests_per_second), twice as many at once | 429 |
 //! | requests of an address with wrong credentials | [30 a minute](Limits::failures_per_minute) | 429 |
 //!
-//! What the store says of credentials is believed for a quarter of a second: so long after its
-//! revocation one may still be answered. Its streams of events and its waits for a license end within
-//! two seconds.
+//! Credentials are cached for a quarter of a second, so one may still be answered for that long after it
+//! was revoked.
 
 mod answer;
 mod app;

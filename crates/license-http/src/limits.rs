@@ -1,4 +1,4 @@
-//! What one caller may take of the server, and who took too much.
+//! How much a caller may use of the server, and the counters that notice when it is too much.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,22 +9,22 @@ use license_types::{ProblemCode, Reason, Session, SessionRenewal};
 
 use crate::failure::Failure;
 
-/// What one caller may take of the server.
+/// How much callers may use of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at once; who comes beyond waits.
+    /// Connections at once; the next one waits until another ends.
     pub connections: usize,
     /// Streams of events at once.
     pub streams: usize,
-    /// Requests a second of each credential, over some seconds.
+    /// Requests a second of each credential, on average; twice as many may come at once.
     pub requests_per_second: u32,
-    /// Requests a minute with credentials that are none, of each address.
+    /// Requests a minute with wrong credentials, of each address.
     pub failures_per_minute: u32,
-    /// Time for the head of a request, which is also how long a connection may do nothing.
+    /// Time for the head of a request, and between two requests of a connection.
     pub head: Duration,
     /// Time for the body of a request.
     pub body: Duration,
-    /// Time for a client to take any of an answer.
+    /// How long a client may go without reading any of an answer.
     pub write: Duration,
 }
 
@@ -42,10 +42,10 @@ impl Default for Limits {
     }
 }
 
-/// Characters of each text that says something of a session.
+/// The most characters of each text in a session's description, and of the reason.
 const TEXT_MAX: usize = 1024;
 
-/// Refuses texts of a session that are too long, or that not every store can hold.
+/// Refuses texts that are too long, or that contain U+0000, which not every store can hold.
 pub(crate) fn texts(session: &Session, reason: Option<&Reason>) -> Result<(), Failure> {
     let texts: Vec<(&str, &str)> = match session {
         Session::Client(client) => vec![
@@ -93,16 +93,18 @@ pub(crate) fn sessions(sessions: &[SessionRenewal]) -> Result<(), Failure> {
     }
 }
 
-/// How often something may happen, for each of many keys: so many at once, and then as they come
-/// back over time.
+/// How often something may happen, for each of many keys: a token bucket for each.
 #[derive(Debug)]
 pub(crate) struct Rate<K> {
+    /// How many may happen at once.
     burst: f64,
+    /// How many come back each second.
     per_second: f64,
+    /// How many were left for a key, and when.
     left: Mutex<HashMap<K, (f64, Instant)>>,
 }
 
-/// More keys are not remembered: who makes up keys gains no memory of ours.
+/// How many keys are remembered, so that made-up keys cannot fill the memory.
 const KEYS_MAX: usize = 10_000;
 
 impl<K: Hash + Eq> Rate<K> {
@@ -113,7 +115,7 @@ impl<K: Hash + Eq> Rate<K> {
     /// Counts one more.
     ///
     /// # Errors
-    /// When it is too much, for now.
+    /// When none is left for this key, or there are too many keys.
     pub(crate) fn take(&self, key: K) -> Result<(), Failure> {
         let now = Instant::now();
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,10 +140,10 @@ impl<K: Hash + Eq> Rate<K> {
     }
 }
 
-/// Nobody is told to stay away for more seconds.
+/// The longest `Retry-After` for too many requests, in seconds.
 const AGAIN_MAX: f64 = 60.0;
 
-/// Refuses what may be asked again after so many seconds.
+/// The refusal of a request that may be repeated after so many seconds.
 pub(crate) fn too_many(seconds: u64) -> Failure {
     Failure::new(ProblemCode::TooManyRequests, "too many requests: slow down").retry_after(seconds)
 }

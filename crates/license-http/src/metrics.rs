@@ -17,14 +17,14 @@ use license_types::{LicenseInfo, LicensedProduct, ProblemCode, ProductId};
 
 use crate::operation::Operation;
 
-/// Statuses that the table promises, and one for whatever else.
+/// The statuses that the table promises, and 0 for any other.
 const STATUSES: [u16; 15] =
     [200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 0];
 
 /// Upper ends of the buckets of times, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 1_000, 10_000];
 
-/// The routes of the table, and one for whatever leads nowhere.
+/// How many routes there are: those of the table, and one for requests that ask for none of them.
 const ROUTES: usize = Operation::ALL.len() + 1;
 
 /// The method and the path template of a route.
@@ -37,16 +37,16 @@ fn route(at: usize) -> (&'static str, &'static str) {
 #[derive(Debug)]
 pub(crate) struct Counters {
     answers: [[AtomicU64; STATUSES.len()]; ROUTES],
-    /// How many took no longer than each bucket, and longer than the one before.
+    /// How many requests fell into each bucket: longer than the one before, and no longer than its end.
     times: [[AtomicU64; BUCKETS.len() + 1]; ROUTES],
     microseconds: [AtomicU64; ROUTES],
-    /// By product, where it is one that is installed.
+    /// By product, if it is one that is installed, and code.
     refusals: Mutex<BTreeMap<(Option<ProductId>, ProblemCode), u64>>,
     /// Requests that wait for a license.
     pub(crate) waiting: AtomicU64,
 }
 
-/// More pairs of product and code are not told apart.
+/// How many pairs of product and code are counted; refusals of any further pair are not.
 const REFUSALS_MAX: usize = 1000;
 
 impl Counters {
@@ -60,7 +60,7 @@ impl Counters {
         }
     }
 
-    /// Counts an answer, to what no operation is asked for where there is none.
+    /// Counts an answer; `operation` is none if the request asked for none.
     pub(crate) fn answered(&self, operation: Option<Operation>, status: u16, time: Duration) {
         let at = operation.map_or(ROUTES - 1, |operation| operation as usize);
         let status = STATUSES.iter().position(|known| *known == status);
@@ -71,8 +71,8 @@ impl Counters {
         self.microseconds[at].fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Counts a license that was refused. What is not installed counts as one product: who makes up
-    /// products makes no labels, and takes no room from what is to be counted.
+    /// Counts a refused retain. All products that are not installed count as one, so that made-up
+    /// products cannot create labels.
     pub(crate) fn refused(&self, product: ProductId, code: ProblemCode) {
         let product = (code != ProblemCode::UnknownProduct).then_some(product);
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +81,7 @@ impl Counters {
         }
     }
 
-    /// What was counted, as text; of refusals also that there were none of these products.
+    /// Writes what was counted. For each of `products` there is a count of refusals, even if it is 0.
     pub(crate) fn write(&self, products: impl Iterator<Item = ProductId>, page: &mut Page) {
         for at in 0..ROUTES {
             let (method, route) = route(at);
@@ -112,7 +112,7 @@ impl Counters {
             }
         }
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A figure that rises is only seen to where it was shown before.
+        // Prometheus sees a counter rise only if it was there before, so each starts at 0.
         let none = products.map(|product| ((Some(product), ProblemCode::NoLicenseLeft), 0));
         let refusals: BTreeMap<_, _> = none.chain(refusals).collect();
         for ((product, code), count) in refusals {
@@ -185,7 +185,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Adds a sample; all of one figure come one after the other.
+    /// Adds a sample. All samples of one figure must be added in a row, as the format demands.
     fn sample(&mut self, figure: &Figure, suffix: &str, labels: &[(&str, &str)], value: f64) {
         let Figure { name, kind, help } = figure;
         if self.last != *name {
@@ -261,12 +261,12 @@ pub(crate) fn licenses(seen: &[Seen], now: Timestamp, page: &mut Page) {
     }
 }
 
-/// What befell this server.
+/// The alarms of this server.
 pub(crate) fn alarms(alarms: &Alarms, page: &mut Page) {
     page.sample(&WENT_BACK, "", &[], alarms.went_back as f64);
 }
 
-/// What the commits of this server were like.
+/// The sizes and times of this server's commits.
 pub(crate) fn commits(commits: &Commits, page: &mut Page) {
     let Commits { entries, microseconds } = commits;
     for (figure, histogram, unit) in
@@ -281,7 +281,7 @@ pub(crate) fn commits(commits: &Commits, page: &mut Page) {
 
 type Value = fn(&Seen, &LicensedProduct, Timestamp) -> Option<f64>;
 
-/// What a right counts that has no limit.
+/// The count that stands for an unlimited right.
 const UNLIMITED: u64 = license_types::RightCount::UNLIMITED.get();
 
 fn balance(product: &LicensedProduct) -> f64 {
@@ -292,7 +292,7 @@ fn balance(product: &LicensedProduct) -> f64 {
     allowed.saturating_sub(product.used_count.get()) as f64
 }
 
-/// Seconds until less is allowed than now; none where all has expired.
+/// Seconds until the next right that counts expires; 0 once all have, and none if none ever does.
 fn expiration(info: &LicenseInfo, product: &LicensedProduct, now: Timestamp) -> Option<f64> {
     let own = product.rights.iter().filter_map(|right| right.expiration_date.as_ref());
     let dates = own.chain(info.expiration_date.as_ref());
@@ -308,7 +308,7 @@ fn end_of(day: Date) -> Option<Timestamp> {
     Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// A label's value as the format wants it; control characters have no place in it.
+/// A label's value, escaped as the format demands; control characters are replaced.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

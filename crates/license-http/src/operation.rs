@@ -1,19 +1,19 @@
-//! What the table of operations says of each of them, in types.
+//! The types in which the generated table of operations describes each of them.
 
 pub(crate) use crate::generated::operations::Operation;
 
-/// What a request carries.
+/// The body that a request of an operation has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
     /// Name of its schema.
     pub(crate) schema: &'static str,
     /// Whether it may be left out.
     pub(crate) optional: bool,
-    /// Its greatest length.
+    /// The greatest length, in bytes.
     pub(crate) bytes: usize,
 }
 
-/// One thing that an operation brings where nothing is wrong.
+/// One form of a successful answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answered {
     /// Its status.

@@ -1,4 +1,4 @@
-//! How a server is to behave, beyond what its pool knows.
+//! The settings of a server, beyond those of its pool.
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +11,7 @@ use license_pool::{Clock, LeaseSeconds, SystemClock};
 use crate::limits::Limits;
 use crate::tls::Certificate;
 
-/// How a server is to behave; the defaults are safe.
+/// The settings of a server; the defaults are safe.
 #[derive(Clone)]
 pub struct Options {
     pub(crate) drain: Duration,
@@ -41,23 +41,26 @@ impl Options {
         }
     }
 
-    /// How long, once told to stop, to go on for clients that are still connected: they are
-    /// refused new licenses and shown the way to another server.
+    /// How long a server that is told to stop goes on for clients that are still connected. Meanwhile it
+    /// grants nothing new, and answers 503 `draining`, at which clients turn to another server. 2
+    /// seconds unless set.
     #[must_use]
     pub fn drain(self, drain: Duration) -> Options {
         Options { drain, ..self }
     }
 
-    /// A name by which clients may call the server, beside loopback names and its address: others
-    /// are refused, since a page in a browser can make a name of its own lead here.
+    /// A host name by which clients may call the server, beside loopback names and its address. Other
+    /// names are refused: a malicious page could have its own name resolve to this server (DNS
+    /// rebinding).
     #[must_use]
     pub fn allowed_host(mut self, host: impl Into<String>) -> Options {
         self.allowed_hosts.push(host.into());
         self
     }
 
-    /// A proxy in front of the server, whose word is taken for where a request comes from: it adds
-    /// whom it heard to `X-Forwarded-For`. Where it writes `Forwarded` instead, that stays unknown.
+    /// A proxy in front of the server that is trusted to say where a request comes from, by adding the
+    /// client's address to `X-Forwarded-For`. If it writes `Forwarded` instead, the origin stays
+    /// unknown.
     #[must_use]
     pub fn trusted_proxy(mut self, proxy: IpAddr) -> Options {
         self.trusted_proxies.push(proxy.to_canonical());
@@ -70,13 +73,13 @@ impl Options {
         Options { certificate: Some(Arc::new(certificate)), ..self }
     }
 
-    /// What one caller may take of the server.
+    /// How much callers may use of the server.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Options {
         Options { limits, ..self }
     }
 
-    /// How long a retention outlives its last renewal, unless its request says otherwise.
+    /// The lease of retentions whose request does not ask for another: 90 seconds unless set.
     #[must_use]
     pub fn lease(self, lease: LeaseSeconds) -> Options {
         Options { lease, ..self }

@@ -1,4 +1,4 @@
-//! What the path and the query of a request say, read before anybody is asked who they are.
+//! Reads what the path and the query of a request say, before its credential is looked at.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use crate::failure::Failure;
 use crate::operation::Operation;
 
-/// Everything that a path or a query can say; an operation has those that the table names.
+/// Every parameter of a path or a query. Each operation takes those that the table names.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     /// Number of a license; `None` for the only one that is installed.
@@ -37,18 +37,18 @@ pub(crate) struct Parameters {
     pub(crate) to: Option<Timestamp>,
 }
 
-/// The only license that is installed, in a path.
+/// Stands in a path for the only license that is installed.
 const ACTIVE: &str = "active";
 
-/// Numbers and names are no longer than this.
+/// The most characters of license numbers and names.
 const TEXT_MAX: usize = License::NUMBER_MAX;
-/// A note is no longer than this.
+/// The most characters of a note.
 const NOTE_MAX: usize = 1024;
-/// Every number of ours is one that JSON can hold.
+/// The greatest number that every JSON reader can hold.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 impl Parameters {
-    /// Reads what stands in the path and in the query.
+    /// Reads the path and the query.
     pub(crate) fn read<'a>(
         operation: Operation,
         path: impl Iterator<Item = (&'a str, &'a str)>,
@@ -104,7 +104,7 @@ impl Parameters {
         }
     }
 
-    /// Nothing can be in a time that ends before it begins: an empty answer would hide the mistake.
+    /// Refuses a span of time that ends before it begins: an empty answer would hide the mistake.
     fn span(&self) -> Result<(), Failure> {
         match (self.from, self.to) {
             (Some(from), Some(to)) if to <= from => {
@@ -200,17 +200,18 @@ fn duration(name: &str, value: &str) -> Result<Duration, Failure> {
     }
 }
 
-/// The side of a span of time on which an instant stands.
+/// Which end of a span of time an instant is.
 #[derive(Clone, Copy)]
 enum Edge {
     Start,
     End,
 }
 
-/// An instant, or a day (UTC) of which the first or the last instant is meant.
+/// An instant; or a day (UTC), which a span includes whole: `Start` gives its first instant, `End` that
+/// of the next day.
 fn instant(name: &str, value: &str, edge: Edge) -> Result<Timestamp, Failure> {
     let wrong = || match value.contains(' ') {
-        // A plus sign that is not written so is a space in a query.
+        // In a query a plain plus sign means a space, so an offset such as +01:00 loses its sign.
         true => wrong(name, "an instant with a space in it; write a plus sign as %2B"),
         false => wrong(name, "neither a day such as 2026-01-31 nor an instant of RFC 3339"),
     };

@@ -1,4 +1,6 @@
-//! The way that every request goes, in the order in which problems are told.
+//! The steps that every request takes. Their order decides which problem a request with several is
+//! answered with: screening (403, 415), routing (404, 405), parameters and body (400, 413), credential
+//! (401, 403, 429), and then whatever the operation finds.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,7 @@ use crate::screen::{Ends, Origin};
 use crate::state::{Inner, State};
 use crate::{checked, limits, routes, routing, screen};
 
-/// Answers one request, which came between these ends as far as anybody knows.
+/// Answers one request, which came over a connection with these ends, if they are known.
 pub(crate) async fn answer<B>(state: State, ends: Option<Ends>, request: Request<B>) -> Response
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
@@ -31,7 +33,7 @@ where
     let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let origin = screen::screened(&parts, ends, &state.options);
-    // Also where nobody reads it, and before any of it is read, which may take long.
+    // Checked even if the operation reads no body, and before reading it, which may take long.
     let origin = origin.and_then(|origin| match body.is_end_stream() {
         true => Ok(origin),
         false => screen::body_is_json(&parts.headers).map(|()| origin),
@@ -66,7 +68,7 @@ where
     if cfg!(debug_assertions) { checked::checked(operation, response).await } else { response }
 }
 
-/// Reads the body of a request, sees who asks, and does what is asked.
+/// Reads the body, finds out who asks, and performs the operation.
 async fn performed<B>(
     operation: Operation,
     state: &State,
@@ -92,7 +94,7 @@ where
     routes::answer(Call { state, operation, caller, parameters, headers, body }).await
 }
 
-/// The whole body, within its limit.
+/// The whole body, if it arrives in time and is not longer than the table allows.
 async fn received<B>(
     expected: operation::Body,
     headers: &HeaderMap,

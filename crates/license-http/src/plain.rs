@@ -1,5 +1,6 @@
-//! The request to retain that nearly every client sends, read without a tree: it is the most frequent
-//! one, and a tree of it takes as long as all else that its answer needs here.
+//! A fast path for the body of a retain, by far the most frequent request: the form that nearly every
+//! client sends is read straight into its type. To validate it as a tree of JSON takes as long as
+//! everything else that this crate does for the request.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A [`RetainRequest`] of the REST shape, in which nothing is unusual.
+/// A [`RetainRequest`] with a session of the REST shape and nothing unusual.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Plain {
@@ -36,7 +37,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
     T::deserialize(from).map(Some)
 }
 
-/// A value that is written as an object; serde by itself would take a list of its members, too.
+/// A value that must be written as an object; serde by itself would also accept an array of its fields.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -59,8 +60,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
     }
 }
 
-/// What `body` asks for, as [`license_validate::parse`] reads it; `None` where it is anything but
-/// plain, which is for the schema to judge: another shape, a member twice, what is not allowed.
+/// The request in `body`, exactly as [`license_validate::parse`] reads it. `None` if it is not plain
+/// (another shape, a repeated member, anything not allowed): then the schema has to judge it.
 pub(crate) fn retain_request(body: &[u8]) -> Option<RetainRequest> {
     let Object(Plain { reason, session, lease_seconds }) = serde_json::from_slice(body).ok()?;
     let Object(PlainSession { user_name, session_id, ip_address, is_datastore }) = session;

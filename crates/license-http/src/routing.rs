@@ -1,5 +1,5 @@
-//! Which operation a request asks for. The table is small and every request is looked up in it, so
-//! this takes the router that axum has inside, without the layers around it.
+//! Finds the operation that a request asks for. The table is small and every request is looked up in
+//! it, so this uses `matchit`, the router inside axum, without axum's layers around it.
 
 use std::sync::LazyLock;
 
@@ -23,18 +23,18 @@ static ROUTES: LazyLock<Router<Vec<Operation>>> = LazyLock::new(|| {
 
 /// What a request asks for.
 pub(crate) enum Asked<'a> {
-    /// This, of what its path names.
+    /// This operation, with the parameters of its path.
     Operation(Operation, Params<'static, 'a>),
-    /// Nothing that is here.
+    /// A path that does not exist.
     Nothing,
-    /// Something that is here by other methods: these.
+    /// A path that exists, but takes only these methods.
     OtherMethod(Vec<&'static str>),
 }
 
-/// What a method asks of a path.
+/// What a request with this method and path asks for.
 pub(crate) fn asked<'a>(method: &Method, path: &'a str) -> Asked<'a> {
     let Ok(found) = ROUTES.at(path) else { return Asked::Nothing };
-    // The head of an answer is asked for like the answer; what writes it leaves the body away.
+    // HEAD is answered like GET; hyper leaves the body out.
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     match found.value.iter().find(|operation| operation.method() == method) {
         Some(operation) => Asked::Operation(*operation, found.params),
@@ -44,7 +44,7 @@ pub(crate) fn asked<'a>(method: &Method, path: &'a str) -> Asked<'a> {
     }
 }
 
-/// What may be asked where there is this method.
+/// The methods that a path takes which has an operation of this method.
 fn allowed(method: &'static str) -> &'static [&'static str] {
     match method {
         "GET" => &["GET", "HEAD"],

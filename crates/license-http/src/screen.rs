@@ -1,7 +1,8 @@
-//! Whether a request is for this server at all, and comes from where it may.
+//! Screens requests: whether they are for this server at all, and may come from where they do.
 //!
-//! A page in a browser can make its user send requests here. What it cannot do is to choose `Host`,
-//! `Origin` and `Sec-Fetch-Site`, which browsers fill in, or to send JSON elsewhere unasked.
+//! A malicious page in a browser can make its user send requests here. But it cannot choose `Host`,
+//! `Origin` and `Sec-Fetch-Site`, which the browser fills in, and cannot send JSON to another site
+//! without a preflight, which this server never answers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +15,7 @@ use crate::answer::JSON;
 use crate::failure::Failure;
 use crate::options::Options;
 
-// Names that are made once: every request is asked for them.
+// Made once, since they are looked up in every request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -22,16 +23,16 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The two ends of the connection that a request came through.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
-    /// Who sent it.
+    /// The address of the other end: a client or a proxy.
     pub peer: SocketAddr,
-    /// Where it arrived.
+    /// The address of this server that it was made to.
     pub own: SocketAddr,
 }
 
 /// Where a request comes from, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// The address of the client; unknown where something unknown stands between.
+    /// The address of the client; none if an unknown proxy may stand between.
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -42,7 +43,8 @@ impl Origin {
     }
 }
 
-/// Refuses what is not for this server or sent by a foreign page; tells where the rest comes from.
+/// Refuses a request that is not for this server, or was sent by a page of another site. Gives where any
+/// other comes from.
 pub(crate) fn screened(
     parts: &Parts,
     ends: Option<Ends>,
@@ -124,16 +126,18 @@ fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin 
     if !was_forwarded {
         return Origin { address: Some(peer) };
     }
-    // A proxy of which nothing is known may stand before anybody.
+    // Any client may stand behind a proxy that is not trusted, so that is never taken for loopback.
     if !options.trusted_proxies.contains(&peer) {
         let address = Some(peer).filter(|peer| !peer.is_loopback());
         return Origin { address };
     }
-    // This one is not read, and who writes it need not write what is read: that may be the client's.
+    // `Forwarded` is not read. A proxy that writes it may pass on an `X-Forwarded-For` that the client
+    // made up.
     if headers.contains_key(FORWARDED) {
         return Origin { address: None };
     }
-    // Each proxy adds whom it heard; the last who is none of ours is the client.
+    // Each proxy appends the address it was called from; the last one that is no proxy of ours is the
+    // client.
     let heard: Option<Vec<IpAddr>> = headers
         .get_all(FORWARDED_FOR)
         .iter()
@@ -146,7 +150,8 @@ fn origin(headers: &HeaderMap, ends: Option<Ends>, options: &Options) -> Origin 
     Origin { address: client }
 }
 
-/// A body must say that it is JSON: a foreign page can send no such request without asking first.
+/// Refuses a body that is not declared as JSON: a page of another site cannot send one that is without
+/// a preflight.
 pub(crate) fn body_is_json(headers: &HeaderMap) -> Result<(), Failure> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let kind = media.split(';').next().unwrap_or_default().trim();

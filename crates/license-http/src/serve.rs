@@ -1,4 +1,11 @@
-//! The network around what is answered: connections, and how they end.
+//! The network around the API: accepts connections, bounds what they may take, and ends them in order.
+//!
+//! A server that is told to stop, or whose pool was replaced, ends in three steps:
+//!
+//! 1. It *drains*: it still accepts and answers, but grants nothing new, and long waits and streams of
+//!    events end. It goes on so until all connections are closed, or the time to drain is over.
+//! 2. The listener is closed. Every connection finishes the request that it is at, and closes.
+//! 3. Connections that have not closed after the same time again are dropped.
 
 use std::convert::Infallible;
 use std::io;
@@ -31,13 +38,13 @@ use crate::state::State;
 use crate::tls::Certificate;
 use crate::usage_log::UsageLog;
 
-/// Headers of a request, and bytes of them.
+/// The most headers of a request, and the most bytes of all of them.
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 32 << 10;
-/// So many clients may have connected whom nobody has accepted yet. The standard library asks for 128,
-/// and when more than that come at once, as after a restart, the others try again a second later.
+/// How many connections may wait to be accepted. The standard library asks for 128; when more clients
+/// connect at once, as after a restart, the rest would only try again a second later.
 const BACKLOG: i32 = 1024;
-/// So long the operating system is left alone after it could not accept a connection.
+/// The pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a server ended.
@@ -45,14 +52,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub enum Ended {
     /// It was told to.
     Stopped,
-    /// Another process took its name, or what it served was adopted while it stood still: it may
-    /// answer nobody any more. Started again it takes the name back.
+    /// Another process took its name, or adopted what it served while it stood still, so it may no
+    /// longer answer. If started again, it takes the name back.
     Replaced,
 }
 
-/// Answers on `listener` until `stop` comes, and then ends in order: nothing new is granted while
-/// clients are still connected, what was asked is answered, and what is held stays held. It ends the
-/// same way once the pool was [replaced](Ended::Replaced).
+/// Answers on `listener` until `stop` resolves, then ends in order: requests that were sent are
+/// answered, nothing new is granted, and what is held stays held. It ends the same way when the pool is
+/// [replaced](Ended::Replaced).
 pub async fn serve(
     listener: TcpListener,
     pool: Pool,
@@ -106,7 +113,7 @@ pub async fn serve(
     ended
 }
 
-/// Tells what befalls the pool, until another replaces it.
+/// Logs the alarms of the pool; returns once another process has replaced it.
 async fn replaced(pool: Pool) {
     let mut seen = Alarms::default();
     while let Ok(alarms) = pool.watch_alarms(&seen).await {
@@ -125,7 +132,7 @@ async fn replaced(pool: Pool) {
         }
         seen = alarms;
     }
-    // Whoever closed the pool ends the server, too.
+    // The pool was closed. Whoever did that ends the server, too.
     std::future::pending::<()>().await;
 }
 
@@ -133,13 +140,14 @@ async fn replaced(pool: Pool) {
 struct Server {
     certificate: Option<Arc<Certificate>>,
     limits: Limits,
-    /// One for each connection.
+    /// A permit for each connection.
     places: Arc<Semaphore>,
     state: State,
+    /// True once connections are to close.
     ending: watch::Sender<bool>,
 }
 
-/// A connection that was accepted, and its place among those that may be.
+/// A connection that was accepted, and its permit.
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
@@ -152,7 +160,7 @@ impl Server {
             let place = self.places.clone().acquire_owned().await;
             match (place, listener.accept().await) {
                 (Ok(place), Ok((stream, peer))) => return Accepted { stream, peer, _place: place },
-                // Such as too many open files; an error of one connection is over with it.
+                // For example, too many files are open: then trying again at once would not help.
                 _ => sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -184,7 +192,7 @@ impl Server {
     }
 }
 
-/// Answers what comes on a connection.
+/// Answers the requests of one connection, until it closes or is to close.
 async fn answered(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     ends: Ends,
@@ -200,7 +208,7 @@ async fn answered(
     builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        // What a connection dies of is its client's matter.
+        // An error concerns this connection alone, and its client notices by itself.
         _ = connection.as_mut() => return,
         _ = ending.wait_for(|ending| *ending) => {}
     }
@@ -208,7 +216,7 @@ async fn answered(
     let _ = connection.await;
 }
 
-/// A server on a runtime of its own; dropping it stops it.
+/// A server that runs on a runtime of its own; dropping it stops it and waits until it has.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -217,10 +225,10 @@ pub struct Running {
     thread: Option<JoinHandle<Ended>>,
 }
 
-/// Answers on `listener` on a runtime of its own, for whoever has none.
+/// Answers on `listener` on a runtime of its own, for callers that have none.
 ///
 /// # Errors
-/// When the operating system gives no runtime, or `listener` listens no more.
+/// When no runtime or thread can be started, or `listener` cannot be used.
 pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let scheme = if options.certificate.is_some() { "https" } else { "http" };
@@ -246,7 +254,7 @@ pub fn start(listener: StdListener, pool: Pool, options: Options) -> io::Result<
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -256,24 +264,24 @@ impl Running {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// Tells it to stop, without waiting.
+    /// Tells it to stop, without waiting for that.
     pub fn begin_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Whether it has ended, though nobody told it to.
+    /// Whether it has ended, for whatever reason.
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Stops it and waits until it did; says why it ended.
+    /// Stops it and waits until it has ended; gives why it did.
     pub fn stop(mut self) -> Ended {
         self.end()
     }
 
     fn end(&mut self) -> Ended {
         self.begin_stop();
-        // A panic in there was told by its own thread.
+        // If that thread panicked, it has printed why.
         let ended = self.thread.take().and_then(|thread| thread.join().ok());
         ended.unwrap_or(Ended::Stopped)
     }

@@ -18,15 +18,15 @@ use crate::options::Options;
 pub(crate) struct State(Arc<Inner>);
 
 pub(crate) struct Inner {
-    /// Asked in the name of nobody and for no license in particular.
+    /// Acts for no principal and on no license in particular.
     pub(crate) pool: Pool,
     pub(crate) options: Options,
     pub(crate) credentials: Credentials,
     pub(crate) counters: Counters,
-    /// One for each stream.
+    /// A permit for each stream of events.
     streams: Arc<Semaphore>,
     draining: AtomicBool,
-    /// Ends the streams that would go on for ever.
+    /// The same for those that wait for it: streams of events, and waits for a license.
     drained: watch::Sender<bool>,
 }
 
@@ -44,15 +44,15 @@ impl State {
         }))
     }
 
-    /// A place for a stream, for as long as it is kept.
+    /// A permit for a stream of events, to be kept as long as it lasts.
     ///
     /// # Errors
-    /// When all are taken.
+    /// When there are too many streams.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
         self.streams.clone().try_acquire_owned().map_err(|_| limits::too_many(1))
     }
 
-    /// From now on nothing new is granted.
+    /// Begins to stop: from now on nothing new is granted.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.drained.send_replace(true);
@@ -62,7 +62,7 @@ impl State {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Comes when the server begins to stop.
+    /// Resolves when the server begins to stop.
     pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut drained = self.drained.subscribe();
         async move {

@@ -10,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// So often it is looked whether the files changed.
+/// How often the files are checked for changes, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A certificate with its key, read from files; when those change, so does the certificate.
@@ -31,7 +31,7 @@ struct Read {
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file cannot be read, or holds nothing that was looked for.
+    /// A file cannot be read, or does not contain a certificate or key in PEM.
     #[error("{} cannot be read as PEM", path.display())]
     File {
         /// The file.
@@ -39,13 +39,13 @@ pub enum CertificateError {
         /// Why.
         source: pem::Error,
     },
-    /// Certificate and key do not belong together, or are of a kind that is not known.
+    /// Certificate and key do not belong together, or are of an unknown kind.
     #[error("the certificate cannot be used with its key")]
     Pair(#[source] rustls::Error),
 }
 
 impl Certificate {
-    /// Reads a certificate with those that lead to its issuer, and its key: both PEM.
+    /// Reads a certificate chain, the server's own certificate first, and its key: both in PEM.
     ///
     /// # Errors
     /// See [`CertificateError`].
@@ -60,15 +60,15 @@ impl Certificate {
         Ok(Certificate { chain, key, read })
     }
 
-    /// What a connection is accepted with now.
+    /// The configuration for a new connection, read again if the files have changed.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if read.looked.elapsed() >= LOOK {
             read.looked = Instant::now();
             let stamps = stamps(&self.chain, &self.key);
             if stamps != read.stamps {
-                // While the two files are being replaced they may not fit: the old ones go on then,
-                // and the next look finds them complete.
+                // While the files are being replaced, they may not match: then the old certificate stays
+                // in use, and the next check tries again.
                 match config(&self.chain, &self.key) {
                     Ok(config) => {
                         (read.config, read.stamps) = (config, stamps);

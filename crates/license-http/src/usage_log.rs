@@ -1,6 +1,6 @@
-//! The log of the reference system: a line for each license that is retained or released.
+//! Writes the usage log of the reference system: a line for each license that is retained or released.
 //!
-//! Its lines name users and their addresses, so nobody gets them who does not ask.
+//! The lines name users and their addresses, so this is off unless asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,10 +14,10 @@ use license_types::{Entry, Event, ProductId, Session, Token, escaped};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// So many entries are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 512;
 
-/// What is needed to word a line when a license is released.
+/// What the line of a release needs, and only the retention tells.
 struct Holder {
     product: String,
     user: String,
@@ -25,17 +25,17 @@ struct Holder {
     reason: String,
 }
 
-/// The lines of one license.
+/// Makes the lines of one license from its entries.
 #[derive(Default)]
 struct Lines {
     holders: BTreeMap<Token, Holder>,
     used: BTreeMap<ProductId, u64>,
 }
 
-/// So often it is looked whether a license was installed, and for a store that is away.
+/// How often to look for newly installed licenses, and how long to wait when the store is away.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Follows every license of a store, those installed later too.
+/// Follows every license of a store, including those installed later.
 pub(crate) struct UsageLog {
     pool: Pool,
     out: Arc<File>,
@@ -44,7 +44,7 @@ pub(crate) struct UsageLog {
 }
 
 impl UsageLog {
-    /// Begins with what is there now: whatever happens from then on gets its line.
+    /// Starts to follow the licenses that are there, each from its end: what happens later gets a line.
     pub(crate) async fn begin(pool: Pool, out: Arc<File>) -> UsageLog {
         let (followed, tasks) = (BTreeSet::new(), JoinSet::new());
         let mut log = UsageLog { pool, out, followed, tasks };
@@ -53,16 +53,17 @@ impl UsageLog {
         log
     }
 
-    /// Goes on until it is dropped.
+    /// Looks for licenses that are installed later, until it is dropped.
     pub(crate) async fn run(mut self) {
         loop {
             sleep(LOOK).await;
-            // All of it happened since.
+            // A new license is followed from its first entry, since all of them are news.
             self.look(async |_| Ok((0, Lines::default()))).await;
         }
     }
 
-    /// Follows the licenses that are not followed yet, each from where `start` says.
+    /// Follows the licenses that are not followed yet. `start` gives the sequence after which to begin
+    /// with each, and what is held then.
     async fn look(&mut self, start: impl AsyncFn(&Pool) -> Result<(u64, Lines), Error>) {
         let ledgers = match self.pool.ledgers().await {
             Ok(ledgers) => ledgers,
@@ -84,8 +85,8 @@ impl UsageLog {
     }
 }
 
-/// Writes a line for each license of `pool` that is retained or released after a sequence; ends with
-/// the pool, or with what takes the lines.
+/// Writes the lines of one license, from the entry after a sequence on. Ends when the pool is closed, or
+/// the file cannot be written.
 async fn follow(pool: Pool, mut after: u64, mut lines: Lines, out: Arc<File>) {
     loop {
         match pool.follow(after, PAGE).await {
@@ -114,7 +115,7 @@ fn warn(error: &Error) {
 }
 
 impl Lines {
-    /// What is held now is what can be released later.
+    /// Starts with what is held now, so that its releases can be told.
     async fn now(pool: &Pool) -> Result<Lines, Error> {
         match pool.held_async(None).await {
             Ok(held) => Ok(Lines::of(held)),

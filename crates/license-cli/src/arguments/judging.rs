@@ -1,4 +1,4 @@
-//! Of what others wrote: which schema judges it, and what is told of it.
+//! Arguments of `validate` and `schema`.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The command line as it is typed: commands, flags and their help.
+//! The command line as it is typed: commands and flags. The doc comments here are the help texts.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Of what happened: the log, and figures of it.
+//! Arguments of `history` and `report`.
 
 use std::path::PathBuf;
 

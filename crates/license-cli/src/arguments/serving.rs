@@ -1,4 +1,4 @@
-//! Of a server: how it serves, and who may ask it.
+//! Arguments of `serve` and `credential`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `license credential`: who may ask the server of a store.
+//! `license credential`: makes, lists and revokes the credentials that servers of a store accept.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,5 +1,5 @@
-//! `license demo`: a short, true session. Every line that it shows is a command line that is run
-//! as it stands; nothing of the output is made up.
+//! `license demo`: a short, true session. Every command line that it shows is really run, and nothing of
+//! the output is made up.
 
 use std::ffi::OsString;
 
@@ -13,13 +13,13 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::text::escaped;
 
-/// What the demo works on, unless told otherwise: never the store of real licenses.
+/// The store of the demo unless another is named; never the default store, which may hold real licenses.
 const STORE: &str = "sqlite:license-demo.db";
 
 /// Number of the sample license.
 const NUMBER: &str = "DEMO-2001";
 
-/// What is said before, and the lines that are run, with the exit code that each must have.
+/// Titles, each with the command lines that follow it and the exit codes that these must have.
 const STEPS: &[(&str, &[(&str, Exit)])] = &[
     (
         "A license for 15 clients (10 more have expired), one SQL connection and any REST session",
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Demo, context: &mut Context<'_, '_>) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// A sample license has no place among real ones, and `memory:` would be gone between two lines.
+/// Refuses stores that may hold real licenses, and `memory:`, which would be gone after each line.
 fn refuse_other_stores(context: &Context<'_, '_>) -> Result<(), Failure> {
     match context.store_url()? {
         StoreUrl::Memory => Err(Failure::usage("the demo needs a store that outlives a command")
@@ -161,7 +161,7 @@ fn show(
     Ok(())
 }
 
-/// Lines that work as they stand, with the program named as it was just called.
+/// What to try next: lines that can be copied, with the program named as it was just called.
 fn what_next(program: Option<&OsString>, store: &str) -> String {
     let plain = |text: &str| !text.contains(|c: char| c.is_whitespace() || c == '\'');
     let program = program.and_then(|program| program.to_str()).filter(|program| plain(program));
@@ -178,7 +178,7 @@ fn what_next(program: Option<&OsString>, store: &str) -> String {
 }
 
 impl Sample {
-    /// The document that this program carries.
+    /// The document, embedded in this program.
     fn text(self) -> &'static str {
         match self {
             Sample::License => include_str!("../../demo/license.json"),

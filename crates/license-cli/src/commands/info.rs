@@ -6,9 +6,9 @@ use license_types::{LicenseDate, LicenseInfo, LicensedProduct, Right, RightCount
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::product;
 use crate::output::table::Rows;
 use crate::output::text::escaped;
+use crate::output::{UNLIMITED, product};
 
 pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let info = context.licenses()?.info()?;
@@ -41,7 +41,7 @@ fn products(info: &LicenseInfo, now: Timestamp, width: Option<u16>) -> String {
         let (used, allowed) = (listed.used_count.get(), listed.allowed_count.get());
         let unlimited = is_unlimited(info, listed, now);
         let or_unlimited = |count: u64| match unlimited {
-            true => "unlimited".to_owned(),
+            true => UNLIMITED.to_owned(),
             false => count.to_string(),
         };
         rows.row([
@@ -55,7 +55,8 @@ fn products(info: &LicenseInfo, now: Timestamp, width: Option<u16>) -> String {
     rows.text()
 }
 
-/// Read from the rights, since a sum of them can be the same number.
+/// Whether a product is unlimited. Only its rights tell, since limited ones may add up to the number
+/// that stands for unlimited.
 pub(super) fn is_unlimited(info: &LicenseInfo, listed: &LicensedProduct, now: Timestamp) -> bool {
     let valid = |date: Option<&LicenseDate>| date.is_none_or(|date| !is_over(date, now));
     valid(info.expiration_date.as_ref())
@@ -69,7 +70,7 @@ fn rights(rights: &[Right], now: Timestamp) -> String {
         .iter()
         .map(|right| {
             let count = match right.count == RightCount::UNLIMITED {
-                true => "unlimited".to_owned(),
+                true => UNLIMITED.to_owned(),
                 false => right.count.to_string(),
             };
             match &right.expiration_date {

@@ -55,7 +55,8 @@ fn install(
         context.say("`memory:` is gone when the command ends: name a file to keep the license");
     }
     if is_new {
-        // A trial and a refused document must leave nothing behind, not even an empty store.
+        // A dry run or a refused document must leave nothing behind, not even an empty store. So try in
+        // memory first.
         let trial = Installation { dry_run: true, ..*installation };
         let receipt = context.licenses_in_memory()?.install(&trial)?;
         if installation.dry_run {
@@ -65,8 +66,8 @@ fn install(
     context.licenses_or_new()?.install(installation)
 }
 
-/// Names every place where the document is no License info, instead of the first; and that of one
-/// which is no JSON, as every command does.
+/// The failure with all that is wrong with the document: every violation, where the pool names only the
+/// first; or the place where it is no JSON, in the form that every command uses.
 fn explained(failure: Failure, file: &Path, document: &[u8]) -> Failure {
     match failure.code() {
         Some(ProblemCode::SchemaViolation) => {
@@ -77,7 +78,7 @@ fn explained(failure: Failure, file: &Path, document: &[u8]) -> Failure {
                 Err(Unfit::Malformed(_)) | Ok(_) => failure,
             }
         }
-        // Comments are read here, which are no JSON to whoever judges by the schema.
+        // Parsed as the pool does, since that accepts comments, which the validator does not.
         Some(ProblemCode::BadRequest) => match License::parse(document) {
             Err(InstallError::Json { message, line, column }) => {
                 let place = |at| u64::try_from(at).unwrap_or(u64::MAX).max(1);

@@ -1,4 +1,4 @@
-//! The commands, one a file: each reads its flags, asks the licenses and prints the answer.
+//! The commands, a file for each: it reads its flags, asks the licenses and prints the answer.
 
 mod available;
 mod completions;

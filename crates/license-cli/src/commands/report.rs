@@ -1,4 +1,5 @@
-//! `license report`: figures per product and period, from exported reports.
+//! `license report`: figures per product and period. Those of exported reports are made here, those of a
+//! store in `stored_report`.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -65,7 +66,7 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-/// Reads one file into the figures, and says where its instant cannot be right.
+/// Reads one file into the figures, and warns if its instant cannot be right.
 fn read(
     export: &Export,
     figures: &mut Figures,
@@ -139,7 +140,7 @@ fn table(figures: &[UsageFigures], zone: &TimeZone, width: Option<u16>) -> Strin
     rows.text()
 }
 
-/// The same members as in the JSON, in their order.
+/// The figures as comma-separated values: the members of the JSON, in their order.
 fn separated(figures: &[UsageFigures], zone: &TimeZone) -> String {
     let mut text = csv::line([
         "period",

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::licenses::Wanted;
 use crate::output::held;
 
-/// Where a session of this machine comes from, unless it is described otherwise.
+/// The address of a session that no file describes.
 pub(super) const HERE: &str = "127.0.0.1";
 
 pub(super) fn run(arguments: &Retain, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
@@ -34,7 +34,10 @@ pub(super) fn run(arguments: &Retain, context: &mut Context<'_, '_>) -> Result<E
     Ok(Exit::Done)
 }
 
-/// The session that a file describes, or every place where it does not.
+/// The session that a file describes.
+///
+/// # Errors
+/// Every violation, if the file describes none.
 pub(super) fn described(file: &Path, context: &mut Context<'_, '_>) -> Result<Session, Failure> {
     let document = context.read(file)?;
     license_validate::parse(&document).map_err(|unfit| match unfit {

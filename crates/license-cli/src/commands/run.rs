@@ -1,5 +1,8 @@
-//! `license run`: any program as a session that holds a license, from before it starts until after
-//! it ended.
+//! `license run`: runs any program as a session that holds a license, from before it starts until after
+//! it has ended.
+//!
+//! Three threads report to the one that runs the command, by a channel of [`News`]: one hears signals,
+//! one asks for the license, and behind a license from a server one hears whether its lease is in danger.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -23,14 +26,14 @@ use crate::licenses::{Seat, Wanted};
 use crate::output::name_of;
 use crate::signals::{self, Arrival};
 
-/// A program that has ended waits no longer than this for its license to be released.
+/// How long to wait, after the program has ended, for its license to be released.
 const RELEASE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What `run` waits for, from several threads.
 enum News {
     Signal(Arrival),
     Answer(Result<Box<dyn Seat>, Failure>),
-    /// Something that people should know while the command runs.
+    /// A sentence for people about the license.
     Told(String),
 }
 
@@ -57,7 +60,7 @@ fn supervise(arguments: &Run, context: &mut Context<'_, '_>) -> Result<Exit, Fai
     ended
 }
 
-/// Asks for the license in a thread of its own, since signals may come first.
+/// Asks for the license on a thread of its own, since a signal may come first.
 fn ask(arguments: &Run, context: &mut Context<'_, '_>, news: Sender<News>) -> Result<(), Failure> {
     let session = arguments.session.clone().unwrap_or_else(fresh_session);
     let description = match &arguments.describe {
@@ -74,12 +77,13 @@ fn ask(arguments: &Run, context: &mut Context<'_, '_>, news: Sender<News>) -> Re
     Ok(())
 }
 
+/// How the wait for the license ended.
 enum Answer {
     Seat(Box<dyn Seat>),
     Interrupted(Exit),
 }
 
-/// A name that no session had before, and that says nothing of the machine.
+/// A random session id, which says nothing about the machine.
 fn fresh_session() -> SessionId {
     // The standard library keys its hash maps with random numbers of the operating system.
     use std::hash::{BuildHasher, RandomState};
@@ -87,6 +91,7 @@ fn fresh_session() -> SessionId {
     SessionId::new(name).expect("digits and a dash are a session's name")
 }
 
+/// Waits for the license, or a signal.
 fn answer(news: &Receiver<News>, context: &mut Context<'_, '_>) -> Result<Answer, Failure> {
     loop {
         match news.recv() {
@@ -105,7 +110,7 @@ fn answer(news: &Receiver<News>, context: &mut Context<'_, '_>) -> Result<Answer
     }
 }
 
-/// Starts the command, without what only we need to know.
+/// Starts the command, without our secrets in its environment.
 fn started(arguments: &Run, context: &Context<'_, '_>) -> Result<io::Result<Child>, Failure> {
     let [program, rest @ ..] = &arguments.command[..] else {
         return Err(Failure::usage("name the command to run, after `--`"));
@@ -116,7 +121,7 @@ fn started(arguments: &Run, context: &Context<'_, '_>) -> Result<io::Result<Chil
         command.envs(variables.iter().filter(|(name, value)| !is_secret(name, value))).spawn()
     };
     Ok(match start(Command::new(program)) {
-        // A script that names no interpreter, which the shell reads: under `env` that is so, too.
+        // A script that names no interpreter is run by the shell, as `env` does.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => {
             let mut shell = Command::new("/bin/sh");
             shell.arg(found(program.as_ref(), variables.get(OsStr::new("PATH"))));
@@ -126,7 +131,7 @@ fn started(arguments: &Run, context: &Context<'_, '_>) -> Result<io::Result<Chil
     })
 }
 
-/// Where a program lies that was found by its name.
+/// The path of a program: if it is a bare name, the first file of that name in the folders of `path`.
 fn found(program: &Path, path: Option<&OsString>) -> PathBuf {
     let is_named = program.components().count() == 1;
     let folders = path.filter(|_| is_named).into_iter().flat_map(env::split_paths);
@@ -134,7 +139,7 @@ fn found(program: &Path, path: Option<&OsString>) -> PathBuf {
     files.find(|file| file.is_file()).unwrap_or_else(|| program.to_owned())
 }
 
-/// Waits until the command ends, passing on what it is sent.
+/// Waits until the command ends, and passes signals on to it.
 fn follow(
     child: &mut Child,
     news: &Receiver<News>,
@@ -155,7 +160,7 @@ fn follow(
             }
             Ok(News::Told(text)) => context.say(&text),
             Ok(News::Answer(_)) => {}
-            // Nobody is left to say that it ended.
+            // All senders are gone, so no signal will say that it has ended.
             Err(mpsc::RecvError) => {
                 return Ok(Exit::Command(code(child.wait().map_err(lost_sight)?)));
             }
@@ -167,7 +172,7 @@ fn lost_sight(error: io::Error) -> Failure {
     Failure::internal(format!("cannot tell whether the command ended: {error}"))
 }
 
-/// Like a shell: the command's own code, or 128 and the signal that ended it.
+/// The exit code as a shell reports it: the command's own, or 128 plus the signal that ended it.
 fn code(status: ExitStatus) -> u8 {
     match (status.code(), status.signal()) {
         (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
@@ -176,7 +181,7 @@ fn code(status: ExitStatus) -> u8 {
     }
 }
 
-/// Like `env`: 127 where there is no such program, 126 where it cannot be run.
+/// The exit code as `env` reports it: 127 if there is no such program, 126 if it cannot be run.
 fn not_started(arguments: &Run, error: &io::Error, context: &mut Context<'_, '_>) -> Exit {
     let program = arguments.command.first().map(|program| name_of(program.as_ref()));
     context.say(&format!("cannot run {}: {error}", program.unwrap_or_default()));
@@ -186,7 +191,8 @@ fn not_started(arguments: &Run, error: &io::Error, context: &mut Context<'_, '_>
     }
 }
 
-/// Releases the license within a bounded time: the command ended, and its code is what counts.
+/// Releases the license within a bounded time. A failure is only said, since the command's exit code is
+/// what counts.
 fn release(seat: Box<dyn Seat>, context: &mut Context<'_, '_>) {
     let (sender, done) = mpsc::channel();
     thread::spawn(move || drop(sender.send(seat.release())));

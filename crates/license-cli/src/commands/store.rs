@@ -1,5 +1,5 @@
-//! `license store`: copies the whole store, reads all of it and recomputes what can be, or says that
-//! its clock is right.
+//! `license store`: copies the whole store; checks it, by reading all of it and recomputing everything
+//! that can be; or says that its clock is right.
 
 use license_pool::CopyOptions;
 use license_types::{LedgerCheck, StoreCheck, StoreCopy};

@@ -15,10 +15,10 @@ use crate::licenses::{Held, Licenses};
 use crate::output::table::Rows;
 use crate::output::{instant, json, json_line, product};
 
-/// Clears the terminal and puts the cursor at its top.
+/// Clears the terminal, and moves the cursor to its top.
 const REPAINT: &str = "\x1b[H\x1b[2J";
 
-/// Between two looks at what is held.
+/// The pause of `--watch` before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
     }
     context.data(&shown)?;
     while arguments.watch && context.wait(LOOK_AGAIN)?.is_continue() {
-        // Where nothing changes, nothing is written that would show it.
+        // If nothing changes, nothing is written, and no write would show that the reader has gone.
         if !(context.env.stdout_is_read)() {
             return Err(Failure::ReaderGone);
         }
@@ -58,7 +58,7 @@ fn look(
     licenses: &mut dyn Licenses,
     context: &Context<'_, '_>,
 ) -> Result<Vec<Held>, Failure> {
-    // No record tells its server, so only the table does.
+    // JSON shows the records, which do not name the server; only the table needs it.
     let mut held = licenses.usage(arguments.server_name.as_ref(), !context.json())?;
     held.retain(|held| {
         arguments.product.is_none_or(|product| product == held.retention.product_id)
@@ -71,7 +71,7 @@ fn text(held: Vec<Held>, arguments: &Usage, context: &Context<'_, '_>) -> String
         return table(held, context.width());
     }
     let usage: LicenseUsage = held.into_iter().map(|held| held.retention).collect();
-    // Whoever watches reads one report a line.
+    // With --watch, each report is one line.
     if arguments.watch { json_line(&usage) } else { json(&usage) }
 }
 
@@ -81,7 +81,7 @@ fn table(held: Vec<Held>, width: Option<u16>) -> String {
     rows_of("server", rows, width)
 }
 
-/// Shows what exported reports list. No record tells its server, so the file stands in its place.
+/// Shows what exported reports list, with the file in place of the server, which no record names.
 fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     if arguments.server_name.is_some() {
         let detail = "--server-name cannot narrow exported reports: no record tells its server";
@@ -89,7 +89,7 @@ fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Fa
         return Err(Failure::usage(detail).hint(cure));
     }
     let mut listed: Vec<(Rc<str>, observed::Retention)> = Vec::new();
-    // By token, so that few records are compared with each other.
+    // Indexes into `listed` by token, so that few records are compared with each other.
     let mut by_token: HashMap<Token, Vec<usize>> = HashMap::new();
     for export in exports::list(&arguments.exports, context)? {
         let file: Rc<str> = export.file.as_str().into();
@@ -125,7 +125,7 @@ fn exported(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// The table of retentions, each from its source.
+/// A table of retentions, each with its source: a server or a file.
 fn rows_of(
     source: &str,
     retentions: impl IntoIterator<Item = (Rc<str>, observed::Retention)>,

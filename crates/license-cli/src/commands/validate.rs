@@ -1,4 +1,4 @@
-//! `license validate`: every violation of a schema, with its place.
+//! `license validate`: finds every violation of a schema, with its place.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Validate, context: &mut Context<'_, '_>) -> Result
     judged(&judge(arguments, context), arguments, context)
 }
 
-/// Has all files judged.
+/// Judges all files.
 fn judged(
     judge: &Judge,
     arguments: &Validate,
@@ -48,7 +48,7 @@ fn judged(
         match file(judge, path, &mut report, context) {
             Ok(()) => {}
             Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
-            // One file that cannot be read must not hide what is wrong with the others.
+            // An unreadable file must not hide what is wrong with the others.
             Err(failure) => {
                 context.say(&failure.to_string());
                 report.unread += 1;
@@ -60,9 +60,9 @@ fn judged(
 
 /// What was found so far, in all files.
 struct Report {
-    /// Violations that may still be told.
+    /// How many violations may still be shown, if `--max-violations` limits them.
     left: Option<u64>,
-    /// Where they are counted instead of told.
+    /// The counts, if violations are to be counted instead of shown.
     kinds: Option<Kinds>,
     total: Summary,
     unread: u64,
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// Our own fault wins over malformed input, and that over violations.
+/// The exit code: our own fault wins over malformed input, and that over violations.
 fn exit(total: &Summary, unread: u64) -> Exit {
     match (total.disagreements, unread + total.malformed, total.violations) {
         (0, 0, 0) => Exit::Done,
@@ -142,15 +142,14 @@ fn list_rules(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Judges one file and tells what it finds as it reads.
+/// Judges one file, and shows what it finds as it reads.
 fn file(
     judge: &Judge,
     path: &Path,
     report: &mut Report,
     context: &mut Context<'_, '_>,
 ) -> Result<(), Failure> {
-    let is_lines = matches!(input::extension(path), Some("ndjson" | "jsonl"));
-    let judge = judge.clone().lines(is_lines);
+    let judge = judge.clone().lines(input::is_lines(path));
     let json = context.json();
     let env = &mut *context.env;
     let name = name_of(path);
@@ -196,11 +195,11 @@ fn file(
     Ok(())
 }
 
-/// What is said of a record on which the two validators disagree.
+/// The message for a record on which the two validators disagree.
 const OUR_FAULT: &str = "our fault: the fast validator accepts this record, the reference does \
      not and is right; please report it with the record, or with its shape";
 
-/// Input that cannot be read at all, in the form of what breaks a rule.
+/// Input that is no JSON, in the form of a violation.
 fn as_violation(malformed: &Malformed) -> Violation {
     Violation {
         file: None,

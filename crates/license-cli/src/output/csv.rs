@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use csv::{Terminator, WriterBuilder};
 
-/// Mostly a line is no longer.
+/// Bytes to begin with for a line; few are longer.
 const LINE: usize = 512;
 
 /// One line of these cells.
@@ -18,7 +18,7 @@ pub(crate) fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
     String::from_utf8(line).expect("cells of text are text")
 }
 
-/// A spreadsheet takes a cell that begins like a formula for one, and would run it; `'` marks text.
+/// The cell, marked as text by `'` if it begins like a formula: a spreadsheet would run that.
 fn marked(text: &str) -> Cow<'_, str> {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}").into(),

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use text::escaped;
 
-/// A value as JSON for programs and people alike.
+/// A value as JSON, indented.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("our values are JSON") + "\n"
 }
@@ -67,7 +67,7 @@ pub(crate) fn instant_in(timestamp: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
-/// An instant in a time zone, as a spreadsheet reads it; in UTC as JSON has it.
+/// An instant in a time zone, in a form that spreadsheets read; in UTC as JSON has it.
 pub(crate) fn spelled_in(time: &DateTime, zone: &TimeZone) -> String {
     match *zone == TimeZone::UTC {
         true => time.as_str().to_owned(),
@@ -78,10 +78,11 @@ pub(crate) fn spelled_in(time: &DateTime, zone: &TimeZone) -> String {
     }
 }
 
-/// What any number of licenses is called.
+/// The word for a number without limit.
 pub(crate) const UNLIMITED: &str = "unlimited";
 
-/// A number of licenses that are allowed or left, where no single right is at hand that says so.
+/// A number of licenses that are allowed or left, for places that do not know the rights: the number that
+/// stands for unlimited is shown as that word, although limited rights may add up to it.
 pub(crate) fn or_unlimited(count: Count) -> String {
     match count.get() == RightCount::UNLIMITED.get() {
         true => UNLIMITED.to_owned(),
@@ -89,7 +90,7 @@ pub(crate) fn or_unlimited(count: Count) -> String {
     }
 }
 
-/// What a session holds, as a line.
+/// A line for people about one license that a session holds.
 pub(crate) fn held(receipt: &RetainReceipt) -> String {
     let retention = &receipt.retention;
     let mut line = format!(

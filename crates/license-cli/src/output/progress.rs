@@ -1,4 +1,4 @@
-//! Shows how far a long reading got, on a terminal only.
+//! Shows how far a long read has got, on a terminal only.
 
 use std::io::Write;
 
@@ -11,7 +11,9 @@ pub(crate) struct Progress {
     label: String,
     unit: Unit,
     total: Option<u64>,
+    /// How much was read when it was last painted.
     painted: u64,
+    /// Whether it is on the screen.
     shown: bool,
     on: bool,
 }
@@ -41,12 +43,12 @@ impl Progress {
         Progress { label: escaped(label).into_owned(), unit, total, painted: 0, shown: false, on }
     }
 
-    /// Tells how much there is, where that shows only later.
+    /// Sets how much there is, when that shows only later.
     pub(crate) fn total(&mut self, total: u64) {
         self.total = Some(total);
     }
 
-    /// Tells that `read` of them were read in all.
+    /// Takes in that `read` were read in all, and paints if that is a step further.
     pub(crate) fn advance(&mut self, read: u64, out: &mut dyn Write) {
         if !self.on || read < self.painted + self.unit.step() {
             return;
@@ -60,7 +62,7 @@ impl Progress {
             Some(total) => format!("{} % ({count})", read * 100 / total),
             None => count,
         };
-        // That nobody looks is no reason to fail.
+        // A terminal that has gone is no reason to fail.
         let _ = write!(out, "{WIPE}{}: {share}", self.label);
         let _ = out.flush();
         self.shown = true;
@@ -77,7 +79,7 @@ impl Progress {
 }
 
 impl Unit {
-    /// At the speed of reading and checking, this paints some ten to thirty times a second.
+    /// How much is read between two paints: at usual speeds, ten to thirty of them a second.
     fn step(self) -> u64 {
         match self {
             Unit::Bytes => 4 << 20,

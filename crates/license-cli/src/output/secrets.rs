@@ -1,8 +1,8 @@
-//! Keeps passwords out of what is said.
+//! Keeps passwords out of messages.
 
 /// `text` with the password of every URL in it replaced by `***`.
 ///
-/// It works on whole messages, since a password can be echoed by whoever words the error.
+/// It works on whole messages, since an error of any library may repeat the URL that it was given.
 pub(crate) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -19,8 +19,8 @@ pub(crate) fn masked(text: &str) -> String {
 
 /// `user:secret@host/path?password=secret` without its secrets.
 fn masked_authority(url: &str) -> String {
-    // A password may hold `@`, `/` and `?` by mistake, so the last `@` ends it: rather too much
-    // is masked than too little.
+    // A password may contain `@`, `/` and `?` that should have been escaped, so it is taken to end at
+    // the last `@`: better to mask too much than too little.
     let (credentials, place) = match url.rsplit_once('@') {
         Some((credentials, place)) => (Some(credentials), place),
         None => (None, url),

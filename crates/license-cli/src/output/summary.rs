@@ -8,13 +8,13 @@ use license_types::{Count, Violation, ViolationKind};
 
 use super::table::Rows;
 
-/// Kinds that are told apart; bounds the memory where hostile input invents names.
+/// How many kinds are counted apart, to bound the memory when hostile input invents names.
 const KINDS_MAX: usize = 10_000;
 
 /// Counts of violations by rule and place.
 #[derive(Default)]
 pub(crate) struct Kinds {
-    /// By rule and place; with each the order in which it was first met.
+    /// By rule and place; each with its rank in the order in which they were first met.
     kinds: BTreeMap<(String, String), (usize, ViolationKind)>,
     others: u64,
 }
@@ -39,8 +39,8 @@ impl Kinds {
         }
     }
 
-    /// The kinds, the most frequent first and of equals the one that was met first; and how many
-    /// violations are of kinds beyond those.
+    /// The kinds, the most frequent first and, of equals, the one that was met first; and how many
+    /// violations are of further kinds.
     pub(crate) fn sorted(self) -> (Vec<ViolationKind>, u64) {
         let mut kinds: Vec<_> = self.kinds.into_values().collect();
         kinds.sort_by_key(|(met, kind)| (Reverse(kind.count), *met));
@@ -66,7 +66,7 @@ pub(crate) fn table(kinds: &[ViolationKind], others: u64, width: Option<u16>) ->
     rows.text()
 }
 
-/// The pointer with `*` for every index; a member whose name is a number counts as one.
+/// The pointer with `*` for every index. A member whose name is a number is taken for an index.
 fn generalised(pointer: &str) -> String {
     let is_index =
         |segment: &str| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());

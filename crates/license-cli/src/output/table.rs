@@ -6,13 +6,13 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 
 use super::text::escaped;
 
-/// A table under construction; every cell is escaped.
+/// A table that is being built; every cell is escaped.
 pub(crate) struct Rows {
     table: Table,
 }
 
 impl Rows {
-    /// A table with these headings, folded to `width` columns where there is a width.
+    /// A table with these headings, folded to `width` columns if there is a width.
     pub(crate) fn new(headings: &[&str], width: Option<u16>) -> Rows {
         let mut table = Table::new();
         table.load_style(TableStyle::new());
@@ -26,7 +26,7 @@ impl Rows {
         Rows { table }
     }
 
-    /// Numbers are read from the right.
+    /// Aligns columns to the right, as is usual for numbers.
     pub(crate) fn right_aligned(mut self, columns: Range<usize>) -> Rows {
         for column in columns {
             if let Some(column) = self.table.column_mut(column) {

@@ -1,8 +1,8 @@
-//! Text for a terminal.
+//! Escapes text for a terminal, so that what others wrote cannot control it.
 
 pub(crate) use license_types::escaped;
 
-/// Text whose line breaks are ours, each line of it harmless.
+/// A text whose line breaks are our own, with each line escaped.
 pub(crate) fn escaped_lines(text: &str) -> String {
     text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }

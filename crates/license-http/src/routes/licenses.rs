@@ -1,4 +1,4 @@
-//! Licenses: what is installed, and what of it can be had.
+//! Operations on licenses: install, list, show and uninstall them; what is available, and the report.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ pub(super) async fn list(call: &Call) -> Answer {
     for number in pool.licenses_async().await? {
         match pool.license(number).info_async().await {
             Ok(info) => list.extend(info.map(summary)),
-            // One that cannot be used must not hide the others.
+            // A faulted license must not hide the others.
             Err(Error::LedgerFaulted { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -38,18 +38,14 @@ fn summary(info: LicenseInfo) -> LicenseSummary {
 
 /// `POST /v1/licenses`
 pub(super) async fn install(call: &Call) -> Answer {
-    let pool = match &call.caller.principal {
-        Some(principal) => call.state.pool.acting_for((**principal).clone()),
-        None => call.state.pool.clone(),
-    };
     let options = InstallOptions {
         replaces: call.parameters.replaces.clone(),
         dry_run: call.parameters.dry_run,
     };
-    let receipt = pool.install_with(&call.body, options).await;
+    let receipt = call.own_pool().install_with(&call.body, options).await;
     let receipt = receipt.map_err(|error| not_installed(error, &call.body))?;
     let status = match receipt.status {
-        // A trial makes nothing, whatever it finds.
+        // A dry run creates nothing, so it is never answered with 201.
         InstallStatus::Installed if !call.parameters.dry_run => StatusCode::CREATED,
         InstallStatus::Installed | InstallStatus::Replaced | InstallStatus::Unchanged => {
             StatusCode::OK
@@ -58,11 +54,12 @@ pub(super) async fn install(call: &Call) -> Answer {
     Ok(json(status, &receipt))
 }
 
-/// Why a document was not installed; of one that is not of the shape of a license, every violation.
+/// Why a document was not installed. If it has not the shape of a license, every violation is listed,
+/// where the pool names the first.
 fn not_installed(error: Error, document: &[u8]) -> Failure {
     if let Error::Document(InstallError::Shape { .. }) = &error {
         let judge = Validator::new(INFO, Profile::Documented).expect("the schema is published");
-        // Comments are read here, and no JSON to whoever judges by the schema.
+        // The pool accepts comments, which are no JSON to the validator: then its one reason has to do.
         if let Ok(violations) = judge.check(document)
             && !violations.is_empty()
         {

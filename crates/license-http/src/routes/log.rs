@@ -1,4 +1,12 @@
-//! The log: what happened, and what happens.
+//! The log: its entries so far (history), and new ones as they are appended (events).
+//!
+//! Both are streams that read the log in pages. A history that cannot be sent to its end breaks off,
+//! which HTTP shows to the client, so that nobody takes a part for the whole.
+//!
+//! A stream of events begins with a comment, or with the `id` from which it goes on. If nothing happens
+//! it sends a comment every 15 seconds, so that both sides notice when the other is gone. An event
+//! `reset` says that what the client has seen does not lead to what comes: the store was put back, or
+//! entries in between were deleted.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -21,17 +29,17 @@ use crate::failure::Failure;
 use crate::routes::Answer;
 use crate::state::State;
 
-/// So many entries are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 512;
 
-/// What happens so soon after what a stream told last is told together: where much happens, whoever
-/// follows would otherwise be woken and written to for each commit.
+/// How long a stream waits after it sent entries, to send those of the meantime together: on a busy
+/// server each follower would otherwise be woken and written to for each commit.
 const TOGETHER: Duration = Duration::from_millis(10);
 
-/// What an event has beside its data: its id and the words, hardly more.
+/// Bytes of an event beside its data, roughly: its id and the names of the fields.
 const BESIDE: usize = 32;
 
-/// So often something is said on a stream on which nothing happens, or its end is not noticed.
+/// How often a stream on which nothing happens sends a comment, to notice that its client has gone.
 const QUIET: Duration = Duration::from_secs(15);
 
 /// `GET /v1/licenses/{n}/history`
@@ -43,7 +51,7 @@ pub(super) async fn history(call: &Call) -> Answer {
         left: call.parameters.limit.unwrap_or(u64::MAX),
         begun: false,
     };
-    // The first page shows whether there is a license at all.
+    // The first page is read before the answer begins, since it may find that there is no such license.
     let first = pages.next().await?;
     let rest = stream::unfold((pages, false), async |(mut pages, failed)| {
         if failed {
@@ -52,7 +60,7 @@ pub(super) async fn history(call: &Call) -> Answer {
         match pages.next().await {
             Ok(None) => None,
             Ok(Some(page)) => Some((Ok(page), (pages, false))),
-            // The answer breaks off, so that nobody takes a part for the whole.
+            // Breaks the answer off, so that nobody takes a part for the whole.
             Err(Failure { problem, .. }) => {
                 tracing::warn!(detail = problem.detail, "a history breaks off");
                 Some((Err(std::io::Error::other(problem.detail)), (pages, true)))
@@ -64,18 +72,19 @@ pub(super) async fn history(call: &Call) -> Answer {
     Ok(body(StatusCode::OK, NDJSON, content))
 }
 
+/// A history that is being sent.
 struct History {
     pool: Pool,
     wanted: Selection,
     after: u64,
     left: u64,
-    /// Whether any line was told.
+    /// Whether any line was sent.
     begun: bool,
 }
 
 impl History {
-    /// The next lines, which are some; none at the end. Fails where entries are deleted between those
-    /// that were told and those that come: nobody would notice that they are missing.
+    /// The next lines, at least one; none at the end. Fails if entries were deleted between those that
+    /// were sent and those that come next, since nobody would notice the gap.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         while self.left > 0 {
             let limit = usize::try_from(self.left).unwrap_or(PAGE).min(PAGE);
@@ -144,21 +153,22 @@ pub(super) async fn events(call: &Call) -> Answer {
     Ok(body(StatusCode::OK, EVENTS, Body::from_stream(events)))
 }
 
+/// A stream of events.
 struct Follow {
     state: State,
     pool: Pool,
     after: u64,
-    /// What was told last.
+    /// The entry that was sent last.
     last: Option<Arc<Line>>,
-    /// When the newest was told.
+    /// When that was sent, if it was the newest.
     told: Option<Instant>,
-    /// So that there are not too many of these.
+    /// Bounds how many streams there are.
     _place: OwnedSemaphorePermit,
     greeting: Option<String>,
 }
 
 impl Follow {
-    /// What happened since; ends with the server, or with what its store cannot tell.
+    /// What happened since. The stream ends when the server stops, or the store fails.
     async fn next(&mut self) -> Option<String> {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
@@ -174,13 +184,13 @@ impl Follow {
         if let Some(told) = self.told.take() {
             sleep_until(told + TOGETHER).await;
         }
-        // Another license by this number, or a store that was put back, ends before.
+        // With nothing new for that long, look whether the log now ends earlier.
         let lines = match timeout(QUIET, self.pool.follow(self.after, PAGE)).await {
             Err(_) => return Some(self.quiet().await),
             Ok(lines) => lines.ok()?,
         };
         let (first, last) = (lines.first()?, lines.last()?);
-        // Entries in between may have been deleted, or the store was put back and went on.
+        // They do not follow if entries were deleted, or the store was put back and went on from there.
         let follows = match &self.last {
             Some(last) => first.follows(last),
             None => first.sequence() == self.after + 1,
@@ -188,18 +198,18 @@ impl Follow {
         let mut events = if follows { String::new() } else { told_reset(self.after) };
         events.reserve(lines.iter().map(|line| line.json().len() + BESIDE).sum());
         (self.after, self.last) = (last.sequence(), Some(last.clone()));
-        // Whoever is behind catches up.
+        // After a full page there is more: send that without a pause.
         self.told = (lines.len() < PAGE).then(Instant::now);
         for line in &lines {
             let (sequence, json) = (line.sequence(), line.json());
             checked::check_line("entry", json.as_bytes());
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(events, "id: {sequence}\ndata: {json}\n\n");
         }
         Some(events)
     }
 
-    /// Says something, so that who is not there any more is noticed; or that the log ends before.
+    /// A comment, so that a client that has gone is noticed; or a reset, if the log now ends earlier.
     async fn quiet(&mut self) -> String {
         match self.pool.head_async().await {
             Ok(head) if head.sequence < self.after => {
@@ -211,7 +221,7 @@ impl Follow {
     }
 }
 
-/// Tells that what the client has seen no longer leads to what comes: it must read everything anew.
+/// The event that says that what the client has seen does not lead to what comes.
 fn told_reset(after: u64) -> String {
     let reset = LogReset { sequence: Count::new(after).expect("no log is longer") };
     let data = serde_json::to_string(&reset).expect("a reset has only text keys");

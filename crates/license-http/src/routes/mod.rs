@@ -12,10 +12,10 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::operation::Operation;
 
-/// What becomes of a request.
+/// What an operation ends in.
 pub(crate) type Answer = Result<Response, Failure>;
 
-/// Does what is asked.
+/// Performs the operation of a request.
 pub(crate) async fn answer(call: Call) -> Answer {
     match call.operation {
         Operation::ListLicenses => licenses::list(&call).await,

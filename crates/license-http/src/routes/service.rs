@@ -1,4 +1,4 @@
-//! The server itself: whether it is well, and what it publishes.
+//! The server itself: health, metrics, schemas, the dashboard, and who else shares the store.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::metrics::{self, Page, Seen};
 use crate::routes::Answer;
 
-/// The description of everything that can be asked.
+/// The OpenAPI description of all operations.
 const OPENAPI: &str = include_str!("../generated/openapi.json");
 
 /// `GET /v1/schemas`
@@ -83,7 +83,7 @@ pub(super) fn asset(call: &Call) -> Answer {
     }
 }
 
-/// Licenses of which figures are shown: more are no longer few labels.
+/// How many licenses have figures, to bound the number of labels.
 const LICENSES_MAX: usize = 100;
 
 /// `GET /metrics`
@@ -100,7 +100,7 @@ pub(super) async fn metrics(call: &Call) -> Answer {
                 let peaks = days.iter().map(|day| (day.product_id, day.peak_used_count.get()));
                 seen.push(Seen { info, peaks: peaks.collect() });
             }
-            // One that cannot be used must not hide the others.
+            // A faulted license must not hide the others.
             Ok(None) | Err(license_pool::Error::LedgerFaulted { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,4 +1,8 @@
-//! Sessions: what they retain, renew and release.
+//! Operations on sessions: retain, renew and release.
+//!
+//! A retain with `?wait=` stays in the pool's line until a license is granted, the time is over, the
+//! server begins to stop, or the caller's credential ends. When it asks again soon, it keeps its place
+//! in line, so that a long wait may consist of several requests.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +22,7 @@ use crate::limits;
 use crate::routes::Answer;
 use crate::state::State;
 
-/// A request waits no longer than this; who wants to wait longer asks again and keeps its place.
+/// The longest wait of one request. To wait longer, a client asks again, and keeps its place in line.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `PUT /v1/licenses/{n}/sessions/{sid}/products/{id}`
@@ -41,7 +45,7 @@ pub(super) async fn retain(call: &Call) -> Answer {
         Some(_) => {
             let _waiting = Waiting::begin(&call.state);
             tokio::select! {
-                // What was granted is told, whatever else comes at the same time.
+                // A grant is answered, even if something else ends the wait at the same time.
                 biased;
                 granted = pool.grant(retain, wait) => granted,
                 () = call.state.drained() => return Err(draining()),
@@ -54,7 +58,7 @@ pub(super) async fn retain(call: &Call) -> Answer {
     Ok(body(status, JSON, granted.to_json()))
 }
 
-/// Counts a license that was refused. To ask in the name of another's session is no want of one.
+/// Counts a refused retain, if what it lacked was a license: permission and the like do not count.
 fn count(call: &Call, error: &Error) {
     let Error::Refused(refusal) = error else { return };
     match refusal {
@@ -71,7 +75,7 @@ fn count(call: &Call, error: &Error) {
     }
 }
 
-/// Counts a request that waits, for as long as it does.
+/// Counts a request as waiting, for as long as this lives.
 struct Waiting<'a>(&'a State);
 
 impl Waiting<'_> {
@@ -87,7 +91,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Whether a session holds a product, so that it may go on holding it.
+/// Whether a session holds a product: then it may renew even while the server stops.
 async fn holds(pool: &Pool, session: &SessionId, product: ProductId) -> Result<bool, Failure> {
     match pool.session(session.clone()).await {
         Ok(RenewReceipt { held }) => {
@@ -146,7 +150,7 @@ fn leases(receipt: RenewReceipt) -> Vec<RenewedLease> {
     receipt.held.into_iter().map(lease).collect()
 }
 
-/// What concerns one session is told of that one; what concerns all fails the request.
+/// The problem of one session in a list. An error that concerns all of them fails the request.
 fn told(error: Error) -> Result<Problem, Failure> {
     let of_one = matches!(error, Error::Refused(_));
     let failure = Failure::from(error);
@@ -162,7 +166,7 @@ pub(super) async fn release(call: &Call) -> Answer {
     };
     let (pool, mut release) = (call.own_pool(), Release::new(target));
     match pool.release_with(release.clone()).await {
-        // Who may take back each license may take back all that a session holds.
+        // An administrator may revoke each of its licenses, so also all of them at once.
         Err(Error::Refused(Refusal::NotPermitted { .. })) if call.caller.administers() => {
             release.cause = ReleaseCause::Revoked;
             Ok(ok(&pool.release_with(release).await?))

@@ -1,4 +1,5 @@
-//! License usage: who holds what now, in pages of tokens, so that a long report needs little memory.
+//! License usage: who holds what now. It is read and sent in pages, so that a long report needs little
+//! memory.
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -12,10 +13,10 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::routes::Answer;
 
-/// All servers, where the query names one.
+/// Stands in the query for all servers.
 const ALL: &str = "all";
 
-/// So many records are read and written at once.
+/// How many records are read and sent at once.
 const PAGE: usize = 1000;
 
 /// `GET /v1/licenses/{n}/usage`
@@ -35,7 +36,7 @@ pub(super) async fn show(call: &Call) -> Answer {
         begun: false,
         ended: false,
     };
-    // The first page shows whether there is a license at all.
+    // The first page is read before the answer begins, since it may find that there is no such license.
     let first = usage.next().await?;
     let media = if is_lines { NDJSON } else { JSON };
     if usage.ended {
@@ -46,7 +47,7 @@ pub(super) async fn show(call: &Call) -> Answer {
             return None;
         }
         let next = usage.next().await;
-        // The answer breaks off, so that nobody takes a part for the whole.
+        // Breaks the answer off, so that nobody takes a part for the whole.
         let next = next.map_err(|failure| {
             usage.ended = true;
             std::io::Error::other(failure.problem.detail.clone())
@@ -57,15 +58,18 @@ pub(super) async fn show(call: &Call) -> Answer {
     Ok(body(StatusCode::OK, media, Body::from_stream(content)))
 }
 
-/// A report that is being written.
+/// A report that is being sent.
 struct Usage {
     pool: Pool,
     server: Option<String>,
     product: Option<ProductId>,
     /// Whether each record is a line of its own, and not an element of an array.
     is_lines: bool,
+    /// The last token that was sent.
     after: Option<Token>,
+    /// Whether any record was sent.
     begun: bool,
+    /// Whether the last page was read.
     ended: bool,
 }
 

@@ -11,12 +11,12 @@ use crate::output::{csv, spelled_in};
 enum Place {
     Entry,
     Event,
-    /// What the caller said of the session.
+    /// The caller's description of the session.
     Description,
 }
 
-/// The columns under the names of their members. What is in none, such as the document of a license,
-/// `--json` shows.
+/// The columns, named after the members that they show. Other members, such as the document of a
+/// license, are only in `--json`.
 const COLUMNS: [(&str, Place); 35] = {
     use Place::{Description, Entry, Event};
     [
@@ -63,7 +63,7 @@ pub(super) fn headings() -> String {
     csv::line(COLUMNS.map(|(name, _)| name))
 }
 
-/// The line of an entry; its time is that of `zone`.
+/// The line of an entry, with its time in `zone`.
 pub(super) fn line(entry: &Entry, zone: &TimeZone) -> String {
     let json = serde_json::to_value(entry).expect("our values are JSON");
     let cells = COLUMNS.map(|(name, place)| {

@@ -1,14 +1,15 @@
-//! Which entries concern one user: descriptions name users, and releases only name what they end.
+//! Finds the entries that concern one user. Only descriptions name users; a release names the token that
+//! it ends, so tokens have to be remembered.
 
 use std::collections::{HashMap, HashSet};
 
 use license_types::{Entry, Event, SessionId, Token};
 
-/// Follows what the sessions of one user hold, entry by entry from the first.
+/// Follows what the sessions of one user hold. It must see every entry, from the first.
 pub(super) struct Follower {
     user: String,
     held: HashSet<Token>,
-    /// How much each of those sessions holds; none holds nothing.
+    /// How many licenses each of those sessions holds, at least one.
     sessions: HashMap<SessionId, u64>,
 }
 

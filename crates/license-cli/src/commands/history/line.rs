@@ -6,7 +6,8 @@ use license_types::{Count, Entry, Event, ReleaseCause, Session};
 use crate::output::text::escaped;
 use crate::output::{instant_in, product};
 
-/// Writes entries as lines whose columns line up, without knowing those that come later.
+/// Writes entries as lines. The column of servers grows with the longest name so far, since later
+/// entries are not known yet.
 pub(super) struct Lines {
     zone: TimeZone,
     /// The longest name of a server so far.
@@ -89,7 +90,7 @@ fn said(event: &Event) -> String {
     }
 }
 
-/// Who it was for, where that was not erased.
+/// The user of a session, unless it was erased.
 fn user(session: Option<&Session>) -> String {
     match session.map(Session::user_name) {
         None | Some("") => String::new(),

@@ -21,8 +21,7 @@ use crate::output::progress::Progress;
 use crate::retold;
 
 pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    let zone = &arguments.time_zone.0;
-    let (from, to) = span(arguments.from, arguments.to, zone)?;
+    let wanted = wanted(arguments)?;
     let pseudonyms = Pseudonyms::asked(&arguments.anonymized, context)?;
     let mut licenses = context.licenses()?;
     if arguments.verify {
@@ -32,16 +31,9 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     if let Form::Csv = form {
         context.data(&columns::headings())?;
     }
-    let wanted = Selection {
-        from,
-        to,
-        product: arguments.product,
-        session: arguments.session.clone(),
-        kinds: arguments.kind.clone(),
-    };
     let mut follower = arguments.user.clone().map(Follower::new);
     let read = match follower {
-        // What the user held before the first entry that is wanted, earlier entries tell.
+        // The follower needs earlier entries and other kinds too, to know what the user holds.
         Some(_) => Selection { from: None, kinds: Vec::new(), ..wanted.clone() },
         None => wanted.clone(),
     };
@@ -71,17 +63,33 @@ pub(super) fn run(arguments: &History, context: &mut Context<'_, '_>) -> Result<
     });
     progress.wipe(context.env.stderr);
     shown?;
-    let now = retold::begins_at(licenses.as_mut());
+    say_deleted(first, retold::begins_at(licenses.as_mut()), context);
+    if !anything {
+        context.nothing_installed();
+    }
+    Ok(Exit::Done)
+}
+
+/// Which entries to show, as far as a log can select them.
+fn wanted(arguments: &History) -> Result<Selection, Failure> {
+    let (from, to) = span(arguments.from, arguments.to, &arguments.time_zone.0)?;
+    Ok(Selection {
+        from,
+        to,
+        product: arguments.product,
+        session: arguments.session.clone(),
+        kinds: arguments.kind.clone(),
+    })
+}
+
+/// Says so if the log began with entry `first` before it was read, and with a later one afterwards.
+fn say_deleted(first: u64, now: u64, context: &mut Context<'_, '_>) {
     if 0 < first && first < now {
         let last = now - 1;
         context.say(&format!(
             "entries {first} to {last} were deleted while the log was read: some may be missing here"
         ));
     }
-    if !anything {
-        context.nothing_installed();
-    }
-    Ok(Exit::Done)
 }
 
 /// How entries are written.
@@ -109,7 +117,8 @@ impl Form {
     }
 }
 
-/// What a follower needs to see and nobody asked for is left out here, and what no log selects.
+/// Whether to show an entry. The log selects most; this adds the server, by which it cannot, and what
+/// was only read for the follower.
 fn takes(wanted: &Selection, arguments: &History, entry: &Entry) -> bool {
     let kinds = &wanted.kinds;
     arguments.server_name.as_ref().is_none_or(|server| *server == entry.server)

@@ -19,7 +19,7 @@ pub(super) struct Listening {
     pub certificate: Option<Certificate>,
 }
 
-/// Takes the address. Nobody is answered yet.
+/// Binds the address. Connections are not answered yet.
 pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Listening, Failure> {
     let certificate = certificate(arguments, context)?;
     let text = arguments.listen.as_deref().unwrap_or(LISTEN);
@@ -41,7 +41,8 @@ pub(super) fn open(arguments: &Serve, context: &Context<'_, '_>) -> Result<Liste
     Ok(Listening { listener, address, certificate })
 }
 
-/// Refuses to be reached by others before anybody can be told from them. The store is left as it is.
+/// Refuses to serve other machines as long as the store has no credential of an administrator: nobody
+/// could be told from anybody. The store is only read.
 pub(super) fn only_safely(
     arguments: &Serve,
     address: SocketAddr,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use license_http::{Ended, Options};
+use license_http::{Certificate, Ended, Options};
 use license_pool::{LOCAL, Pool, StoreUrl};
 use license_types::{LeaseSeconds, ProblemCode, ServerName};
 
@@ -28,11 +28,11 @@ use simulated::Clients;
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
 
-/// So often it is looked whether a signal came.
+/// How often to look whether a signal came.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    // Understood before anything is touched.
+    // Everything is parsed before anything is touched.
     let arguments = &variables::filled(arguments, context)?;
     let span = |span: Option<Span>| span.map(|Span(span)| span);
     let (lease, grace) = (span(arguments.lease), span(arguments.grace));
@@ -44,15 +44,9 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     let stop = stop_signals()?;
 
     let name = server_name(arguments, address)?;
-    let mut pool = Pool::options().server(name).serving().lease(lease).grace(grace);
-    if let Some(Age(history)) = arguments.history {
-        pool = pool.history(history);
-    }
-    if let Some(Age(identities)) = arguments.identities {
-        pool = pool.identities(identities);
-    }
     listening::only_safely(arguments, address, certificate.is_some(), &url, context)?;
-    let pool = context.serving(&url, pool)?;
+    let pool = Pool::options().server(name).serving().lease(lease).grace(grace);
+    let pool = context.serving(&url, keeping(arguments, pool))?;
     let mut clients = None;
     if arguments.demo {
         clients = Some(Clients::of(&pool)?);
@@ -60,20 +54,8 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
     for file in &arguments.license {
         starting::install(file, &pool, context)?;
     }
-    let mut options = Options::new().lease(lease_seconds);
-    for host in &arguments.allowed_host {
-        options = options.allowed_host(host);
-    }
-    for proxy in &arguments.trusted_proxy {
-        options = options.trusted_proxy(*proxy);
-    }
-    if let Some(path) = &arguments.usage_log {
-        options = options.usage_log(appended(path, context)?);
-    }
+    let options = http_options(arguments, certificate, context)?.lease(lease_seconds);
     telling::begin(arguments.log.unwrap_or(LogFormat::Text));
-    if let Some(certificate) = certificate {
-        options = options.certificate(certificate);
-    }
     let running = license_http::start(listener, pool, options)
         .map_err(|error| Failure::internal(format!("the server cannot be started: {error}")))?;
     context.data(&format!("{}\n", running.url()))?;
@@ -84,7 +66,44 @@ pub(super) fn run(arguments: &Serve, context: &mut Context<'_, '_>) -> Result<Ex
         }
     }
     drop(clients);
-    match running.stop() {
+    ended(running.stop())
+}
+
+/// The options of a pool, with how long it keeps the past.
+fn keeping(arguments: &Serve, mut options: license_pool::Options) -> license_pool::Options {
+    if let Some(Age(history)) = arguments.history {
+        options = options.history(history);
+    }
+    if let Some(Age(identities)) = arguments.identities {
+        options = options.identities(identities);
+    }
+    options
+}
+
+/// How the server is to answer requests, and what it logs of them.
+fn http_options(
+    arguments: &Serve,
+    certificate: Option<Certificate>,
+    context: &Context<'_, '_>,
+) -> Result<Options, Failure> {
+    let mut options = Options::new();
+    for host in &arguments.allowed_host {
+        options = options.allowed_host(host);
+    }
+    for proxy in &arguments.trusted_proxy {
+        options = options.trusted_proxy(*proxy);
+    }
+    if let Some(path) = &arguments.usage_log {
+        options = options.usage_log(appended(path, context)?);
+    }
+    if let Some(certificate) = certificate {
+        options = options.certificate(certificate);
+    }
+    Ok(options)
+}
+
+fn ended(ended: Ended) -> Result<Exit, Failure> {
+    match ended {
         Ended::Stopped => Ok(Exit::Done),
         Ended::Replaced => {
             let detail = "another process took the name of this server, or took it for dead and \
@@ -102,7 +121,7 @@ fn appended(path: &Path, context: &Context<'_, '_>) -> Result<File, Failure> {
     })
 }
 
-/// The store to serve: the demo has one in memory, so that it is never that of real licenses.
+/// The store to serve. The demo always has one in memory, so that it never touches real licenses.
 fn store(arguments: &Serve, context: &Context<'_, '_>) -> Result<StoreUrl, Failure> {
     if !arguments.demo {
         return context.store_url();
@@ -117,7 +136,7 @@ fn store(arguments: &Serve, context: &Context<'_, '_>) -> Result<StoreUrl, Failu
 
 fn server_name(arguments: &Serve, address: SocketAddr) -> Result<ServerName, Failure> {
     match &arguments.server_name {
-        // Who acts under it shows nobody that he lives, and judges no lease.
+        // `local` has no beat and judges no leases, so a server of that name could not serve.
         Some(name) if name.as_str() == LOCAL => {
             Err(Failure::usage("`local` is what all single commands are called")
                 .hint("give the server a name of its own by --server-name or LICENSE_SERVER_NAME"))

@@ -1,4 +1,4 @@
-//! Clients of the demo that come and go, so that there is something to look at.
+//! Simulated clients of the demo, which come and go, so that there is something to look at.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use license_pool::{Pool, SAMPLE_LICENSE, Seat, Session};
 use crate::failure::Failure;
 use crate::store::failure;
 
-/// So often somebody comes or goes.
+/// How often a client comes or goes.
 const PACE: Duration = Duration::from_millis(700);
 
-/// Names of people who are none.
+/// Made-up users.
 const USERS: [&str; 8] = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gwen", "Hugo"];
 /// Products of the sample license; the SQL connection is the only one of its kind.
 const PRODUCTS: [&str; 5] = ["0009", "0009", "0009", "0007", "0025"];
-/// Held at once, which is about what the sample license has.
+/// How many seats are held at most, which is about what the sample license grants.
 const SEATS: usize = 14;
 
 /// Clients of the demo.
@@ -27,7 +27,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Installs the sample license for them.
+    /// Installs the sample license, and lets the first clients come.
     pub(super) fn of(pool: &Pool) -> Result<Clients, Failure> {
         pool.install(SAMPLE_LICENSE.as_bytes()).map_err(|error| failure(&error))?;
         let mut clients =
@@ -38,7 +38,7 @@ impl Clients {
         Ok(clients)
     }
 
-    /// Lets time pass.
+    /// Lets this time pass, in which a client may come or go.
     pub(super) fn come_and_go(&mut self, time: Duration) {
         self.waited += time;
         if self.waited < PACE {
@@ -59,7 +59,7 @@ impl Clients {
         let product = PRODUCTS[fastrand::usize(..PRODUCTS.len())];
         let session = format!("demo-{}", self.came);
         let address = format!("192.0.2.{}", fastrand::u8(1..255));
-        // That nothing is left belongs to what the demo shows.
+        // A refusal is part of what the demo shows.
         let seat = self.pool.retain(product, &session, Session::rest(user, &session, address));
         self.seats.extend(seat);
     }

@@ -1,4 +1,4 @@
-//! Licenses that a server installs when it starts.
+//! Installs the licenses of `serve --license` when a server starts.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::failure::Failure;
 use crate::output::name_of;
 use crate::store::{failure, not_a_license};
 
-/// Installs a license, unless the same document was installed before, and replaced or uninstalled
-/// since: who starts a server anew with an old file must not undo that.
+/// Installs a license, unless the same document was installed before and has since been replaced or
+/// uninstalled: restarting a server with an old file must not undo that.
 pub(super) fn install(
     file: &Path,
     pool: &Pool,

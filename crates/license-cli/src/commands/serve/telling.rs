@@ -1,4 +1,4 @@
-//! What happens to the server, told on stderr for people or for programs.
+//! The server's log on stderr, for people or for programs.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::LogFormat;
 
-/// Begins to tell. Who told before in this process goes on to do so.
+/// Starts to log. If this process logs already, that goes on instead.
 pub(super) fn begin(format: LogFormat) {
     let lines = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(LevelFilter::INFO)
         .with_ansi(false)
         .with_target(false);
-    // The only error is that somebody tells already.
+    // The only error is that it logs already.
     let _ = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

@@ -1,5 +1,4 @@
-//! Flags of `license serve` that are not given, taken from the environment: what is typed counts
-//! more.
+//! Takes flags of `license serve` that are not given from the environment. Flags win over variables.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -9,7 +8,7 @@ use crate::context::Context;
 use crate::environment::variables;
 use crate::failure::Failure;
 
-/// The arguments with what the environment says where they say nothing.
+/// The arguments, with what is missing taken from the environment.
 pub(super) fn filled(arguments: &Serve, context: &Context<'_, '_>) -> Result<Serve, Failure> {
     let Serve {
         listen,
@@ -59,6 +58,7 @@ pub(super) fn filled(arguments: &Serve, context: &Context<'_, '_>) -> Result<Ser
     })
 }
 
+/// The value of a flag, or of its variable.
 fn one<T: FromStr<Err: Display>>(
     flag: Option<T>,
     variable: &str,
@@ -73,7 +73,7 @@ fn one<T: FromStr<Err: Display>>(
     }
 }
 
-/// Several, parted by commas.
+/// The values of a flag that may be repeated, or of its variable, separated by commas.
 fn list<T: FromStr<Err: Display>>(
     flags: Vec<T>,
     variable: &str,

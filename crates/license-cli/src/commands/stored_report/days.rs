@@ -1,4 +1,4 @@
-//! The figures of each day: those that the store keeps, or counted anew from the log.
+//! The figures of each day: as the store keeps them, or counted anew from the log.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -13,7 +13,8 @@ use crate::licenses::Licenses;
 use crate::output::progress::Progress;
 use crate::retold::{self, Question};
 
-/// The figures of each day: those that the store keeps, where they tell what is asked.
+/// The figures of each day. The store keeps them for all users by UTC days; those of one user or
+/// session, or of the days of another time zone, are counted anew.
 pub(super) fn days(
     arguments: &Report,
     since: Option<Instant>,
@@ -49,7 +50,8 @@ pub(super) fn days(
     }
     say_unknown(&told, context);
     if zone == TimeZone::UTC {
-        // Of a day in UTC the store tells what was allowed also by licenses whose entries are deleted.
+        // The log may no longer have the licenses that were installed then, but the store still knows,
+        // for UTC days, what was allowed.
         told.allow(kept(licenses)?);
     }
     let mut days = told.days;
@@ -60,7 +62,8 @@ pub(super) fn days(
     Ok(days)
 }
 
-/// Nobody takes a part of what he asked for for the whole.
+/// Says that the figures begin later than asked for, since older entries are deleted. If a beginning was
+/// asked for, that is a failure, so that nobody takes a part for the whole.
 fn begins_later(
     first: Timestamp,
     zone: &TimeZone,
@@ -76,6 +79,7 @@ fn begins_later(
     Ok(())
 }
 
+/// Says how much could not be counted, since it is unknown whose it was.
 fn say_unknown(told: &Told, context: &mut Context<'_, '_>) {
     let (retentions, refusals) = (told.unknown_retentions, told.unknown_refusals);
     if retentions > 0 || refusals > 0 {

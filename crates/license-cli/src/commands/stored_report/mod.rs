@@ -1,4 +1,4 @@
-//! `license report` on a store: the figures of each day, put together by month where that is asked for.
+//! `license report` on a store: the figures of each day, added up by month if asked for.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) fn run(
 }
 
 impl Report {
-    /// Whether the figures are of a kind that is wanted.
+    /// Whether a line is wanted: something of one of the kinds asked for happened.
     fn takes(&self, figures: &ProductDay) -> bool {
         let is_counted = |kind: &Counted| match kind {
             Counted::Retained => figures.retained.get() > 0,
@@ -66,14 +66,14 @@ impl Report {
     }
 }
 
-/// The figures of a product in a period; their own date says nothing where that is a month.
+/// The figures of a product in a period. If that is a month, their own date means nothing.
 struct Line {
     period: String,
     figures: ProductDay,
 }
 
 impl Line {
-    /// Whose figures they are, where not everybody's: the member, the heading and the name.
+    /// Whose figures they are, if not everybody's: the JSON member, the heading and the name.
     fn whose(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         let user = self.figures.user_name.as_deref().map(|name| ("userName", "user", name));
         let session = self.figures.session_id.as_ref().map(|id| id.as_str());
@@ -86,7 +86,7 @@ fn by_day(figures: ProductDay) -> Line {
     Line { period: figures.date.as_str().to_owned(), figures }
 }
 
-/// The days of each month put together, in the order of the months.
+/// The days of each month added up, in the order of the months.
 fn by_month(days: &[ProductDay]) -> Vec<Line> {
     let mut months: BTreeMap<(&str, ProductId), Line> = BTreeMap::new();
     for day in days {
@@ -99,7 +99,7 @@ fn by_month(days: &[ProductDay]) -> Vec<Line> {
     months.into_values().collect()
 }
 
-/// Adds a day to those before it.
+/// Adds a day to the sum of those before it.
 fn add(sum: &mut ProductDay, day: &ProductDay) {
     sum.product_name.clone_from(&day.product_name);
     sum.allowed_count = day.allowed_count;
@@ -181,7 +181,8 @@ fn table(lines: &[Line], zone: &TimeZone, width: Option<u16>) -> String {
     rows.text()
 }
 
-/// The same members as in the JSON, in their order, and at the end those that few reports have.
+/// The figures as comma-separated values: the members of the JSON, in their order, with those that few
+/// reports have at the end.
 fn separated(lines: &[Line], zone: &TimeZone) -> String {
     let headings = [
         "period",
