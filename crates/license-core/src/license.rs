@@ -152,6 +152,15 @@ impl License {
     ///
     /// # Errors
     /// [`InstallError::LongNumber`].
+    ///
+    /// ```
+    /// use license_core::{InstallError, License, SAMPLE_LICENSE};
+    ///
+    /// let long = SAMPLE_LICENSE.replace("SAMPLE-0001", &"9".repeat(256));
+    /// let license = License::parse(long.as_bytes())?;
+    /// assert!(matches!(license.to_install(), Err(InstallError::LongNumber { .. })));
+    /// # Ok::<(), InstallError>(())
+    /// ```
     pub fn to_install(self) -> Result<License, InstallError> {
         let (characters, most) = (self.number().chars().count(), License::NUMBER_MAX);
         match characters > most {

@@ -246,6 +246,16 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Signature`] or [`Error::Document`], as [`install`](Self::install) would answer.
+    ///
+    /// ```
+    /// use license_pool::{Error, Pool, SAMPLE_LICENSE};
+    ///
+    /// let pool = Pool::open("memory:")?;
+    /// pool.check_document(SAMPLE_LICENSE.as_bytes())?;
+    /// assert!(matches!(pool.check_document(b"{"), Err(Error::Document(_))));
+    /// assert_eq!(pool.info()?, None, "nothing is installed by that");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn check_document(&self, document: &[u8]) -> Result<(), Error> {
         self.document(document).map(drop)
     }

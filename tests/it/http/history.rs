@@ -1,39 +1,13 @@
 //! The history over HTTP: told to its end, or seen to break off.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use license_http::Options;
-use license_pool::log::{LogError, MemoryLog};
-use license_pool::{ManualClock, Pool};
-use license_tests::around::{Around, Outside};
+use license_pool::Pool;
+use license_pool::log::MemoryLog;
+use license_tests::around::Outside;
 
 use super::world::{SAMPLE, World};
-use crate::pool::world::{clock, retain};
-
-/// A log of which all old entries are deleted before the second of its pages is read.
-struct Overtaken {
-    log: MemoryLog,
-    clock: Arc<ManualClock>,
-    pages: u32,
-}
-
-impl Around for Overtaken {
-    fn inside(&mut self) -> &mut MemoryLog {
-        &mut self.log
-    }
-
-    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
-        self.pages += u32::from(action == "page");
-        if (action, self.pages) == ("page", 2) {
-            let options = Pool::options().local().clock(self.clock.clone());
-            let options = options.history(Duration::ZERO);
-            options.open_log(self.log.clone()).unwrap().archive().unwrap();
-        }
-        Ok(())
-    }
-}
+use crate::pool::world::{Shortened, clock, retain};
 
 /// A server of a log of 1201 entries, which is more than two pages; only the last one stays.
 fn overtaken() -> World {
@@ -44,7 +18,8 @@ fn overtaken() -> World {
         retain(&pool, "0009", &format!("job-{session}")).unwrap().release().unwrap();
     }
     clock.advance(SignedDuration::from_hours(1));
-    let log = Outside(Overtaken { log, clock: clock.clone(), pages: 0 });
+    // While the second of its pages is read.
+    let log = Outside(Shortened { log, clock: clock.clone(), reads: 2 });
     let pool = Pool::options().local().clock(clock).open_log(log).unwrap();
     World::over(pool, Options::new()).administered()
 }

@@ -48,18 +48,10 @@ fn a_renewal_that_was_not_made_is_made_before_it_is_answered() {
 #[test]
 fn a_release_that_is_decided_again_ends_only_what_it_would_have_ended() {
     // While nobody knows, the session's retention ends and it retains anew, by another server.
-    let meanwhile: Arc<Mutex<Option<Pool>>> = Arc::default();
-    let other = meanwhile.clone();
-    let mut world = World::new(
-        Failure::Lost,
-        Box::new(move |log, mark| {
-            if let Some(other) = other.lock().unwrap().take() {
-                other.release("one", None).unwrap();
-                retain(&other, "0009", "one").unwrap().keep();
-            }
-            log.landed(mark)
-        }),
-    );
+    let (mut world, meanwhile) = with_another_at_work(|other| {
+        other.release("one", None).unwrap();
+        retain(other, "0009", "one").unwrap().keep();
+    });
     retain(&world.other, "0009", "one").unwrap().keep();
     *meanwhile.lock().unwrap() = Some(world.other.clone());
     let release = world.pool.release_async("one", None);
@@ -68,6 +60,20 @@ fn a_release_that_is_decided_again_ends_only_what_it_would_have_ended() {
     assert!(matches!(error, Error::Refused(Refusal::NotRetained { .. })), "{error:?}");
     assert_eq!(holders(&world.other), ["one"]);
     assert_eq!(world.other.usage(None).unwrap()[0].token.get(), 2);
+}
+
+/// A world whose commits are lost, and in which another does something until that is found out, once
+/// it is given a pool to do it by.
+fn with_another_at_work(act: fn(&Pool)) -> (World, Arc<Mutex<Option<Pool>>>) {
+    let meanwhile: Arc<Mutex<Option<Pool>>> = Arc::default();
+    let other = meanwhile.clone();
+    let landed = Box::new(move |log: &mut MemoryLog, mark: &Mark| {
+        if let Some(other) = other.lock().unwrap().take() {
+            act(&other);
+        }
+        log.landed(mark)
+    });
+    (World::new(Failure::Lost, landed), meanwhile)
 }
 
 /// A world whose commits are lost, and what waits for an answer in it until that is found out.
@@ -131,17 +137,9 @@ fn a_command_whose_caller_has_gone_is_not_decided_again() {
 #[test]
 fn whoever_was_refused_at_once_is_not_granted_a_license_when_the_turn_is_decided_again() {
     // While nobody knows, a license is given back.
-    let meanwhile: Arc<Mutex<Option<Pool>>> = Arc::default();
-    let other = meanwhile.clone();
-    let mut world = World::new(
-        Failure::Lost,
-        Box::new(move |log, mark| {
-            if let Some(other) = other.lock().unwrap().take() {
-                other.release("one", None).unwrap();
-            }
-            log.landed(mark)
-        }),
-    );
+    let (mut world, meanwhile) = with_another_at_work(|other| {
+        other.release("one", None).unwrap();
+    });
     let all = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
     for session in all {
         retain(&world.other, "0009", session).unwrap().keep();

@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use license_core::Digest;
+use license_pool::log::{LogError, MemoryLog};
 use license_pool::{Error, ManualClock, Options, Pool, Refusal, SAMPLE_LICENSE, Seat, Session};
+use license_tests::around::Around;
 use tempfile::TempDir;
 
 /// A store that goes with the test.
@@ -101,4 +104,26 @@ pub(crate) fn reports(pool: &Pool) -> (String, String) {
 
 pub(crate) fn is_refused(outcome: Result<Seat, Error>) -> bool {
     matches!(outcome, Err(Error::Refused(Refusal::NoLicenseLeft { .. })))
+}
+
+/// A log of which old entries are deleted when it is read for the so many-th time from now.
+pub(crate) struct Shortened {
+    pub(crate) log: MemoryLog,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) reads: u32,
+}
+
+impl Around for Shortened {
+    fn inside(&mut self) -> &mut MemoryLog {
+        &mut self.log
+    }
+
+    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
+        self.reads = self.reads.wrapping_sub(u32::from(action == "page"));
+        if self.reads == 0 {
+            let options = Pool::options().clock(self.clock.clone()).history(Duration::ZERO);
+            options.open_log(self.log.clone()).unwrap().archive().unwrap();
+        }
+        Ok(())
+    }
 }

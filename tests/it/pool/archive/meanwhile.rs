@@ -11,29 +11,7 @@ use license_pool::{InstallOptions, ManualClock, Pool};
 use license_tests::around::{Around, Outside};
 
 use super::{described, history, retain};
-use crate::pool::world::{clock, license};
-
-/// A log of which old entries are deleted when it is read for the so many-th time from now.
-struct Shortened {
-    log: MemoryLog,
-    clock: Arc<ManualClock>,
-    reads: u32,
-}
-
-impl Around for Shortened {
-    fn inside(&mut self) -> &mut MemoryLog {
-        &mut self.log
-    }
-
-    fn reach(&mut self, action: &'static str) -> Result<(), LogError> {
-        self.reads = self.reads.wrapping_sub(u32::from(action == "page"));
-        if self.reads == 0 {
-            let options = Pool::options().clock(self.clock.clone()).history(Duration::ZERO);
-            options.open_log(self.log.clone()).unwrap().archive().unwrap();
-        }
-        Ok(())
-    }
-}
+use crate::pool::world::{Shortened, clock, license};
 
 #[test]
 fn what_is_deleted_while_it_is_read_is_no_fault() {

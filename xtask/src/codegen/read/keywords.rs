@@ -27,9 +27,7 @@ impl Place {
     pub(crate) fn refuse<T>(&self, why: impl Display) -> Result<T, Refusal> {
         Err(Refusal { place: self.clone(), why: why.to_string() })
     }
-}
 
-impl Place {
     /// Where a definition of a file stands, by its index there.
     pub(crate) fn of(schema: &Schema, index: usize) -> Self {
         let root = Self::root(&schema.name);
