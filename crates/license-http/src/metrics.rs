@@ -40,13 +40,14 @@ pub(crate) struct Counters {
     /// How many requests fell into each bucket: longer than the one before, and no longer than its end.
     times: [[AtomicU64; BUCKETS.len() + 1]; ROUTES],
     microseconds: [AtomicU64; ROUTES],
-    /// By product, if it is one that is installed, and code.
+    /// By product, if that is counted on its own, and code.
     refusals: Mutex<BTreeMap<(Option<ProductId>, ProblemCode), u64>>,
     /// Requests that wait for a license.
     pub(crate) waiting: AtomicU64,
 }
 
-/// How many pairs of product and code are counted; refusals of any further pair are not.
+/// How many pairs of product and code are counted each on its own; of any further product, refusals
+/// count as those of other products.
 const REFUSALS_MAX: usize = 1000;
 
 impl Counters {
@@ -76,9 +77,9 @@ impl Counters {
     pub(crate) fn refused(&self, product: ProductId, code: ProblemCode) {
         let product = (code != ProblemCode::UnknownProduct).then_some(product);
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.len() < REFUSALS_MAX || refusals.contains_key(&(product, code)) {
-            *refusals.entry((product, code)).or_default() += 1;
-        }
+        let is_counted = refusals.len() < REFUSALS_MAX || refusals.contains_key(&(product, code));
+        let product = product.filter(|_| is_counted);
+        *refusals.entry((product, code)).or_default() += 1;
     }
 
     /// Writes what was counted. For each of `products` there is a count of refusals, even if it is 0.
@@ -321,4 +322,24 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_more_products_than_have_labels_are_counted_together() {
+        let counters = Counters::new();
+        let products = (1..).map(|number| ProductId::new(number).unwrap());
+        let products: Vec<ProductId> = products.take(REFUSALS_MAX + 2).collect();
+        for product in &products {
+            counters.refused(*product, ProblemCode::NoLicenseLeft);
+        }
+        counters.refused(products[0], ProblemCode::NoLicenseLeft);
+        let refusals = counters.refusals.lock().unwrap();
+        assert_eq!(refusals[&(Some(products[0]), ProblemCode::NoLicenseLeft)], 2);
+        assert_eq!(refusals[&(None, ProblemCode::NoLicenseLeft)], 2);
+        assert_eq!(refusals.values().sum::<u64>(), 1003);
+    }
 }
