@@ -1,6 +1,8 @@
 //! Dependencies between our crates point one way, and every crate keeps the project's lints.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -56,6 +58,25 @@ fn a_crate_depends_only_on_the_layers_below_it() {
     }
 }
 
+/// The layers of the pool, from the lowest: each is a module of `license-pool`.
+const POOL_LAYERS: [&str; 4] = ["log", "turn", "writer", "pool"];
+
+#[test]
+fn a_layer_of_the_pool_names_none_above_it() {
+    let sources = root().join("crates/license-pool/src");
+    for (at, layer) in POOL_LAYERS.iter().enumerate() {
+        let mut files = files(&sources.join(layer));
+        files.extend(Some(sources.join(layer).with_extension("rs")).filter(|file| file.exists()));
+        assert!(files.len() > 1, "{layer} has no files");
+        for file in files {
+            let source = std::fs::read_to_string(&file).unwrap();
+            let above = POOL_LAYERS[at + 1..].iter().map(|above| format!("crate::{above}::"));
+            let named: Vec<String> = above.filter(|above| source.contains(above)).collect();
+            assert!(named.is_empty(), "{} must not name {named:?}", file.display());
+        }
+    }
+}
+
 #[test]
 fn every_crate_inherits_the_lints_of_the_workspace() {
     for package in packages() {
@@ -69,15 +90,28 @@ fn every_crate_inherits_the_lints_of_the_workspace() {
 }
 
 fn packages() -> Vec<Value> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
-        .current_dir(root)
+        .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     array(&metadata["packages"]).clone()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The Rust files in a folder, at any depth.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let mut files: Vec<_> =
+        files.into_iter().filter(|file| file.extension().is_some_and(|it| it == "rs")).collect();
+    files.extend(folders.iter().flat_map(|folder| self::files(folder)));
+    files
 }
 
 fn array(value: &Value) -> &Vec<Value> {

@@ -118,7 +118,7 @@ fn open_source(url: &StoreUrl, password: Option<&str>) -> Result<Box<dyn Source>
         StoreUrl::Memory => Err(CopyError::Memory),
         #[cfg(feature = "sqlite")]
         StoreUrl::Sqlite(path) => {
-            let source = crate::log::SqliteSource::open(path, crate::options::PATIENCE);
+            let source = crate::log::SqliteSource::open(path, crate::pool::options::PATIENCE);
             Ok(Box::new(source.map_err(CopyError::Source)?))
         }
         #[cfg(feature = "postgres")]

@@ -14,9 +14,20 @@ use crate::log::{Log, LogError, OpenError, Which};
 use crate::request::{
     Done, Granted, Installation, Read, Received, Reply, Request, Uninstallation, Write,
 };
-use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{Error, KeptCredential, Options, Pending, Seat};
+
+mod check;
+pub(crate) mod clients;
+pub(crate) mod history;
+pub(crate) mod options;
+pub(crate) mod pending;
+mod reports;
+pub(crate) mod seat;
+mod servers;
+mod shared;
+
+use shared::Shared;
 
 /// How many bytes the description of a session may have.
 const DESCRIPTION_MAX: usize = 64 << 10;

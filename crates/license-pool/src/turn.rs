@@ -5,7 +5,7 @@
 //! *Not made*: nothing was written, and the commands can be decided again. *Unknown*: the commit got
 //! no answer, as when the connection breaks. Nobody is answered then; [`Turns::decide`] asks the
 //! store for the turn's first entry (its [`Mark`]) until that shows which of the two it was. The
-//! module `undecided` keeps the commands meanwhile.
+//! module `writer::undecided` keeps the commands meanwhile.
 //!
 //! Entries are applied to the ledgers in memory while they are decided. After a turn that failed,
 //! memory is ahead of the log. That needs no undoing: whoever asks the log next names the head that
@@ -22,24 +22,33 @@ use license_types::{Batch, ServerName, Token};
 use crate::alarms::Bell;
 use crate::archivist::{Archives, Archivist};
 use crate::commits::Commits;
-use crate::lanes::Share;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
 use crate::log::{
     Append, Found, LedgerId, Log, LogError, Mark, News, OpenError, Since, Turn, TurnError, Which,
 };
-use crate::refusals::Refusals;
-use crate::store_clock::StoreClock;
+use crate::share::Share;
 use crate::tail::Tails;
-use crate::vouched::Vouched;
 use crate::{Clock, ClockState, Error};
 
+pub(crate) mod attempt;
+pub(crate) mod commands;
+mod install;
 mod outcome;
+pub(crate) mod refusals;
+pub(crate) mod renewals;
 mod standing;
+pub(crate) mod step;
+pub(crate) mod store_clock;
+pub(crate) mod takeover;
+mod vouched;
 
 use outcome::Changes;
 pub(crate) use outcome::{Turned, Unknown};
+use refusals::Refusals;
 use standing::is_away;
+use store_clock::StoreClock;
+use vouched::Vouched;
 
 /// How many times a turn is tried when ledgers have to be read from the store first.
 const RELOADS_MAX: usize = 8;

@@ -6,7 +6,7 @@
 //! look into the log itself; then what was gathered so far is [flushed](Writer::flush) first.
 //!
 //! Between two batches the writer does what is due though nobody asks: see `upkeep` (beats, leases,
-//! the dead), `polling` (who waits for others to write), `undecided` and `refusals`.
+//! the dead), `polling` (who waits for others to write), `undecided` and `turn::refusals`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::mem;
@@ -17,18 +17,26 @@ use license_core::{Command, Held};
 use license_types::{SessionId, Token};
 
 use crate::Error;
-use crate::commands::Written;
-use crate::lanes::Router;
 use crate::leases::Leases;
 use crate::log::LedgerId;
-use crate::queue::Queue;
-use crate::renewals::Heard;
 use crate::request::{
     Done, Granted, Kept, Read, Received, Renewal, Reply, Request, SeatId, Watch, Write,
 };
+use crate::turn::commands::Written;
+use crate::turn::renewals::Heard;
 use crate::turn::{DECIDED_MAX, Role, Turned, Turns};
-use crate::undecided::{self, Undecided};
-use crate::upkeep::{Upkeep, estrange_come};
+
+pub(crate) mod lanes;
+mod polling;
+mod queue;
+pub(crate) mod undecided;
+pub(crate) mod upkeep;
+pub(crate) mod watcher;
+
+use lanes::Router;
+use queue::Queue;
+use undecided::Undecided;
+use upkeep::{Upkeep, estrange_come};
 
 /// How long to wait before releases of dropped seats, and turns of unknown outcome, are tried again.
 const RETRY: Duration = Duration::from_millis(100);

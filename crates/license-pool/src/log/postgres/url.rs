@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use crate::options::CONNECTIONS_MAX;
+use crate::share::WRITERS_MAX;
 use crate::url::masked;
 
 /// The address of a PostgreSQL store, as PostgreSQL's own tools write it:
@@ -118,11 +118,9 @@ impl Options {
                     );
                 }
                 Some(("connections", number)) => match number.parse() {
-                    Ok(number @ 1..=CONNECTIONS_MAX) => options.connections = Some(number),
+                    Ok(number @ 1..=WRITERS_MAX) => options.connections = Some(number),
                     Ok(_) | Err(_) => {
-                        return Err(format!(
-                            "`connections` is a number from 1 to {CONNECTIONS_MAX}"
-                        ));
+                        return Err(format!("`connections` is a number from 1 to {WRITERS_MAX}"));
                     }
                 },
                 Some(("sslrootcert", path)) => options.authorities = Some(path.into()),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use license_core::{Head, Refusal};
 
+use super::Writer;
+use super::upkeep::RETRY;
 use crate::Error;
 use crate::log::{Found, LedgerId, Which};
 use crate::request::{Awaits, Watch};
 use crate::turn::{Role, distinct, place};
-use crate::upkeep::RETRY;
-use crate::writer::Writer;
 
 /// How often to look whether the store has changed.
 const POLL: Duration = Duration::from_millis(100);

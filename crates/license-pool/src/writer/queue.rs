@@ -21,8 +21,9 @@ use license_types::{ProductId, RefusalCode, SessionId};
 
 use crate::Error;
 use crate::log::Which;
-use crate::refusals::Owed;
 use crate::request::{Done, Write};
+use crate::turn::attempt::{Attempt, Outcome, Stage};
+use crate::turn::refusals::Owed;
 
 /// How many sessions may wait for one product at once.
 const WAITING_MAX: usize = 1000;
@@ -76,34 +77,6 @@ pub(crate) struct Waiter {
     in_doubt: bool,
     /// What is to be recorded of its session if this request is not answered with a refusal.
     owed: Option<Owed>,
-}
-
-/// What became of a request that waited.
-pub(crate) struct Outcome {
-    pub(crate) answer: Result<Done, Error>,
-    /// The refusal that is to be recorded once the place is lost.
-    pub(crate) owed: Option<Owed>,
-}
-
-/// How a request that waits is tried in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    pub(crate) stage: Stage,
-    /// How long its session waited until now.
-    pub(crate) waited: Duration,
-}
-
-/// How far a request has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// It is new; it goes on waiting unless there is a license.
-    First,
-    /// It goes on waiting unless there is a license.
-    Open,
-    /// Its wait has ended: it is granted a license now, or refused.
-    Last,
-    /// Its caller has gone: nothing is granted.
-    Gone,
 }
 
 impl Queue {
@@ -253,22 +226,6 @@ impl Queue {
             }
         }
         answered
-    }
-}
-
-impl From<Result<Done, Error>> for Outcome {
-    fn from(answer: Result<Done, Error>) -> Outcome {
-        Outcome { answer, owed: None }
-    }
-}
-
-impl Stage {
-    /// Whether the wait goes on where there is no license.
-    pub(crate) fn goes_on(self) -> bool {
-        match self {
-            Stage::First | Stage::Open => true,
-            Stage::Last | Stage::Gone => false,
-        }
     }
 }
 

@@ -14,49 +14,12 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{PoisonError, RwLock};
 
+use super::Writer;
 use crate::Error;
-use crate::log::{Asked, LedgerId, LogError, Which};
+use crate::log::{Asked, Which};
 use crate::request::Request;
+use crate::share::Share;
 use crate::turn::distinct;
-use crate::writer::Writer;
-
-/// The part of all ledgers that one writer serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Share {
-    /// Its place among the writers.
-    pub(crate) place: u8,
-    /// How many writers there are.
-    pub(crate) of: u8,
-}
-
-impl Share {
-    pub(crate) fn has(self, id: LedgerId) -> bool {
-        place(id, self.of) == self.place
-    }
-
-    /// Whether it is the share of the first writer, which does what concerns no single ledger.
-    pub(crate) fn is_first(self) -> bool {
-        self.place == 0
-    }
-
-    /// Checks that this writer may decide commands in a ledger.
-    ///
-    /// # Errors
-    /// When it may not: the license began to lead there after the command had been routed.
-    pub(crate) fn check(self, id: LedgerId) -> Result<(), Error> {
-        if self.has(id) {
-            return Ok(());
-        }
-        let source = "it was installed or uninstalled at this moment: ask again".into();
-        Err(Error::store(LogError::Unavailable { action: "find the license", source }))
-    }
-}
-
-/// The place of the writer that serves a ledger, of so many writers.
-fn place(id: LedgerId, of: u8) -> u8 {
-    let place = id.0.unsigned_abs() % u64::from(of);
-    u8::try_from(place).expect("a remainder is smaller than its divisor")
-}
 
 /// Brings each request to the writer that serves its ledger.
 pub(crate) struct Router {
@@ -83,7 +46,7 @@ impl Router {
         let of = u8::try_from(self.writers.len()).expect("a server has few connections");
         match request {
             _ if of == 1 => Some(0),
-            Request::SeatDropped(seat) => Some(place(seat.ledger, of)),
+            Request::SeatDropped(seat) => Some(Share::place_of(seat.ledger, of)),
             _ => self.knows(request.license()?),
         }
     }
@@ -152,7 +115,7 @@ impl Writer {
         let news = self.turns.log.catch_up(&asked).map_err(Error::store)?;
         for (asked, found) in asked.into_iter().zip(&news.found) {
             if let Some(id) = found.ledger() {
-                router.note(asked.license, place(id, share.of));
+                router.note(asked.license, Share::place_of(id, share.of));
             }
         }
         Ok(())
@@ -182,7 +145,7 @@ impl Writer {
         let share = self.turns.actor.share;
         let Some(router) = &self.router else { return };
         if let Some(id) = self.turns.ledgers.lead_of(&Which::Only).filter(|id| !share.has(*id)) {
-            router.note(Which::Only, place(id, share.of));
+            router.note(Which::Only, Share::place_of(id, share.of));
         }
     }
 

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use license_core::{Command, Event, Events, Fault, Held, Ledger, Refusal, Renew, Stamp, decide};
 use license_types::{SessionId, SessionState};
 
+use super::step::{Gathering, Step};
+use super::{Moment, Turns, distinct, place};
 use crate::Error;
 use crate::log::{Found, LedgerId, Turn};
 use crate::request::Renewal;
-use crate::step::{Gathering, Step};
-use crate::turn::{Moment, Turns, distinct, place};
 
 /// How many sessions one entry names at most.
 const MOVED_MAX: usize = 1000;

@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use license_core::{Event, Fault, Ledger, Refused, Retain, Whom};
 use license_types::{Principal, ProductId, RefusalCode, SessionId};
 
+use super::step::{Gathering, Step};
+use super::{Moment, Turns, distinct, place};
 use crate::Error;
 use crate::log::{LedgerId, Turn, Which};
-use crate::step::{Gathering, Step};
-use crate::turn::{Moment, Turns, distinct, place};
 
 /// How many sessions are named for one product in a minute.
 const NAMED_MAX: usize = 100;

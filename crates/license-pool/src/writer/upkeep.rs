@@ -19,12 +19,12 @@ use std::time::Duration;
 use license_core::Held;
 use license_types::{ReleaseCause, ServerName};
 
+use super::Writer;
+use super::watcher::{Dead, Watcher};
 use crate::leases::{Key, Leases};
 use crate::log::{LedgerId, ServerRow, Silence};
-use crate::takeover::Estate;
+use crate::turn::takeover::Estate;
 use crate::turn::{Role, Turns, distinct};
-use crate::watcher::{Dead, Watcher};
-use crate::writer::Writer;
 use crate::{ClockState, Error, LOCAL};
 
 /// How long to wait before something is tried again that the store did not take.

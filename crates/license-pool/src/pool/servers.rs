@@ -5,10 +5,10 @@ use license_core::{Event, Stamp};
 use license_types::{Count, Seconds, ServerState, ServerStatus};
 
 use crate::log::{ServerRow, Turn};
-use crate::step::{Gathering, Step};
 use crate::turn::Moment;
-use crate::watcher::Watcher;
+use crate::turn::step::{Gathering, Step};
 use crate::writer::Writer;
+use crate::writer::watcher::Watcher;
 use crate::{ClockState, Error, Pending, Pool};
 
 impl Pool {

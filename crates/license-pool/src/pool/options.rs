@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use license_types::ServerName;
 
+use super::shared::{Opened, Shared};
 use crate::alarms::Bell;
 use crate::archivist::{Archives, Keep};
 use crate::commits::Commits;
 use crate::driver::Lane;
-use crate::lanes::{Router, Share};
 use crate::leases::SLEEP;
 use crate::log::{Log, LogError, MemoryLog, OpenError, Server};
-use crate::shared::{Opened, Shared};
+use crate::share::{Share, WRITERS_MAX};
 use crate::turn::{Actor, Role, Turns};
 use crate::writer::Writer;
+use crate::writer::lanes::Router;
 use crate::{AcceptUnsigned, Clock, Driver, Pool, StoreUrl, SystemClock, Verifier};
 
 /// The name that one-shot commands share; nobody else may take it.
@@ -23,9 +24,6 @@ pub const LOCAL: &str = "local";
 
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
-
-/// More connections to a store would only take them from other servers.
-pub(crate) const CONNECTIONS_MAX: u8 = 64;
 
 /// How many connections to a database a server has, by default.
 #[cfg(feature = "postgres")]
@@ -196,7 +194,7 @@ impl Options {
     /// in parallel. A store in which only one turn can be taken at a time, as a file, has one anyway. A
     /// number in the address of a database takes precedence.
     pub fn connections(mut self, connections: u8) -> Options {
-        self.connections = Some(connections.clamp(1, CONNECTIONS_MAX));
+        self.connections = Some(connections.clamp(1, WRITERS_MAX));
         self
     }
 

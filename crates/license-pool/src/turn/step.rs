@@ -11,9 +11,9 @@ use license_core::{
 };
 use license_types::{ServerName, SessionId, Token};
 
+use super::refusals::Told;
 use crate::ledgers::Ledgers;
 use crate::log::{Append, LedgerId};
-use crate::refusals::Told;
 use crate::request::{Done, Granted, Kept, SeatId};
 use crate::{ClockState, Error, LOCAL};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use license_core::{Command, Ledger, Outcome, Stamp, decide};
 
+use super::step::{Gathered, Step};
+use super::{Moment, Turns};
 use crate::Error;
 use crate::log::{Append, Found, Turn, Which};
 use crate::request::{Installation, Uninstallation};
-use crate::step::{Gathered, Step};
-use crate::turn::{Moment, Turns};
 
 impl Turns {
     /// Installs a license or says why not.

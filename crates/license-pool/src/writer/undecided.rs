@@ -13,12 +13,12 @@ use std::time::Duration;
 use license_core::Command;
 use license_types::Token;
 
+use super::Writer;
 use crate::Error;
-use crate::commands::Written;
 use crate::log::Which;
 use crate::request::{Done, Write};
+use crate::turn::commands::Written;
 use crate::turn::{Turned, Unknown};
-use crate::writer::Writer;
 
 /// A turn of which nobody knows whether it was made.
 pub(crate) struct Undecided {

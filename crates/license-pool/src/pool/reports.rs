@@ -14,7 +14,7 @@ use license_types::{
 use crate::log::{Asked, Found, LedgerId, LedgerNumbers, Log, LogError, Selection, Stretch, Which};
 use crate::request::{Awaits, Request, Watch};
 use crate::tail::{Next, Tail};
-use crate::{ChainCheck, Error, History, HistoryPage, Line, Pending, Pool, chain, check, ledgers};
+use crate::{ChainCheck, Error, History, HistoryPage, Line, Pending, Pool, chain, ledgers};
 
 impl Pool {
     /// License usage: what is held now, on `server` or on all of them, in the order of the tokens.
@@ -265,7 +265,7 @@ impl Pool {
     /// # Errors
     /// What the store said. A fault in the store is no error but in the report.
     pub fn check(&self) -> Result<StoreCheck, Error> {
-        check::check(self)
+        super::check::check(self)
     }
 
     /// Reads the log of the license; `nothing` is what is read where none is installed.

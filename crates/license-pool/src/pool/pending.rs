@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use super::shared::Shared;
 use crate::Error;
-use crate::shared::Shared;
 
 /// The answer to a request that the pool has: [`wait`](Pending::wait) for it, or `.await` it.
 ///

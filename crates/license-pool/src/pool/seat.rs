@@ -6,8 +6,8 @@ use std::sync::Arc;
 use license_core::{Held, Refusal};
 use license_types::{Released, RetainReceipt, Retention, Token};
 
+use super::shared::Shared;
 use crate::request::{Done, Received, Reply, Request, SeatId};
-use crate::shared::Shared;
 use crate::{Error, Pending};
 
 /// A license that is held for as long as this lives. The pool vouches for it: it needs no renewal.

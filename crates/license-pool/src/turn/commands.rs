@@ -9,17 +9,17 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use license_core::{Command, Fault, Ledger, Refusal, Stamp};
+use license_core::{Command, Fault, Ledger, Stamp};
 use license_types::ProductId;
 
+use super::attempt::{Attempt, Outcome, Stage};
+use super::refusals::Refusals;
+use super::step::{Gathering, Step};
+use super::{Moment, Role, Turned, Turns, distinct, place};
 use crate::Error;
-use crate::lanes::Share;
 use crate::log::{Found, LedgerId, Turn, Which};
-use crate::queue::{Attempt, Outcome, Stage};
-use crate::refusals::{Owed, Refusals};
 use crate::request::{Done, Read, Reply, Write};
-use crate::step::{Gathering, Step};
-use crate::turn::{Moment, Role, Turned, Turns, distinct, place};
+use crate::share::Share;
 
 /// What a turn did.
 #[derive(Default)]
@@ -198,38 +198,5 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl Attempt {
-    /// Tries once; none if the wait goes on.
-    fn make(
-        self,
-        step: &mut Step<'_>,
-        id: LedgerId,
-        write: &Write,
-    ) -> Result<Option<Outcome>, Fault> {
-        let error = match (step.judge(&write.command), self.stage) {
-            (Ok(_), Stage::Gone) => return Ok(Some(Err(Error::Closed).into())),
-            (Ok(verdict), Stage::First | Stage::Open | Stage::Last) => {
-                return step.carry_out(id, verdict).map(|done| Some(Ok(done).into()));
-            }
-            (Err(error), _) => error,
-        };
-        let none_left = matches!(error, Error::Refused(Refusal::NoLicenseLeft { .. }));
-        if none_left && self.stage.goes_on() {
-            return Ok(None);
-        }
-        let waits = self.stage != Stage::First || !self.waited.is_zero();
-        let waited = waits.then_some(self.waited.as_secs());
-        let answer = Err(step.refuse(&write.command, error, waited));
-        // The session may ask again in time, so this refusal is owed and not noted yet.
-        let refused = if none_left { step.gathered.refused() } else { None };
-        let Write { license, principal, .. } = write;
-        let owed = refused.map(|refused| {
-            let (license, principal) = (license.clone(), principal.clone());
-            Owed { license, principal, refused }
-        });
-        Ok(Some(Outcome { answer, owed }))
     }
 }

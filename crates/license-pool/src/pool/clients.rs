@@ -7,7 +7,7 @@ use std::time::Duration;
 use license_core::{Command, Held, Retain};
 use license_types::{Lease, RenewReceipt, RetainReceipt, SessionId, SessionState};
 
-use crate::pool::too_long;
+use super::too_long;
 use crate::request::{Kept, Renewal, Reply, Request, Write};
 use crate::{Error, Pending, Pool};
 

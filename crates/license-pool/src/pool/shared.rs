@@ -10,10 +10,10 @@ use license_types::ServerName;
 
 use crate::Verifier;
 use crate::alarms::Bell;
-use crate::lanes::Router;
 use crate::log::Which;
 use crate::request::Request;
 use crate::tail::Tail;
+use crate::writer::lanes::Router;
 
 /// What a pool was opened as.
 pub(crate) struct Opened {

@@ -18,11 +18,11 @@ use std::time::Duration;
 use license_core::{Command, Fault, Held, Release, Target};
 use license_types::{ReleaseCause, ServerName, SessionId, Token};
 
+use super::step::{Gathering, Step};
+use super::{Moment, Plan, Turns};
 use crate::Error;
 use crate::leases::Key;
 use crate::log::{LedgerId, ServerRow, Turn, Which};
-use crate::step::{Gathering, Step};
-use crate::turn::{Moment, Plan, Turns};
 
 mod seats;
 
