@@ -42,6 +42,8 @@ const ACTIVE: &str = "active";
 
 /// The most characters of license numbers and names.
 const TEXT_MAX: usize = License::NUMBER_MAX;
+/// How many characters of an unknown parameter's name are told back.
+const NAME_MAX: usize = 40;
 /// The most characters of a note.
 const NOTE_MAX: usize = 1024;
 /// The greatest number that every JSON reader can hold.
@@ -64,11 +66,7 @@ impl Parameters {
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let Some(name) = operation.query().iter().find(|known| **known == name) else {
-                let known = operation.query().join(", ");
-                let known = if known.is_empty() { "none".to_owned() } else { known };
-                return Err(Failure::bad_request(format!(
-                    "the query has a parameter that is not known here; there are {known}"
-                )));
+                return Err(unknown(name, operation.query()));
             };
             if seen.contains(name) {
                 return Err(Failure::bad_request(format!("the parameter {name} is given twice")));
@@ -225,6 +223,15 @@ fn instant(name: &str, value: &str, edge: Edge) -> Result<Timestamp, Failure> {
         Edge::End => day.tomorrow().map_err(|_| wrong())?,
     };
     day.to_zoned(TimeZone::UTC).map(|day| day.timestamp()).map_err(|_| wrong())
+}
+
+/// The refusal of a parameter that an operation does not take.
+fn unknown(name: &str, known: &[&str]) -> Failure {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let name: String = name.chars().take(NAME_MAX).collect();
+    Failure::bad_request(format!(
+        "the query parameter {name:?} is not known here; this request takes {known}"
+    ))
 }
 
 fn wrong(name: &str, rule: &str) -> Failure {

@@ -147,6 +147,21 @@ fn a_time_that_ends_before_it_begins_is_refused_and_not_empty() {
 }
 
 #[test]
+fn a_query_parameter_that_is_not_known_is_named_beside_those_that_are() {
+    let world = World::sample();
+    let refused = |path: &str| {
+        let answer = world.get(&format!("/v1/licenses/active{path}"));
+        assert_eq!(answer.problem(), "400 bad_request", "{path}");
+        answer.value()["detail"].as_str().unwrap().to_owned()
+    };
+    let told = refused("/usage?sever=db1");
+    assert!(told.contains("\"sever\"") && told.ends_with("takes server, product"), "{told}");
+    assert!(refused("?page=2").ends_with("takes none"));
+    let long = refused(&format!("/usage?{}=1", "x".repeat(4000)));
+    assert!(long.len() < 200, "{long}");
+}
+
+#[test]
 fn usage_comes_as_lines_to_whom_that_is_dearest() {
     let world = World::sample();
     let lines = "application/x-ndjson";
