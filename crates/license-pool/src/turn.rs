@@ -46,7 +46,7 @@ mod vouched;
 use outcome::Changes;
 pub(crate) use outcome::{Turned, Unknown};
 use refusals::Refusals;
-use standing::is_away;
+use standing::{Standing, is_away};
 use store_clock::StoreClock;
 use vouched::Vouched;
 
@@ -92,19 +92,7 @@ pub(crate) struct Turns {
     corrected: Option<Timestamp>,
     pub(crate) actor: Actor,
     pub(crate) ledgers: Ledgers,
-    vouched: Vouched,
-    /// The store that replaced this one, if the last catch-up said so.
-    sealed_to: Option<String>,
-    /// Whether the store came back after it was away, and nobody has asked for that yet.
-    back: bool,
-    /// Set once another process has this server's name: nothing is left to be done.
-    fenced: Option<Error>,
-    /// When the last beat that succeeded began.
-    shown: Option<Duration>,
-    /// Why the last beat failed, if it did.
-    unshown: Option<Error>,
-    /// Why this server may hear nobody: it is overdue to show that it lives, and cannot.
-    mute: Option<Error>,
+    standing: Standing,
     pub(crate) bell: Arc<Bell>,
     /// Ledgers in which this server may serve sessions that it does not know of: see
     /// [`reread`](Self::reread).
@@ -168,13 +156,7 @@ impl Turns {
             corrected: None,
             ledgers: Ledgers::new(actor.server.clone(), loaded_max, bell.clone()),
             actor,
-            vouched,
-            sealed_to: None,
-            back: false,
-            fenced: None,
-            shown: None,
-            unshown: None,
-            mute: None,
+            standing: Standing::new(vouched),
             bell,
             reread: Vec::new(),
             archives,
@@ -256,7 +238,7 @@ impl Turns {
             let asked = self.ledgers.ask(licenses, self.clock.elapsed());
             let news = self.log.catch_up(&asked).map_err(Error::store);
             let news = self.note(news)?;
-            self.sealed_to.clone_from(&news.sealed_to);
+            self.standing.note_seal(news.sealed_to.as_deref());
             let corrected = self.corrected.take();
             let clock = tell(&mut self.store_clock, &*self.clock, &news, corrected);
             match self.ledgers.absorb(&asked, &news) {
