@@ -34,13 +34,13 @@ pub trait Around: Send {
         Ok(())
     }
 
-    /// See [`Log::beside`].
-    fn beside(&self) -> Option<Box<dyn Log>> {
+    /// See [`Log::for_writer`].
+    fn for_writer(&self) -> Option<Box<dyn Log>> {
         None
     }
 
-    /// See [`Log::another`].
-    fn another(&self) -> Option<Box<dyn Log>> {
+    /// See [`Log::for_archivist`].
+    fn for_archivist(&self) -> Option<Box<dyn Log>> {
         None
     }
 
@@ -149,12 +149,12 @@ impl<A: Around> Log for Outside<A> {
         Some(self)
     }
 
-    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
-        Ok(self.0.beside())
+    fn for_writer(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(self.0.for_writer())
     }
 
-    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
-        Ok(self.0.another())
+    fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(self.0.for_archivist())
     }
 
     fn format(&mut self) -> Result<u64, LogError> {

@@ -37,7 +37,7 @@ impl State {
             credentials: Credentials::new(pool.clone(), &options.limits),
             counters: Counters::new(),
             streams: Arc::new(Semaphore::new(options.limits.streams)),
-            pool: pool.required(),
+            pool: pool.must_be_installed(),
             options,
             draining: AtomicBool::new(false),
             drained,

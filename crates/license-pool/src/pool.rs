@@ -61,7 +61,7 @@ pub struct Pool {
     pub(crate) license: Which,
     pub(crate) principal: Option<Arc<Principal>>,
     /// Whether reports need an installed license.
-    pub(crate) required: bool,
+    pub(crate) must_be_installed: bool,
 }
 
 /// How a license is to be installed.
@@ -91,7 +91,7 @@ impl Pool {
 
     pub(crate) fn new(shared: Shared) -> Pool {
         let (license, principal) = (Which::Only, None);
-        Pool { shared: Arc::new(shared), license, principal, required: false }
+        Pool { shared: Arc::new(shared), license, principal, must_be_installed: false }
     }
 
     /// The same pool, speaking of the license to which this number points.
@@ -107,8 +107,8 @@ impl Pool {
 
     /// The same pool, but to report on nothing is refused: where no license is installed, there is
     /// [`Refusal::UnknownLicense`] instead of an empty report.
-    pub fn required(&self) -> Pool {
-        Pool { required: true, ..self.clone() }
+    pub fn must_be_installed(&self) -> Pool {
+        Pool { must_be_installed: true, ..self.clone() }
     }
 
     /// The name that it acts under as a server.
@@ -380,7 +380,7 @@ impl Pool {
         report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
     ) -> Pending<T> {
         let named = matches!(self.license, Which::Number(_));
-        self.report(self.required || named, |ledger| ledger.license().is_some(), report)
+        self.report(self.must_be_installed || named, |ledger| ledger.license().is_some(), report)
     }
 
     /// A report on the past, which a license that was uninstalled has as well, if it is named.
@@ -388,7 +388,7 @@ impl Pool {
         &self,
         report: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
     ) -> Pending<T> {
-        self.report(self.required, |ledger| ledger.head().sequence > 0, report)
+        self.report(self.must_be_installed, |ledger| ledger.head().sequence > 0, report)
     }
 
     /// A report on a ledger. If `required`, a ledger that is not `fit` is refused.

@@ -115,7 +115,7 @@ fn a_license_is_uninstalled_once_nobody_holds_any_of_it() {
         // What it is now is what is nowhere; what it was can still be told.
         assert!(pool.licenses().unwrap().is_empty());
         assert_eq!(pool.info().unwrap(), None);
-        for pool in [pool.required(), license.clone()] {
+        for pool in [pool.must_be_installed(), license.clone()] {
             for error in [
                 retain(&pool, "0009", "one").unwrap_err(),
                 pool.renew("one", None).unwrap_err(),

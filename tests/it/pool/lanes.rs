@@ -23,7 +23,7 @@ impl Around for Away {
         &mut self.log
     }
 
-    fn beside(&self) -> Option<Box<dyn Log>> {
+    fn for_writer(&self) -> Option<Box<dyn Log>> {
         Some(Box::new(Outside(Away { log: self.log.clone(), away: self.away.clone() })))
     }
 
@@ -60,7 +60,7 @@ impl Around for Counted {
         &mut self.log
     }
 
-    fn beside(&self) -> Option<Box<dyn Log>> {
+    fn for_writer(&self) -> Option<Box<dyn Log>> {
         self.handles.fetch_add(1, Ordering::SeqCst);
         let (log, handles) = (self.log.clone(), self.handles.clone());
         Some(Box::new(Outside(Counted { log, handles })))

@@ -70,7 +70,7 @@ fn a_turn_that_waits_does_not_keep_its_server_from_showing_that_it_lives() {
         transient: false,
     };
     assert_eq!(log.register(server("first")).unwrap(), 1);
-    let mut beside = log.beside().unwrap().expect("a database takes several connections");
+    let mut beside = log.for_writer().unwrap().expect("a database takes several connections");
     let asked = [Asked { license: Which::Only, known: None }];
     let (taken, takes) = mpsc::channel();
     thread::scope(|scope| {

@@ -135,7 +135,7 @@ impl Around for Link {
         Ok(())
     }
 
-    fn beside(&self) -> Option<Box<dyn Log>> {
+    fn for_writer(&self) -> Option<Box<dyn Log>> {
         let (store, plain, trouble) =
             (self.store.clone(), self.plain.clone(), self.trouble.clone());
         let mut shared = self.trouble();
@@ -143,7 +143,7 @@ impl Around for Link {
         Some(Box::new(Outside(Link { store, plain, trouble, handle: shared.handles })))
     }
 
-    fn another(&self) -> Option<Box<dyn Log>> {
+    fn for_archivist(&self) -> Option<Box<dyn Log>> {
         Some(Box::new(Link::log(self.plain.clone(), self.trouble.clone())))
     }
 

@@ -51,7 +51,7 @@ impl Archives {
         believed: Believed,
     ) -> Result<Option<Archivist>, OpenError> {
         let (clock, keep) = (self.clock.clone(), self.keep.clone());
-        let log = log.another()?;
+        let log = log.for_archivist()?;
         Ok(log.map(|log| Archivist::new(log, clock, keep, believed)))
     }
 

@@ -212,11 +212,11 @@ impl Log for MemoryLog {
         Some(self)
     }
 
-    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_writer(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         Ok(Some(Box::new(self.clone())))
     }
 
-    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         let store = self.store.clone();
         Ok(Some(Box::new(MemoryLog { store, server: None })))
     }

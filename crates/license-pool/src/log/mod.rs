@@ -319,21 +319,21 @@ pub trait Log: Send {
         None
     }
 
-    /// Another handle on the same store, which acts as the same server and takes turns of other
-    /// ledgers in parallel. None if the store can take only one turn at a time.
+    /// Another handle on the same store for one more writer, which acts as the same server and takes
+    /// turns of other ledgers in parallel. None if the store can take only one turn at a time.
     ///
     /// # Errors
     /// When the store cannot be opened again.
-    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_writer(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         Ok(None)
     }
 
-    /// Another handle on the same store, to read and archive beside this one; it acts as no server.
-    /// None if there can be no other.
+    /// Another handle on the same store for the archivist, which reads and archives beside this one;
+    /// it acts as no server. None if there can be no other.
     ///
     /// # Errors
     /// When the store cannot be opened again.
-    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         Ok(None)
     }
 

@@ -358,7 +358,7 @@ impl Options {
 fn spread(log: Box<dyn Log>, connections: u8) -> Result<Vec<Box<dyn Log>>, OpenError> {
     let mut logs = vec![log];
     while logs.len() < usize::from(connections) {
-        let Some(log) = logs[0].beside()? else { break };
+        let Some(log) = logs[0].for_writer()? else { break };
         logs.push(log);
     }
     Ok(logs)

@@ -274,7 +274,7 @@ impl Pool {
         nothing: T,
         read: impl FnOnce(&mut dyn Log, LedgerId) -> Result<T, LogError> + Send + 'static,
     ) -> Pending<T> {
-        let (license, required) = (self.license.clone(), self.required);
+        let (license, required) = (self.license.clone(), self.must_be_installed);
         self.with_log_of(Some(license.clone()), move |log| {
             let asked = Asked { license: license.clone(), known: None };
             let news = log.catch_up(&[asked]).map_err(Error::store)?;

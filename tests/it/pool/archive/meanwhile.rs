@@ -135,7 +135,7 @@ impl Around for GoesBack {
         Ok(())
     }
 
-    fn another(&self) -> Option<Box<dyn Log>> {
+    fn for_archivist(&self) -> Option<Box<dyn Log>> {
         let (log, to) = (self.log.clone(), self.to.clone());
         Some(Box::new(Outside(GoesBack { log, to, when: self.when })))
     }
@@ -221,7 +221,7 @@ impl Around for TakesLong {
         Ok(())
     }
 
-    fn another(&self) -> Option<Box<dyn Log>> {
+    fn for_archivist(&self) -> Option<Box<dyn Log>> {
         let (log, clock) = (self.log.clone(), self.clock.clone());
         Some(Box::new(Outside(TakesLong { log, clock })))
     }

@@ -86,7 +86,7 @@ fn snapshots_are_kept_in_chunks_and_listed_once_they_are_complete() {
         archive.keep(id, 8, 0, &chunk(b"late", None)).unwrap();
         archive.keep(id, 8, 1, &chunk(b"late", Some(Digest::of(b"late")))).unwrap();
         archive.keep(id, 9, 0, &chunk(b"begun", None)).unwrap();
-        let mut other = log.another().unwrap().unwrap();
+        let mut other = log.for_archivist().unwrap().unwrap();
         let archive = other.archive().unwrap();
         let mut listed = |kept| -> Vec<u64> {
             while archive.discard_snapshots(id, kept).unwrap() {}

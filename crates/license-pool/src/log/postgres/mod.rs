@@ -312,11 +312,11 @@ impl Log for PostgresLog {
         Some(self)
     }
 
-    fn beside(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_writer(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         Ok(Some(Box::new(self.handle(self.server.clone())?)))
     }
 
-    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         Ok(Some(Box::new(self.handle(None)?)))
     }
 

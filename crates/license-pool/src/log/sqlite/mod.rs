@@ -260,7 +260,7 @@ impl Log for SqliteLog {
         Some(self)
     }
 
-    fn another(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+    fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
         let other = open::open(self.place.path(), false, self.patience)?;
         // The archivist works with this one. What it deletes must not stay readable in the file.
         other.connection.pragma_update(None, "secure_delete", true).map_err(|error| {
