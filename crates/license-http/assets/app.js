@@ -49,13 +49,18 @@ function drawNow() {
   const products = ledger.products(now);
   showNames(ledger.info);
   showAttention(attention(ledger.info, products, figures, ledger.holders, now), follow);
-  showProducts(products, figures, chosen, (id) => holders.narrow({ product: id === null ? "" : String(id) }), now);
+  showProducts(products, figures, chosen, toggle, now);
   chart.show(products, figures, live.days, now);
   showRefusals(figures.refusals, products, chosen, now);
   holders.show(ledger, now);
   byId("content").hidden = false;
   byId("blocked").hidden = true;
   byId("main").setAttribute("aria-busy", "false");
+}
+
+/** Shows one product alone, or all again where it was alone already, which the cards may not show yet. */
+function toggle(id) {
+  holders.narrow({ product: chosen === id ? "" : String(id) });
 }
 
 /** Marks a product everywhere. */

@@ -14,7 +14,12 @@ export class Ledger {
   /** Takes a fresh report: License info, License usage and which server serves which token. */
   load(info, usage, servers) {
     this.info = info;
-    this.holders = new Map(usage.map((retention) => [retention.token, holder(retention, servers.get(retention.token) ?? "")]));
+    this.holders = new Map(usage.map((retention) => {
+      const shown = this.holders.get(retention.token);
+      const fresh = holder(retention, servers.get(retention.token) ?? "");
+      // What did not change stays the same object, so that its row stays, and a click on it that has begun.
+      return [retention.token, shown && isSame(shown, fresh) ? shown : fresh];
+    }));
     this.used = new Map();
     for (const { product } of this.holders.values()) this.count(product, 1);
   }
@@ -81,6 +86,8 @@ function holder({ token, productId, productName, time, reason, session }, server
     .join("\n").toLowerCase();
   return shown;
 }
+
+const isSame = (one, other) => Object.keys(other).every((key) => one[key] === other[key]);
 
 function kindOf(session) {
   if ("userAgent" in session) return "SQL";

@@ -7,11 +7,11 @@ import { UNLIMITED, ago, daysLeft, lastDay, number, plural, productId } from "./
 const SOON = 30;
 const DAY = 24 * 60 * 60_000;
 
-/** Shows the cards; the chosen product is marked, and `choose` is called with the one that is clicked. */
-export function showProducts(products, figures, chosen, choose, now) {
+/** Shows the cards; the chosen product is marked, and `clicked` is called with the one that is. */
+export function showProducts(products, figures, chosen, clicked, now) {
   const list = byId("products");
   const shown = new Map([...list.children].map((item) => [item.dataset.product, item]));
-  const items = products.map(({ id }) => shown.get(String(id)) ?? card(id, choose));
+  const items = products.map(({ id }) => shown.get(String(id)) ?? card(id, clicked));
   if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) list.replaceChildren(...items);
   products.forEach((product, index) => {
     const facts = describe(product, figures.refused(product.id), now);
@@ -139,8 +139,8 @@ function ended({ allRights }, now) {
 }
 
 /** The card of a product, empty; it stays as long as the product does. */
-function card(id, choose) {
-  const button = element("button", { type: "button", click: () => choose(button.getAttribute("aria-pressed") === "true" ? null : id) },
+function card(id, clicked) {
+  const button = element("button", { type: "button", click: () => clicked(id) },
     element("span", { class: "card-head" }, element("span", { class: "name" }), element("span", { class: "id" }, productId(id))),
     element("span", { class: "card-figures" }, element("span", { class: "used" }, element("b"), element("span")), element("span", { class: "left" })),
     element("span", { class: "bar", role: "img" }, element("span", { class: "fill" })),

@@ -120,6 +120,24 @@ fn the_page_shows_what_others_do_and_releases() {
     browser.until(&format!("{ROWS}.length === 1 && {ROWS}[0].includes('Bob')"));
     browser.click("[data-product=\"808464949\"] button");
     browser.until(&format!("{ROWS}.length === 3"));
+    // A second click undoes the first, even before the page has drawn that one.
+    let chosen = browser.script(
+        "const click = () => {
+             document.querySelector('[data-product=\"808464949\"] button').click();
+             return document.getElementById('filter-product').value;
+         };
+         return [click(), click()]",
+    );
+    assert_eq!(chosen, json!(["808464949", ""]));
+
+    // A row that a fresh report does not change stays, and a click on it that has begun.
+    browser.script("for (const row of document.querySelectorAll('#table tbody tr')) row.kept = 1");
+    let asleep = json!({ "state": "sleeping" });
+    let heard = server.ask("POST", "/v1/licenses/active/sessions/ann/renew", &asleep);
+    assert_eq!(heard.status, 200);
+    browser.until(&format!("{ROWS}.some((row) => row.includes('Sleeping'))"));
+    let kept = "[...document.querySelectorAll('#table tbody tr')].filter((row) => row.kept).length";
+    assert_eq!(browser.script(&format!("return {kept}")), 2);
 
     // Who is refused is told.
     let path = "/v1/licenses/active/sessions/dan/products/0025";
