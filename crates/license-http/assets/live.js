@@ -52,6 +52,8 @@ export class Live {
         if (this.stopped.signal.aborted) return;
         if (problem instanceof Problem && needsPerson(problem)) return this.state(problem);
         failures += 1;
+        // The streams that it ended shortly before it went away tell nothing of those after.
+        short = 0;
         this.state("away");
       }
       // Many pages that lost one server do not come back at one instant.

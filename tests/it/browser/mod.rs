@@ -160,11 +160,18 @@ fn the_page_shows_what_others_do_and_releases() {
     assert!(history.contains("revoked") && history.contains("left the company"), "{history}");
     assert_eq!(browser.console(), [""; 0]);
 
-    // A server that comes back is followed again.
+    // A server that comes back is followed again at once, whatever its streams did as it went.
     server.stop();
     browser.until("document.getElementById('connection').dataset.state === 'away'");
+    browser.script(
+        "const connection = document.getElementById('connection');
+         window.states = [];
+         new MutationObserver(() => window.states.push(connection.dataset.state))
+             .observe(connection, { attributeFilter: ['data-state'] })",
+    );
     server.launch();
     browser.until("document.getElementById('connection').innerText === 'Live'");
+    assert_eq!(browser.script("return window.states.includes('polling')"), false);
     server.retain("0009", "olga", "CLIENT", &client("Olga"));
     browser.until(&format!("{ROWS}.some((row) => row.includes('Olga'))"));
     let said = browser.console();
