@@ -19,11 +19,14 @@ let drawing = false;
 let drawnIn = 0;
 
 const holders = new Holders({
-  release: (holder) => askToRelease(live.license, holder, serverNow(), (receipt) => {
-    live?.ledger.remove(holder.token);
-    draw();
-    say(receipt ? `Released ${holder.name}, token ${holder.token}, held by ${holder.who || "nobody named"}.` : `Token ${holder.token} was released already.`);
-  }),
+  release: (holder) => {
+    const { license, ledger } = live;
+    askToRelease(license, holder, serverNow(), (receipt) => {
+      ledger.remove(holder.token);
+      draw();
+      say(receipt ? `Released ${holder.name}, token ${holder.token}, held by ${holder.who || "nobody named"}.` : `Token ${holder.token} was released already.`);
+    });
+  },
   filtered: (filter) => {
     choose(filter.product ? Number(filter.product) : null);
   },
@@ -134,14 +137,16 @@ function showSignedIn() {
   setText(byId("sign-in"), credential.get() ? "Sign out" : "Sign in");
 }
 
-/** Finds the licenses and follows the one that is asked for. */
+/** Finds the licenses and follows the one that is asked for. Who starts anew meanwhile takes its place. */
 async function start() {
   live?.stop();
   clearTimeout(start.again);
   live = null;
+  const started = start.latest = Symbol("start");
   tell("connecting");
   try {
     const licenses = await get("v1/licenses");
+    if (started !== start.latest) return;
     if (!licenses.length) {
       start.again = setTimeout(start, 3 * SECOND);
       return block(new Problem(404, "none", ""));
@@ -156,6 +161,7 @@ async function start() {
     live.run();
     readDays(live, today());
   } catch (problem) {
+    if (started !== start.latest) return;
     if (problem.status >= 400 && problem.status < 500) return block(problem);
     tell("away");
     start.again = setTimeout(start, SECOND);

@@ -65,19 +65,29 @@ function open(dialog, said, act) {
   const submit = form.querySelector("button[type=submit]");
   let asked = document.activeElement;
   said.hidden = true;
-  form.onsubmit = async (event) => {
+  submit.disabled = false;
+  const submitted = async (event) => {
     event.preventDefault();
     submit.disabled = true;
+    let result;
+    let problem = null;
     try {
-      if (await act() === GONE) asked = null;
-      dialog.close();
-    } catch (problem) {
+      result = await act();
+    } catch (thrown) {
+      problem = thrown;
+    }
+    // The dialog may ask something else by now.
+    if (form.onsubmit !== submitted) return;
+    submit.disabled = false;
+    if (problem) {
       setText(said, problem.message);
       said.hidden = false;
-    } finally {
-      submit.disabled = false;
+      return;
     }
+    if (result === GONE) asked = null;
+    dialog.close();
   };
+  form.onsubmit = submitted;
   cancel.onclick = () => dialog.close();
   dialog.onclick = (event) => { if (event.target === dialog) dialog.close(); };
   dialog.onclose = () => {

@@ -264,6 +264,65 @@ fn a_viewer_sorts_and_filters_what_two_servers_hold_and_releases_nothing() {
 }
 
 #[test]
+fn an_answer_that_comes_late_does_not_disturb_what_is_shown_by_then() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(&license(["Server", "Client", "SQL", "REST"]));
+    server.retain("0009", "ann", "CLIENT", &client("Ann"));
+    server.retain("0025", "bob", "CLIENT", &sql("Bob"));
+    signed_in(&browser, &server);
+    browser.until(&format!("{ROWS}.length === 2"));
+    // The next answer to a request that fits is held back until it is let go.
+    browser.script(
+        "const real = window.fetch;
+         window.asked = [];
+         window.fetch = async (path, options) => {
+             window.asked.push(`${options.method} ${path}`);
+             const answer = await real(path, options);
+             if (window.holds?.(path, options)) {
+                 window.holds = null;
+                 await new Promise((resolve) => { window.letGo = resolve; });
+             }
+             return answer;
+         }",
+    );
+
+    // The page begins anew twice, and what began first is answered last.
+    browser.script(
+        "window.holds = (path) => path === 'v1/licenses';
+         dispatchEvent(new HashChangeEvent('hashchange'))",
+    );
+    browser.until("window.letGo");
+    browser.script("dispatchEvent(new HashChangeEvent('hashchange'))");
+    browser.until("document.getElementById('connection').innerText === 'Live'");
+    let asked = browser.script(
+        "window.letGo();
+         window.letGo = null;
+         window.asked = [];
+         return (async () => {
+             for (let round = 0; round < 3; round += 1) await (await fetch('v1/health', {})).text();
+             return window.asked.filter((request) => request.includes('/usage'));
+         })()",
+    );
+    assert_eq!(asked, json!([]), "what began first is followed too");
+
+    // The question about Bob is put aside while its answer is on the way, and Ann is asked about.
+    browser.script("window.holds = (path, { method }) => method === 'DELETE'");
+    browser.click("button[aria-label*='held by Bob']");
+    browser.until("document.getElementById('release-dialog').open");
+    browser.click("#release-dialog button[type=submit]");
+    browser.until("window.letGo");
+    browser.click("#release-dialog button[value=cancel]");
+    browser.click("button[aria-label*='held by Ann']");
+    browser.until("document.getElementById('release-facts').innerText.includes('Ann')");
+    browser.script("window.letGo()");
+    browser.until("document.getElementById('told').innerText.includes('held by Bob')");
+    assert_eq!(browser.script("return document.getElementById('release-dialog').open"), true);
+    browser.click("#release-dialog button[type=submit]");
+    browser.until("document.getElementById('told').innerText.includes('held by Ann')");
+    browser.until(&format!("{ROWS}.length === 0"));
+}
+
+#[test]
 fn what_has_ended_and_what_ends_soon_is_called_out() {
     let Some(browser) = Browser::start() else { return };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
