@@ -406,7 +406,7 @@ fn a_lease_is_kept_alive_while_the_program_runs_and_ends_when_its_process_is_kil
     let since = Instant::now();
     until("the end of the lease", || world.holders() == ["living"]);
     // The lease, and some for a busy machine: far less than a lease and a grace.
-    assert!(since.elapsed() < Duration::from_secs(15 + 10), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(15 + 60), "{:?}", since.elapsed());
 }
 
 #[test]

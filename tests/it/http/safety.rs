@@ -286,7 +286,7 @@ fn a_credential_ends_when_it_expires_or_is_revoked() {
     let viewer = world.make(CredentialRole::Viewer);
     world.ask("GET", INFO).credential(&viewer).send().expect(200);
     world.revoke(&viewer);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while world.ask("GET", INFO).credential(&viewer).send().status != 401 {
         assert!(std::time::Instant::now() < until, "the server goes on believing it");
     }

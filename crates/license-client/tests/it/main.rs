@@ -348,8 +348,8 @@ fn a_program_ends_although_nobody_takes_its_releases() {
     drop(client.retain("0009", "job-7", ann()).unwrap());
     let since = Instant::now();
     drop(client);
-    // Five seconds, and some for a busy machine.
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    // Five seconds, and many for a busy machine: far less than the hour that others have.
+    assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
     assert_eq!(server.lines()[..2], [RETAIN, RELEASE]);
 }
 
