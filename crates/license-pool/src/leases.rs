@@ -7,8 +7,8 @@
 //! A renewal is no entry, so the log does not say who was heard when. After a restart all leases begin
 //! afresh; but then a server that restarts again and again would keep dead sessions for ever. So with
 //! its beats a server tells the store which sessions have been *silent* for how long, and whoever
-//! begins to vouch for a session counts that in (`kept`). Only silences that last are told: see
-//! [`Term::worth_telling`].
+//! begins to vouch for a session counts that in (`silent_before`). Only silences that last are told:
+//! see [`Lease::is_worth_telling`].
 //!
 //! A silence is told by the token that the session retained last. Retaining or releasing breaks a
 //! silence, so one that is told by an older token says nothing. When a session is heard whose silence
@@ -23,6 +23,7 @@ use license_core::Held;
 use license_types::{SessionId, SessionState, Token};
 
 use crate::log::{LedgerId, Silence};
+use crate::turn::VouchedTime;
 
 /// How long a session that sleeps is kept, by default.
 pub(crate) const SLEEP: Duration = Duration::from_secs(172_800);
@@ -34,31 +35,48 @@ pub(crate) type Key = (LedgerId, Arc<SessionId>);
 pub(crate) struct Leases {
     sessions: BTreeMap<Key, Lease>,
     /// When to look at each session next; never later than its lease runs out.
-    agenda: BTreeSet<(Duration, Key)>,
+    agenda: BTreeSet<(VouchedTime, Key)>,
     /// When all leases last began afresh.
-    afresh: Duration,
+    afresh: VouchedTime,
     /// How long a session that sleeps is kept.
     sleep: Duration,
     /// Silences that were told and are over, which is not told yet.
     over: Vec<(LedgerId, Token)>,
     /// Whether some of them are over because the session was heard: that must be told before the
     /// session is answered.
-    broken: bool,
+    must_tell: bool,
 }
 
 struct Lease {
     /// When it was last heard, or when this server began to vouch for it.
-    heard: Duration,
+    heard: VouchedTime,
     /// Its silence before that, as far as it was told.
-    kept: Duration,
+    silent_before: Duration,
     /// Whether it was never heard since this server began to vouch for it.
     unheard: bool,
     /// The shortest of its leases, or one that is shorter still.
     term: Term,
     /// When it is on the agenda.
-    due: Duration,
+    due: VouchedTime,
     /// The token by which its silence was told, if that is told.
-    told: Option<Token>,
+    told_by: Option<Token>,
+}
+
+impl Lease {
+    /// For how long the session has been silent.
+    fn silence(&self, now: VouchedTime) -> Duration {
+        self.silent_before + now.since(self.heard)
+    }
+
+    /// Whether the silence has lasted long enough to be told. Long enough is what is rare, since the
+    /// end of it must be told before the session is answered; but shorter for a session that sleeps
+    /// or was not heard since a restart, so that restarts never reset the count.
+    fn is_worth_telling(&self, now: VouchedTime) -> bool {
+        let Term { whole, third } = self.term;
+        let sleeps = whole > third * 4;
+        let least = if self.unheard || sleeps { third / 2 } else { whole / 2 };
+        self.silence(now) >= least
+    }
 }
 
 /// How long a retention lives without a renewal.
@@ -78,19 +96,11 @@ impl Term {
         Some(Term { whole: if sleeps { lease.max(sleep) } else { lease }, third: lease / 3 })
     }
 
-    /// How long a silence must last to be told. Long enough to be rare, since its end must be told
-    /// before the session is answered; but shorter for a session that sleeps or was not heard since a
-    /// restart, so that restarts never reset the count.
-    fn worth_telling(self, unheard: bool) -> Duration {
-        let sleeps = self.whole > self.third * 4;
-        if unheard || sleeps { self.third / 2 } else { self.whole / 2 }
-    }
-
-    /// What is left of the term when leases begin afresh after a silence of `kept`: the rest, but at
-    /// least a third of a lease, unless the silence would outlast the term by more than that third.
-    fn left(self, kept: Duration) -> Duration {
-        let granted = self.whole.saturating_sub(kept).max(self.third);
-        granted.min((self.whole + self.third).saturating_sub(kept))
+    /// What is left of the term when leases begin afresh after a silence: the rest, but at least a
+    /// third of a lease, unless the silence would outlast the term by more than that third.
+    fn left(self, silence: Duration) -> Duration {
+        let granted = self.whole.saturating_sub(silence).max(self.third);
+        granted.min((self.whole + self.third).saturating_sub(silence))
     }
 }
 
@@ -99,10 +109,10 @@ impl Leases {
         Leases {
             sessions: BTreeMap::new(),
             agenda: BTreeSet::new(),
-            afresh: Duration::ZERO,
+            afresh: VouchedTime::START,
             sleep,
             over: Vec::new(),
-            broken: false,
+            must_tell: false,
         }
     }
 
@@ -117,15 +127,15 @@ impl Leases {
     }
 
     /// A session was heard: all its leases begin anew. `held` is what it holds, or part of it.
-    pub(crate) fn heard(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
+    pub(crate) fn heard(&mut self, ledger: LedgerId, held: &[Held], now: VouchedTime) {
         let Some(term) = self.shortest(held) else { return };
         let key = (ledger, held[0].record.session.clone());
         match self.sessions.get_mut(&key) {
             Some(lease) => {
-                (lease.heard, lease.kept, lease.unheard) = (now, Duration::ZERO, false);
-                if let Some(token) = lease.told.take() {
+                (lease.heard, lease.silent_before, lease.unheard) = (now, Duration::ZERO, false);
+                if let Some(token) = lease.told_by.take() {
                     self.over.push((ledger, token));
-                    self.broken = true;
+                    self.must_tell = true;
                 }
                 if term < lease.term {
                     lease.term = term;
@@ -137,12 +147,12 @@ impl Leases {
                     }
                 }
             }
-            None => self.begin(key, term, Duration::ZERO, now, false),
+            None => self.begin(key, now, term, None),
         }
     }
 
     /// A session came from another server and was heard: silences that the other told are over.
-    pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: Duration) {
+    pub(crate) fn came(&mut self, ledger: LedgerId, held: &[Held], now: VouchedTime) {
         if self.shortest(held).is_none() {
             return;
         }
@@ -153,32 +163,38 @@ impl Leases {
     /// Any silence that was told by one of these tokens is over.
     pub(crate) fn void(&mut self, ledger: LedgerId, held: &[Held]) {
         self.over.extend(held.iter().map(|held| (ledger, held.record.token)));
-        self.broken = true;
+        self.must_tell = true;
     }
 
-    /// Begins to vouch for a session, which was silent before for as long as `kept` says, told by that
-    /// token. Nothing changes for a session that this server vouches for already.
+    /// Begins to vouch for a session that may be silent already, as the store tells. Nothing changes
+    /// for a session that this server vouches for already.
     pub(crate) fn take_over(
         &mut self,
         ledger: LedgerId,
         held: &[Held],
-        kept: Option<(Token, Duration)>,
-        now: Duration,
+        silence: Option<Silence>,
+        now: VouchedTime,
     ) {
         let Some(term) = self.shortest(held) else { return };
         let key = (ledger, held[0].record.session.clone());
         if self.sessions.contains_key(&key) {
             return;
         }
-        let silent = kept.map_or(Duration::ZERO, |(_, silent)| silent);
-        self.begin(key.clone(), term, silent, now, true);
+        self.begin(key.clone(), now, term, silence.as_ref());
         if let Some(lease) = self.sessions.get_mut(&key) {
-            lease.told = kept.map(|(token, _)| token);
+            lease.unheard = true;
         }
     }
 
-    fn begin(&mut self, key: Key, term: Term, kept: Duration, now: Duration, unheard: bool) {
-        let mut lease = Lease { heard: now, kept, unheard, term, due: now, told: None };
+    fn begin(&mut self, key: Key, now: VouchedTime, term: Term, silence: Option<&Silence>) {
+        let mut lease = Lease {
+            heard: now,
+            silent_before: silence.map_or(Duration::ZERO, |silence| silence.silent),
+            unheard: false,
+            term,
+            due: now,
+            told_by: silence.map(|silence| silence.token),
+        };
         lease.due = self.end(&lease, term);
         self.agenda.insert((lease.due, key.clone()));
         self.sessions.insert(key, lease);
@@ -188,7 +204,7 @@ impl Leases {
     /// more. Its silence is over.
     pub(crate) fn forget(&mut self, key: &Key) {
         if let Some(lease) = self.sessions.remove(key) {
-            self.over.extend(lease.told.map(|token| (key.0, token)));
+            self.over.extend(lease.told_by.map(|token| (key.0, token)));
             self.agenda.remove(&(lease.due, key.clone()));
         }
     }
@@ -229,18 +245,18 @@ impl Leases {
     }
 
     /// All leases begin afresh: nobody could be heard for a while.
-    pub(crate) fn begin_afresh(&mut self, now: Duration) {
+    pub(crate) fn begin_afresh(&mut self, now: VouchedTime) {
         self.afresh = now;
     }
 
     /// When a lease may run out next.
-    pub(crate) fn due(&self) -> Option<Duration> {
+    pub(crate) fn due(&self) -> Option<VouchedTime> {
         self.agenda.first().map(|(due, _)| *due)
     }
 
-    /// Up to `limit` sessions of which some lease may have run out at `now`. They stay on the agenda,
-    /// for `again`, in case they cannot be dealt with now.
-    pub(crate) fn overdue(&mut self, now: Duration, again: Duration, limit: usize) -> Vec<Key> {
+    /// Up to `limit` sessions of which some lease may have run out at `now`. They stay on the agenda
+    /// in case they cannot be dealt with now, for as much later as `pause` says.
+    pub(crate) fn overdue(&mut self, now: VouchedTime, pause: Duration, limit: usize) -> Vec<Key> {
         let mut overdue = Vec::new();
         while overdue.len() < limit && self.due().is_some_and(|due| due <= now) {
             let Some((_, key)) = self.agenda.pop_first() else { break };
@@ -248,7 +264,7 @@ impl Leases {
             let mut next = self.end(lease, lease.term);
             if next <= now {
                 overdue.push(key.clone());
-                next = again;
+                next = now + pause;
             }
             if let Some(lease) = self.sessions.get_mut(&key) {
                 lease.due = next;
@@ -259,7 +275,7 @@ impl Leases {
     }
 
     /// Whether the lease of this retention has run out.
-    pub(crate) fn has_run_out(&self, ledger: LedgerId, held: &Held, now: Duration) -> bool {
+    pub(crate) fn has_run_out(&self, ledger: LedgerId, held: &Held, now: VouchedTime) -> bool {
         let lease = self.sessions.get(&(ledger, held.record.session.clone()));
         match (lease, Term::of(held, self.sleep)) {
             (Some(lease), Some(term)) => self.end(lease, term) <= now,
@@ -268,9 +284,9 @@ impl Leases {
     }
 
     /// What is left of the lease of a retention; none if it has no lease, or another server judges it.
-    pub(crate) fn left(&self, ledger: LedgerId, held: &Held, now: Duration) -> Option<Duration> {
+    pub(crate) fn left(&self, ledger: LedgerId, held: &Held, now: VouchedTime) -> Option<Duration> {
         let lease = self.sessions.get(&(ledger, held.record.session.clone()))?;
-        Some(self.end(lease, Term::of(held, self.sleep)?).saturating_sub(now))
+        Some(self.end(lease, Term::of(held, self.sleep)?).since(now))
     }
 
     /// Works out again when the leases of a session run out, from what it holds now.
@@ -288,24 +304,23 @@ impl Leases {
     /// `last` gives as the session's last.
     pub(crate) fn silences(
         &mut self,
-        now: Duration,
+        now: VouchedTime,
         last: impl Fn(&Key) -> Option<Token>,
     ) -> Vec<Silence> {
         let Leases { sessions, over, .. } = self;
         let mut silent = Vec::new();
         for (key, lease) in sessions {
-            let silence = lease.kept + now.saturating_sub(lease.heard);
-            if silence >= lease.term.worth_telling(lease.unheard)
+            if lease.is_worth_telling(now)
                 && let Some(token) = last(key)
             {
-                let before = lease.told.replace(token).filter(|before| *before != token);
+                let before = lease.told_by.replace(token).filter(|before| *before != token);
                 over.extend(before.map(|before| (key.0, before)));
-                silent.push(Silence { ledger: key.0, token, silent: silence });
+                silent.push(Silence { ledger: key.0, token, silent: lease.silence(now) });
             }
         }
-        let mut told = self.over();
-        told.append(&mut silent);
-        told
+        let mut silences = self.over();
+        silences.append(&mut silent);
+        silences
     }
 
     /// The silences that were told and are over.
@@ -319,24 +334,21 @@ impl Leases {
     }
 
     /// The ledgers of the sessions that are silent long enough to tell.
-    pub(crate) fn silent(&self, now: Duration) -> BTreeSet<LedgerId> {
-        let is_silent = |lease: &Lease| {
-            lease.kept + now.saturating_sub(lease.heard) >= lease.term.worth_telling(lease.unheard)
-        };
-        let silent = self.sessions.iter().filter(|(_, lease)| is_silent(lease));
+    pub(crate) fn silent(&self, now: VouchedTime) -> BTreeSet<LedgerId> {
+        let silent = self.sessions.iter().filter(|(_, lease)| lease.is_worth_telling(now));
         silent.map(|((ledger, _), _)| *ledger).collect()
     }
 
     /// Whether a session was heard whose silence was told, and the store does not know yet that it is
     /// over.
     pub(crate) fn must_tell(&self) -> bool {
-        self.broken
+        self.must_tell
     }
 
     /// Notes that the silences were told.
-    pub(crate) fn told(&mut self) {
+    pub(crate) fn note_told(&mut self) {
         self.over.clear();
-        self.broken = false;
+        self.must_tell = false;
     }
 
     /// The shortest term of what a session holds; none if nothing of it has a lease.
@@ -345,10 +357,10 @@ impl Leases {
     }
 
     /// When a lease of this term runs out.
-    fn end(&self, lease: &Lease, term: Term) -> Duration {
+    fn end(&self, lease: &Lease, term: Term) -> VouchedTime {
         let from = lease.heard.max(self.afresh);
-        let kept = lease.kept + (from - lease.heard);
+        let silence = lease.silence(from);
         // Within a sixth of its lease a session has missed no renewal, so that does not count.
-        from + if kept < term.third / 2 { term.whole } else { term.left(kept) }
+        from + if silence < term.third / 2 { term.whole } else { term.left(silence) }
     }
 }

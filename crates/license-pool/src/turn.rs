@@ -49,6 +49,7 @@ use refusals::Refusals;
 use standing::{Standing, is_away};
 use store_clock::StoreClock;
 use vouched::Vouched;
+pub(crate) use vouched::VouchedTime;
 
 /// How many times a turn is tried when ledgers have to be read from the store first.
 const RELOADS_MAX: usize = 8;
@@ -141,7 +142,7 @@ impl Turns {
         commits: Arc<Mutex<Commits>>,
         bell: Arc<Bell>,
     ) -> Result<Turns, LogError> {
-        let vouched = Vouched::new(clock.elapsed(), actor.lease / 3);
+        let vouched = Vouched::begin(clock.elapsed(), actor.lease / 3);
         let tells_changes = log.changed().is_ok_and(|changed| changed.is_some());
         // At the start the clock is believed as it is; later only as far as it follows from this.
         let mut store_clock = StoreClock::default();

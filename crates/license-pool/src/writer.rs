@@ -24,7 +24,7 @@ use crate::request::{
 };
 use crate::turn::commands::Written;
 use crate::turn::renewals::Heard;
-use crate::turn::{DECIDED_MAX, Role, Turned, Turns};
+use crate::turn::{DECIDED_MAX, Role, Turned, Turns, VouchedTime};
 
 pub(crate) mod lanes;
 mod polling;
@@ -341,7 +341,7 @@ impl Writer {
     }
 
     /// Gives what a session holds, and until when. Notes that it was heard, if it `renews`.
-    fn hear(&mut self, heard: Heard, renews: bool, now: Duration) -> Vec<Kept> {
+    fn hear(&mut self, heard: Heard, renews: bool, now: VouchedTime) -> Vec<Kept> {
         let Heard { ledger, held, time, came } = heard;
         if renews && self.judges() {
             if came {

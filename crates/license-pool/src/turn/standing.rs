@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::vouched::Vouched;
+use super::vouched::{Vouched, VouchedTime};
 use super::{Role, Turns};
 use crate::Error;
 use crate::log::{LogError, ServerRow, Silence};
@@ -46,16 +46,16 @@ impl Standing {
 
 impl Turns {
     /// The time that this server has vouched for until now.
-    pub(crate) fn vouched(&mut self) -> Duration {
+    pub(crate) fn vouched(&mut self) -> VouchedTime {
         self.standing.vouched.now(self.clock.elapsed())
     }
 
-    /// The elapsed time at which `vouched` will be reached; never while the store is away.
-    pub(crate) fn when(&self, vouched: Duration) -> Duration {
+    /// The elapsed time at which this instant will be reached; never while the store is away.
+    pub(crate) fn when(&self, then: VouchedTime) -> Duration {
         if self.standing.vouched.is_away() {
             Duration::MAX
         } else {
-            self.standing.vouched.when(vouched)
+            self.standing.vouched.when(then)
         }
     }
 

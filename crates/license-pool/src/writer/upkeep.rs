@@ -243,7 +243,7 @@ impl Writer {
         let third = self.turns.actor.lease / 3;
         match &rows {
             Ok(rows) => {
-                self.leases.told();
+                self.leases.note_told();
                 let own = self.turns.actor.server.clone();
                 if self.upkeep.watcher.goes_back(rows, &own) {
                     // In the store as it is now, this server may serve sessions that it had released,
@@ -329,11 +329,11 @@ impl Writer {
             // Of a session with a short lease, no more than a third of that lease counts.
             let before = before.min(self.leases.third(held));
             let before = told.map_or(before, |silent| before.max(*silent));
-            let kept = last.filter(|_| !before.is_zero()).map(|token| (token, before));
             // A silence that is no longer true counts for nothing, and its row is to be removed.
-            let void = |(token, _)| (token, Duration::ZERO);
-            let kept = if anew { kept.map(void) } else { kept };
-            self.leases.take_over(id, held, kept, now);
+            let silent = if anew { Duration::ZERO } else { before };
+            let silence = |token| Silence { ledger: id, token, silent };
+            let silence = last.filter(|_| !before.is_zero()).map(silence);
+            self.leases.take_over(id, held, silence, now);
             // A silence told by an earlier token is over: the session retained another license since.
             if let Some((_, before)) = held.split_last()
                 && before.iter().any(|held| silences.contains_key(&held.record.token))
@@ -348,7 +348,7 @@ impl Writer {
     /// Releases what is held by leases that have run out, of some sessions.
     fn expire_some(&mut self) -> Result<(), Error> {
         let now = self.turns.vouched();
-        let sessions = self.leases.overdue(now, now + RETRY, SESSIONS_MAX);
+        let sessions = self.leases.overdue(now, RETRY, SESSIONS_MAX);
         if sessions.is_empty() {
             return Ok(());
         }
