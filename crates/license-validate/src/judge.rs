@@ -14,7 +14,7 @@ use crate::{
     place::Place,
     rules::{Rules, Ruling},
     text,
-    units::{Cut, Role, Unit},
+    units::{Cut, Role, Unit, Work},
     validator::{INFO, RETENTION, USAGE, UnknownSchema, Validator},
 };
 
@@ -214,10 +214,10 @@ impl Judge {
         self.rules.as_ref().map(|rules| Ruling::new(rules, self.masked))
     }
 
-    /// Threads that judge, and bytes that each is given at a time.
-    fn shares(&self) -> (usize, usize) {
+    /// How the work is shared: rules need one thread.
+    fn work(&self) -> Work {
         let jobs = if self.rules.is_some() { 1 } else { self.jobs.get() };
-        (jobs, self.chunk_bytes.get())
+        Work { jobs, chunk_bytes: self.chunk_bytes.get() }
     }
 
     /// Judges one unit; what the fast way accepts is given to the reference too if it is a sample.

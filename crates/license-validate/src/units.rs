@@ -9,7 +9,7 @@ mod tests;
 
 use std::io::{self, Read};
 
-pub(crate) use self::ahead::{Ahead, Between, Part};
+pub(crate) use self::ahead::{Ahead, Between, Part, Work};
 use self::broken::Extent;
 use crate::{
     malformed::{Malformed, Problem},
@@ -62,7 +62,7 @@ pub(crate) struct Units<R> {
     state: State,
     text: Vec<u8>,
     /// Long values in a row that were broken.
-    again: u8,
+    long_broken: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,13 @@ type Next = io::Result<Option<Result<Unit, Malformed>>>;
 
 impl<R: Read> Units<R> {
     pub(crate) fn new(reader: R, cut: Cut) -> Units<R> {
-        Units { window: Window::new(reader), cut, state: State::Start, text: Vec::new(), again: 0 }
+        Units {
+            window: Window::new(reader),
+            cut,
+            state: State::Start,
+            text: Vec::new(),
+            long_broken: 0,
+        }
     }
 
     /// The text of the unit that was returned last.

@@ -13,7 +13,7 @@ use crate::{
     bytes::Rest,
     malformed::Malformed,
     place::Place,
-    units::{Ahead, Between, Part, Role, Units},
+    units::{Ahead, Between, Part, Role, Units, Work},
 };
 
 /// Of so many records, one that the fast way accepts is given to the reference too.
@@ -38,7 +38,7 @@ impl Judge {
         reader: impl Read,
         tell: impl FnMut(Notice) -> ControlFlow<()>,
     ) -> io::Result<Summary> {
-        self.read_all(reader, self.shares(), tell, None)
+        self.read_all(reader, self.work(), tell, None)
     }
 
     /// The same, and gives the text of each valid record to `take`, in the order of the stream: of
@@ -69,33 +69,27 @@ impl Judge {
         tell: impl FnMut(Notice) -> ControlFlow<()>,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> io::Result<Summary> {
-        let (_, chunk_bytes) = self.shares();
-        self.read_all(reader, (1, chunk_bytes), tell, Some(&mut take))
+        let work = Work { jobs: 1, ..self.work() };
+        self.read_all(reader, work, tell, Some(&mut take))
     }
 
     fn read_all(
         &self,
         reader: impl Read,
-        (jobs, chunk_bytes): (usize, usize),
+        work: Work,
         mut tell: impl FnMut(Notice) -> ControlFlow<()>,
         mut take: Option<Take<'_>>,
     ) -> io::Result<Summary> {
         let part = |between, bytes: &[u8]| self.part(between, bytes);
         thread::scope(|scope| {
-            let ahead = Ahead::new(reader, jobs, chunk_bytes, scope, &part);
+            let ahead = Ahead::new(reader, work, scope, &part);
             let mut units = Units::new(ahead, self.cut());
             let mut ruling = self.ruling();
             let mut summary = Summary::default();
             let seen = Cell::new(0);
             loop {
                 let told = match units.judged_ahead() {
-                    Some((base, first, part)) => {
-                        summary.pass(part.passed);
-                        part.judged.into_iter().try_for_each(|(index, judgement)| {
-                            let index = index.map(|index| first + index);
-                            summary.count(Ok(judgement), base, index, &mut tell)
-                        })
-                    }
+                    Some((base, first, part)) => summary.count_part(part, base, first, &mut tell),
                     None => {
                         if take.is_none() {
                             summary.pass(units.pass(|role, text| self.pass(role, text, &seen)));
@@ -174,6 +168,22 @@ impl Summary {
     fn pass(&mut self, records: u64) {
         self.records += records;
         self.valid += records;
+    }
+
+    /// Counts what was judged ahead, and tells it: a part that begins at `base`, where `first` is to
+    /// be added to the indexes of its units.
+    fn count_part(
+        &mut self,
+        part: Part<Judged>,
+        base: Place,
+        first: u64,
+        mut tell: impl FnMut(Notice) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.pass(part.passed);
+        part.judged.into_iter().try_for_each(|(index, judgement)| {
+            let index = index.map(|index| first + index);
+            self.count(Ok(judgement), base, index, &mut tell)
+        })
     }
 
     /// Counts what became of one unit, and tells it: a unit of this index, in a part that begins

@@ -39,13 +39,21 @@ pub(crate) struct Part<T> {
     pub(crate) judged: Vec<T>,
 }
 
+/// How the work on a stream is shared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// Threads that judge; one alone judges nothing ahead.
+    pub(crate) jobs: usize,
+    /// Bytes that each of several is given at a time, about.
+    pub(crate) chunk_bytes: usize,
+}
+
 /// A reader whose chunks are judged ahead.
 pub(crate) struct Ahead<'scope, 'env, R, T> {
     reader: R,
-    jobs: usize,
-    chunk_bytes: usize,
+    work: Work,
     scope: &'scope Scope<'scope, 'env>,
-    judge: Judge<'env, T>,
+    judge: JudgePart<'env, T>,
     /// Threads that run, the way to them, and their end of it, which they share.
     threads: usize,
     sender: Sender<Job<T>>,
@@ -64,7 +72,7 @@ pub(crate) struct Ahead<'scope, 'env, R, T> {
 }
 
 /// Judges bytes that are taken to begin between two units.
-pub(crate) type Judge<'env, T> = &'env (dyn Fn(Between, &[u8]) -> Part<T> + Sync);
+pub(crate) type JudgePart<'env, T> = &'env (dyn Fn(Between, &[u8]) -> Part<T> + Sync);
 
 struct Chunk<T> {
     bytes: Arc<Vec<u8>>,
@@ -74,19 +82,17 @@ struct Chunk<T> {
 type Job<T> = (Between, Arc<Vec<u8>>, SyncSender<Part<T>>);
 
 impl<'scope, 'env, R: Read, T: Send + 'env> Ahead<'scope, 'env, R, T> {
-    /// Reads `reader`; more than one job judges chunks of about so many bytes in threads of `scope`.
+    /// Reads `reader`, and has its chunks judged in threads of `scope`.
     pub(crate) fn new(
         reader: R,
-        jobs: usize,
-        chunk_bytes: usize,
+        work: Work,
         scope: &'scope Scope<'scope, 'env>,
-        judge: Judge<'env, T>,
+        judge: JudgePart<'env, T>,
     ) -> Ahead<'scope, 'env, R, T> {
         let (sender, receiver) = mpsc::channel();
         Ahead {
             reader,
-            jobs,
-            chunk_bytes,
+            work,
             scope,
             judge,
             threads: 0,
@@ -103,10 +109,10 @@ impl<'scope, 'env, R: Read, T: Send + 'env> Ahead<'scope, 'env, R, T> {
 
     /// What was found ahead in the next chunk, if one begins here and was judged as what it is.
     fn take(&mut self, between: Between) -> Option<Part<T>> {
-        if self.jobs == 1 || self.taken < self.current.len() {
+        if self.work.jobs == 1 || self.taken < self.current.len() {
             return None;
         }
-        while self.chunks.len() < 2 * self.jobs && self.fetch() {}
+        while self.chunks.len() < 2 * self.work.jobs && self.fetch() {}
         let ahead = &self.chunks.front()?.ahead;
         let (_, part) = ahead.as_ref().filter(|(expected, _)| *expected == between)?;
         let part = part.recv().ok()?;
@@ -118,9 +124,9 @@ impl<'scope, 'env, R: Read, T: Send + 'env> Ahead<'scope, 'env, R, T> {
     /// Reads one more chunk; false at the end.
     fn fetch(&mut self) -> bool {
         let mut bytes = std::mem::take(&mut self.rest);
-        while self.ended.is_none() && bytes.len() < self.chunk_bytes {
+        while self.ended.is_none() && bytes.len() < self.work.chunk_bytes {
             let free = bytes.len();
-            bytes.resize(self.chunk_bytes, 0);
+            bytes.resize(self.work.chunk_bytes, 0);
             let result = self.reader.read(&mut bytes[free..]);
             bytes.truncate(free + *result.as_ref().unwrap_or(&0));
             match result {
@@ -148,7 +154,7 @@ impl<'scope, 'env, R: Read, T: Send + 'env> Ahead<'scope, 'env, R, T> {
 
     /// Gives a chunk to the next thread that is free.
     fn dispatch(&mut self, between: Between, bytes: &Arc<Vec<u8>>) -> Receiver<Part<T>> {
-        if self.threads < self.jobs {
+        if self.threads < self.work.jobs {
             let (judge, jobs) = (self.judge, Arc::clone(&self.receiver));
             self.scope.spawn(move || {
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -169,7 +175,7 @@ impl<'scope, 'env, R: Read, T: Send + 'env> Ahead<'scope, 'env, R, T> {
 /// Gives the chunks in their order, as they were read.
 impl<R: Read, T: Send> Read for Ahead<'_, '_, R, T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.jobs == 1 {
+        if self.work.jobs == 1 {
             return self.reader.read(buffer);
         }
         if self.taken == self.current.len() && (!self.chunks.is_empty() || self.fetch()) {

@@ -23,7 +23,7 @@ pub(super) enum Extent {
 const SHORT: usize = 64 * 1024;
 
 /// Long values in a row that are broken and whose later lines are looked at again.
-const AGAIN_MAX: u8 = 8;
+const LONG_BROKEN_MAX: u8 = 8;
 
 impl<R: Read> Units<R> {
     /// How far the value reaches that the window begins with, inside `around` brackets.
@@ -64,10 +64,10 @@ impl<R: Read> Units<R> {
         };
         let seen = seen.min(self.window.bytes().len());
         // Brackets on many lines that are never closed must not make each line be read for each.
-        self.again = if seen > SHORT { self.again.saturating_add(1) } else { 0 };
+        self.long_broken = if seen > SHORT { self.long_broken.saturating_add(1) } else { 0 };
         let line = self.window.bytes()[..seen].iter().position(|&byte| byte == b'\n');
         if let Some(end) = line
-            && self.again <= AGAIN_MAX
+            && self.long_broken <= LONG_BROKEN_MAX
             && !(first && breaks_lines(&self.window.bytes()[..end]))
             && self.opens(end + 1)?
         {
