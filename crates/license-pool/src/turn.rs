@@ -24,9 +24,7 @@ use crate::archivist::{Archives, Archivist};
 use crate::commits::Commits;
 use crate::leases::Key;
 use crate::ledgers::Ledgers;
-use crate::log::{
-    Append, Found, LedgerId, Log, LogError, Mark, News, OpenError, Since, Turn, TurnError, Which,
-};
+use crate::log::{Found, LedgerId, Log, LogError, News, OpenError, Since, Turn, TurnError, Which};
 use crate::share::Share;
 use crate::tail::Tails;
 use crate::{Clock, ClockState, Error};
@@ -312,17 +310,9 @@ impl Turns {
                 let News { found, assumed, .. } = &news;
                 match plan(Moment { ledgers, found, stamp: &stamp, clock, assumed: *assumed }) {
                     Ok((turn, value)) => {
-                        let begins = |append: &&Append| append.lists(ledgers.server());
-                        let begun = turn.appends.iter().filter(begins);
-                        let begun = begun.filter_map(|append| append.ledger);
-                        let changes = Changes {
-                            mark: turn.appends.iter().find_map(Mark::of),
-                            ledgers: turn.appends.iter().filter_map(|it| it.ledger).collect(),
-                            listed: begun.filter(|id| share.has(*id)).collect(),
-                            told: tails.news(&turn.appends),
-                            entries: turn.appends.iter().map(|it| it.entries.len()).sum(),
-                            decided: machine.elapsed(),
-                        };
+                        let told = tails.news(&turn.appends);
+                        let changes =
+                            Changes::of(&turn, ledgers.server(), share, told, machine.elapsed());
                         planned = Some(Ok((value, changes)));
                         turn
                     }

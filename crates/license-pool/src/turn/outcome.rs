@@ -4,8 +4,11 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use license_types::ServerName;
+
 use super::Turns;
-use crate::log::{LedgerId, LogError, Mark};
+use crate::log::{LedgerId, LogError, Mark, Turn};
+use crate::share::Share;
 use crate::{Error, tail};
 
 /// How a turn ended.
@@ -48,6 +51,29 @@ pub(super) struct Changes {
     pub(super) entries: usize,
     /// The elapsed time when it was decided.
     pub(super) decided: Duration,
+}
+
+impl Changes {
+    /// What a turn of `server` changes, of which the followers of logs are to be `told` that.
+    pub(super) fn of(
+        turn: &Turn,
+        server: &ServerName,
+        share: Share,
+        told: Vec<tail::News>,
+        decided: Duration,
+    ) -> Changes {
+        let appends = || turn.appends.iter();
+        let begun = appends().filter(|append| append.lists(server));
+        let begun = begun.filter_map(|append| append.ledger);
+        Changes {
+            mark: appends().find_map(Mark::of),
+            ledgers: appends().filter_map(|append| append.ledger).collect(),
+            listed: begun.filter(|id| share.has(*id)).collect(),
+            told,
+            entries: appends().map(|append| append.entries.len()).sum(),
+            decided,
+        }
+    }
 }
 
 impl Turns {
