@@ -1,4 +1,5 @@
-//! Dependencies between our crates point one way, and every crate keeps the project's lints.
+//! Dependencies between our crates point one way, every crate keeps the project's lints, and the guide
+//! to the code leads somewhere.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,10 @@ const POOL_LAYERS: [&str; 4] = ["log", "turn", "writer", "pool"];
 fn a_layer_of_the_pool_names_none_above_it() {
     let sources = root().join("crates/license-pool/src");
     for (at, layer) in POOL_LAYERS.iter().enumerate() {
-        let files = files(&sources.join(layer));
+        let files: Vec<_> = files(&sources.join(layer))
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+            .collect();
         assert!(files.len() > 1, "{layer} has no files");
         for file in files {
             let source = std::fs::read_to_string(&file).unwrap();
@@ -73,6 +77,28 @@ fn a_layer_of_the_pool_names_none_above_it() {
             let named: Vec<String> = above.filter(|above| source.contains(above)).collect();
             assert!(named.is_empty(), "{} must not name {named:?}", file.display());
         }
+    }
+}
+
+#[test]
+fn the_guide_to_the_code_names_files_that_there_are() {
+    let there_are: Vec<String> = ["crates", "schemas", "tests", "xtask"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder)))
+        .map(|file| file.display().to_string())
+        .collect();
+    let guide = std::fs::read_to_string(root().join("crates/README.md")).unwrap();
+    // What stands between two backticks, and ends as a file does.
+    let named: Vec<&str> = guide
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|it| [".rs", ".sql", ".json"].iter().any(|end| it.ends_with(end)))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        let end = format!("/{}", name.trim_start_matches("../"));
+        assert!(there_are.iter().any(|file| file.ends_with(&end)), "there is no {name}");
     }
 }
 
@@ -103,12 +129,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The Rust files in a folder, at any depth.
+/// The files in a folder, at any depth.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let mut files: Vec<_> =
-        files.into_iter().filter(|file| file.extension().is_some_and(|it| it == "rs")).collect();
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     files.extend(folders.iter().flat_map(|folder| self::files(folder)));
     files
 }
