@@ -260,13 +260,14 @@ impl Client {
                 left => once.clone().query("wait", Some(&format!("{left}ms"))),
             };
             let timeout = Some(self.servers().timeout() + left);
-            let asked = Instant::now();
             let answer = ask(&Question { timeout, ..question });
             let waiting = since.elapsed() < retain.wait;
             match answer.as_ref().map_err(|error| error.code()) {
                 // The grant may have come any time while the server waited, so nobody knows how much of
                 // the lease is left. Asking once more renews it.
-                Ok(_) if asked.elapsed() > SERVER_TIME_MAX => return ask(&once).or(answer),
+                Ok((_, sent)) if Moment::now().since(*sent) > SERVER_TIME_MAX => {
+                    return ask(&once).or(answer);
+                }
                 Err(Some(ProblemCode::NoLicenseLeft)) if waiting => {}
                 // The server is away, but it was there before: during a wait it may come back.
                 Err(_) if waiting && self.servers().were_there() && is_transient(&answer) => {

@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn a_short_lease_is_tried_again_soon_enough() {
+        let terms =
+            r#"{"leaseSeconds": 15, "renewAfterSeconds": 5, "expiresAt": "2026-01-05T10:00:15Z"}"#;
+        let mut lease = Lease::new(at(0), Some(&serde_json::from_str(terms).unwrap()));
+        let mut pauses = Vec::new();
+        for _ in 0..4 {
+            lease.failed(at(5), 1.0);
+            pauses.push(lease.renewal_in(at(5)).unwrap().as_millis());
+        }
+        assert_eq!(pauses, [625, 1250, 2500, 2500]);
+    }
+
+    #[test]
     fn a_machine_that_slept_and_a_clock_that_was_set_back_lose_no_time() {
         let start = at(1000);
         let slept = Moment { elapsed: start.elapsed, wall: start.wall + Duration::from_secs(90) };

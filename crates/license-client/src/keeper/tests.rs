@@ -38,7 +38,10 @@ impl World {
             let effects = self.keeper.tick(self.now());
             asked.extend(self.noted(effects));
             match self.keeper.next(self.now()) {
-                Some(next) => self.now += next.as_secs() + u64::from(next.subsec_nanos() > 0),
+                Some(next) => {
+                    assert!(!next.is_zero(), "it would never rest");
+                    self.now += next.as_secs() + u64::from(next.subsec_nanos() > 0);
+                }
                 None => break,
             }
         }
@@ -134,11 +137,24 @@ fn what_is_due_is_renewed_by_one_request_along_with_what_soon_will_be() {
     world.now = 20;
     let _c = world.retain("c", 3);
     assert_eq!(world.until(30), ["30: renew a b of N"]);
-    assert_eq!(world.until(49), [""; 0], "one request at a time");
+    assert_eq!(world.until(55), [""; 0], "one request at a time, though c is due");
     world.renewed(30, json!([holds("a", 1), holds("b", 2)]));
-    assert_eq!(world.until(59), ["50: renew c of N"]);
-    world.renewed(50, json!([holds("c", 3)]));
+    assert_eq!(world.until(59), ["55: renew c of N"]);
+    world.renewed(55, json!([holds("c", 3)]));
     assert_eq!(world.until(60), ["60: renew a b of N"]);
+}
+
+#[test]
+fn more_sessions_than_one_request_may_name_are_renewed_by_several() {
+    let mut world = World::new();
+    let sessions: Vec<String> = (0..=SESSIONS_MAX).map(|number| format!("s{number:04}")).collect();
+    let kept: Vec<_> = (1..).zip(&sessions).map(|(token, it)| world.retain(it, token)).collect();
+    let first = sessions[..SESSIONS_MAX].join(" ");
+    assert_eq!(world.until(40), [format!("30: renew {first} of N")]);
+    let held = (1..).zip(&sessions[..SESSIONS_MAX]).map(|(token, it)| holds(it, token)).collect();
+    world.renewed(30, held);
+    assert_eq!(world.until(45), [format!("40: renew {} of N", sessions[SESSIONS_MAX])]);
+    assert!(kept.iter().all(|(_, notices)| told(notices).is_empty()));
 }
 
 #[test]

@@ -124,6 +124,69 @@ fn another_server_is_asked_when_one_fails_and_no_sooner() {
 }
 
 #[test]
+fn what_a_server_could_not_decide_is_asked_again() {
+    let problems = [
+        (503, "store_unavailable"),
+        (503, "store_busy"),
+        (503, "outcome_unknown"),
+        (503, "clock_skew"),
+        (503, "draining"),
+        (503, "queue_full"),
+        (429, "too_many_requests"),
+        (500, "internal"),
+    ];
+    // A proxy whose server is away says so in words of its own.
+    let by_proxies = [502, 503, 504].map(|status| raw(status, "text/html", "<p>away"));
+    let by_servers = problems.map(|(status, code)| {
+        raw(status, "application/problem+json", &problem_of(status, code).to_string())
+    });
+    for answer in by_proxies.into_iter().chain(by_servers) {
+        let mut answers = Some(answer.clone());
+        let server = Stub::new(move |request| match request.line.as_str() {
+            RETAIN => answers.take().map_or_else(|| granted(5), Reply::Raw),
+            _ => released(5),
+        });
+        let client = Client::connect(&server.url).unwrap();
+        let seat = client
+            .retain("0009", "job-7", ann())
+            .unwrap_or_else(|it| panic!("{it} after {answer}"));
+        assert_eq!(server.lines(), [RETAIN, RETAIN], "{answer}");
+        drop(seat);
+    }
+}
+
+#[test]
+fn what_no_server_of_a_store_can_answer_now_is_not_asked_of_the_others() {
+    let first = Stub::new(|_| problem(503, "store_busy"));
+    let second = Stub::new(|_| granted(5));
+    let options = Client::options().license("N-1").or(&second.url).patience(Duration::ZERO);
+    let client = options.connect(&first.url).unwrap();
+    let error = client.retain("0009", "job-7", ann()).unwrap_err();
+    assert_eq!(error.code(), Some(ProblemCode::StoreBusy));
+    assert_eq!(first.lines(), [RETAIN]);
+    assert_eq!(second.lines(), [""; 0]);
+}
+
+#[test]
+fn a_rest_that_a_server_asks_for_is_not_taken_beyond_the_patience() {
+    let mut busy = Some(problem_of(503, "store_busy").to_string());
+    let server = Stub::new(move |request| match request.line.as_str() {
+        RETAIN => busy.take().map_or_else(
+            || granted(5),
+            |body| {
+                let answer = raw(503, "application/problem+json", &body);
+                Reply::Raw(answer.replacen("\r\n", "\r\nretry-after: 3600\r\n", 1))
+            },
+        ),
+        _ => released(5),
+    });
+    let client = Client::options().patience(Duration::from_secs(600)).connect(&server.url).unwrap();
+    let seat = client.retain("0009", "job-7", ann()).unwrap();
+    assert_eq!(server.lines(), [RETAIN, RETAIN]);
+    drop(seat);
+}
+
+#[test]
 fn what_the_server_says_is_told_with_its_code_and_not_asked_again() {
     let server = Stub::new(|_| problem(409, "no_license_left"));
     let client = Client::connect(&server.url).unwrap();
