@@ -197,6 +197,24 @@ fn what_the_server_says_is_told_with_its_code_and_not_asked_again() {
 }
 
 #[test]
+fn a_seat_is_released_though_its_session_was_refused_later() {
+    let mut asked = 0;
+    let server = Stub::new(move |request| match request.line.as_str() {
+        RETAIN => {
+            asked += 1;
+            if asked == 1 { granted(5) } else { problem(403, "not_permitted") }
+        }
+        _ => released(5),
+    });
+    let client = client(&server.url);
+    let seat = client.retain("0009", "job-7", ann()).unwrap();
+    client.retain("0009", "job-7", ann()).unwrap_err();
+    drop(seat);
+    drop(client);
+    assert_eq!(server.lines(), [RETAIN, RETAIN, RELEASE]);
+}
+
+#[test]
 fn no_redirect_is_followed() {
     let elsewhere = Stub::new(|_| granted(5));
     let to = format!("{}/v1/licenses/N-1", elsewhere.url);

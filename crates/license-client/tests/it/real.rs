@@ -102,6 +102,22 @@ fn tokens(client: &Client) -> Vec<u64> {
 }
 
 #[test]
+fn the_only_license_is_looked_for_again_once_another_took_its_place() {
+    let store = Store::new();
+    let server = store.serve("here", FREE);
+    let client = Client::connect(&server.url()).unwrap();
+    client.retain("0009", "job-7", ann()).unwrap().release().unwrap();
+    let old = client.licenses().unwrap().remove(0).license_number;
+    let pool = Pool::open(&store.url()).unwrap();
+    pool.uninstall().unwrap();
+    pool.install(SAMPLE_LICENSE.replace(old.as_str(), "NEXT-1").as_bytes()).unwrap();
+    client.retain("0009", "job-7", ann()).unwrap().release().unwrap();
+    pool.uninstall().unwrap();
+    let error = client.retain("0009", "job-7", ann()).unwrap_err();
+    assert_eq!(error.code(), Some(ProblemCode::UnknownLicense));
+}
+
+#[test]
 fn every_call_is_understood() {
     let store = Store::new();
     let admin = Client::options().credential(store.admin());
