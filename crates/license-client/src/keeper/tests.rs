@@ -137,6 +137,7 @@ fn what_is_due_is_renewed_by_one_request_along_with_what_soon_will_be() {
     world.now = 20;
     let _c = world.retain("c", 3);
     assert_eq!(world.until(30), ["30: renew a b of N"]);
+    assert_eq!(world.until(52), [""; 0]);
     assert_eq!(world.until(55), [""; 0], "one request at a time, though c is due");
     world.renewed(30, json!([holds("a", 1), holds("b", 2)]));
     assert_eq!(world.until(59), ["55: renew c of N"]);
