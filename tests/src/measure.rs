@@ -47,7 +47,8 @@ pub struct Taken {
 /// Has a process judge a stream; see `judged` for its arguments.
 pub fn judge(judged: &Path, arguments: &[&str]) -> Taken {
     let output = Command::new(judged).arg("judge").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "judging {arguments:?} ended by {}: {said}", output.status);
     let told = String::from_utf8(output.stdout).unwrap();
     let mut numbers = told.split_whitespace().map(|word| word.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();

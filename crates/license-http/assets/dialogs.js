@@ -48,18 +48,18 @@ export function askToRelease(license, holder, now, done) {
         done(null);
         return GONE;
       }
-      if (problem.status === 401 || problem.status === 403) {
-        byId("release-credential-field").hidden = false;
-        byId("release-credential").focus();
-        throw new Problem(problem.status, problem.code, given || credential.get() ? "This credential may not release. An admin credential is needed." : "An admin credential is needed.");
-      }
       throw problem;
     }
+  }, (problem) => {
+    if (problem.status !== 401 && problem.status !== 403) return problem.message;
+    byId("release-credential-field").hidden = false;
+    byId("release-credential").focus();
+    return byId("release-credential").value.trim() || credential.get() ? "This credential may not release. An admin credential is needed." : "An admin credential is needed.";
   });
 }
 
-/** Shows a dialog whose form runs `act`; a problem is shown and the dialog stays. Whoever goes on without a mouse goes on where the dialog was asked for. */
-function open(dialog, said, act) {
+/** Shows a dialog whose form runs `act`; a problem is shown, as `explain` says, and the dialog stays. Whoever goes on without a mouse goes on where the dialog was asked for. */
+function open(dialog, said, act, explain = ({ message }) => message) {
   const form = dialog.querySelector("form");
   const cancel = form.querySelector("button[value=cancel]");
   const submit = form.querySelector("button[type=submit]");
@@ -80,7 +80,7 @@ function open(dialog, said, act) {
     if (form.onsubmit !== submitted) return;
     submit.disabled = false;
     if (problem) {
-      setText(said, problem.message);
+      setText(said, explain(problem));
       said.hidden = false;
       return;
     }

@@ -7,7 +7,7 @@ import { UNLIMITED, ago, daysLeft, lastDay, number, plural, productId } from "./
 const SOON = 30;
 const DAY = 24 * 60 * 60_000;
 
-/** Shows the cards; the chosen product is marked, and `clicked` is called with the one that is. */
+/** Shows the cards, and marks that of the chosen product; `clicked` is called with the product whose card a person clicks. */
 export function showProducts(products, figures, chosen, clicked, now) {
   const list = byId("products");
   const shown = new Map([...list.children].map((item) => [item.dataset.product, item]));

@@ -68,9 +68,10 @@ impl Lease {
         self.silent_before + now.since(self.heard)
     }
 
-    /// Whether the silence has lasted long enough to be told. Long enough is what is rare, since the
-    /// end of it must be told before the session is answered; but shorter for a session that sleeps
-    /// or was not heard since a restart, so that restarts never reset the count.
+    /// Whether the silence has lasted long enough to be told. Few last so long, which keeps answers
+    /// quick: the end of a silence that was told must be told before the session is answered. A session
+    /// that sleeps, or was not heard since a restart, is told of sooner, so that restarts never reset
+    /// the count.
     fn is_worth_telling(&self, now: VouchedTime) -> bool {
         let Term { whole, third } = self.term;
         let sleeps = whole > third * 4;
