@@ -104,7 +104,7 @@ fn the_page_shows_what_others_do_and_releases() {
         let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         server.retain("0009", "ann", "CLIENT", &client("Ann"));
         browser.until("window.seen");
-        u128::from(browser.script("return window.seen").as_u64().unwrap()) - asked
+        u128::from(browser.script("return window.seen").as_u64().unwrap()).saturating_sub(asked)
     };
     let mut took = vec![shown_after()];
     while took.last() > Some(&1000) && took.len() < 5 {
@@ -309,7 +309,7 @@ fn an_answer_that_comes_late_does_not_disturb_what_is_shown_by_then() {
          window.letGo = null;
          window.asked = [];
          return (async () => {
-             for (let round = 0; round < 3; round += 1) await (await fetch('v1/health', {})).text();
+             for (let round = 0; round < 3; round += 1) await (await fetch('healthz', {})).text();
              return window.asked.filter((request) => request.includes('/usage'));
          })()",
     );
@@ -330,6 +330,30 @@ fn an_answer_that_comes_late_does_not_disturb_what_is_shown_by_then() {
     browser.click("#release-dialog button[type=submit]");
     browser.until("document.getElementById('told').innerText.includes('held by Ann')");
     browser.until(&format!("{ROWS}.length === 0"));
+
+    // A release is told when another license is shown, of which somebody holds the same token.
+    server.retain("0009", "cid", "CLIENT", &client("Cid"));
+    browser.until(&format!("{ROWS}.length === 1"));
+    let mut other = license(["Other", "Client", "SQL", "REST"]);
+    other["licenseNumber"] = json!("PAGE-2");
+    server.install(&other);
+    let retain_of_other = |name: &str| {
+        let path = format!("/v1/licenses/PAGE-2/sessions/{name}/products/0009");
+        assert_eq!(server.ask("PUT", &path, &json!({ "session": client(name) })).status, 201);
+    };
+    ["Ida", "Jim", "Kay"].into_iter().for_each(retain_of_other);
+    browser.script("window.letGo = null; window.holds = (path, { method }) => method === 'DELETE'");
+    browser.click("button[aria-label*='held by Cid, token 3']");
+    browser.until("document.getElementById('release-dialog').open");
+    browser.click("#release-dialog button[type=submit]");
+    browser.until("window.letGo");
+    browser.script("location.hash = 'PAGE-2'");
+    browser.until(&format!("{ROWS}.some((row) => row.includes('Kay'))"));
+    browser.script("window.letGo()");
+    browser.until("document.getElementById('told').innerText.includes('held by Cid')");
+    retain_of_other("Lea");
+    browser.until(&format!("{ROWS}.some((row) => row.includes('Lea'))"));
+    assert_eq!(browser.script(&format!("return {ROWS}.length")), 4, "Kay still holds token 3");
 }
 
 #[test]

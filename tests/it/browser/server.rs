@@ -24,10 +24,16 @@ impl Server {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let folder = tempfile::tempdir().unwrap();
         let mut server = Server { folder, running: None, address, secret: String::new() };
-        let pool = server.launch();
-        pool.install(license.to_string().as_bytes()).unwrap();
+        server.launch();
+        server.install(license);
         server.secret = server.credential(CredentialRole::Admin);
         server
+    }
+
+    /// Installs one more license.
+    pub(crate) fn install(&self, license: &Value) {
+        let (_, pool) = self.running.as_ref().expect("it runs");
+        pool.install(license.to_string().as_bytes()).unwrap();
     }
 
     /// Makes a credential, and gives its secret.
@@ -39,13 +45,12 @@ impl Server {
     }
 
     /// Starts it, after a stop on the port that it had.
-    pub(crate) fn launch(&mut self) -> Pool {
+    pub(crate) fn launch(&mut self) {
         let listener = TcpListener::bind(self.address).unwrap();
         self.address = listener.local_addr().unwrap();
         let pool = Pool::open(&self.store()).unwrap();
         let running = license_http::start(listener, pool.clone(), Options::new()).unwrap();
-        self.running = Some((running, pool.clone()));
-        pool
+        self.running = Some((running, pool));
     }
 
     pub(crate) fn stop(&mut self) {

@@ -162,6 +162,12 @@ pub(crate) fn problem(status: u16, code: &str) -> Reply {
     Reply::Json(status, problem_of(status, code))
 }
 
+/// A problem that says after how many seconds to ask again.
+pub(crate) fn problem_for(seconds: u32, status: u16, code: &str) -> Reply {
+    let answer = raw(status, "application/problem+json", &problem_of(status, code).to_string());
+    Reply::Raw(answer.replacen("\r\n", &format!("\r\nretry-after: {seconds}\r\n"), 1))
+}
+
 pub(crate) fn problem_of(status: u16, code: &str) -> Value {
     json!({"type": "about:blank", "title": code, "status": status, "code": code,
         "detail": format!("the server says {code}")})
