@@ -18,6 +18,7 @@ use crate::log::{
 };
 
 mod archive;
+mod carrier;
 mod credential;
 mod figure;
 mod file_system;
@@ -34,6 +35,7 @@ mod tables;
 mod trouble;
 mod turnstile;
 
+use carrier::Carrier;
 use older::Older;
 use place::Place;
 use presence::{Presence, Presences};
@@ -42,6 +44,8 @@ use turnstile::{Denied, Pass, Turnstile};
 
 /// A log in one SQLite file.
 pub struct SqliteLog {
+    /// Comes before the connection, so that it ends before that is closed.
+    carrier: Carrier,
     connection: Connection,
     /// The file itself, if the connection leads to a copy of it.
     older: Option<Older>,
@@ -261,9 +265,10 @@ impl Log for SqliteLog {
     }
 
     fn for_archivist(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
-        let other = open::open(self.place.path(), false, self.patience)?;
+        let mut other = open::open(self.place.path(), false, self.patience)?;
         // The archivist works with this one. What it deletes must not stay readable in the file.
-        other.connection.pragma_update(None, "secure_delete", true).map_err(|error| {
+        let prepared = other.connection.pragma_update(None, "secure_delete", true);
+        prepared.and_then(|()| self.carrier.share(&mut other.connection)).map_err(|error| {
             let store = self.place.path().display().to_string();
             OpenError::Unavailable { store, source: error.into() }
         })?;

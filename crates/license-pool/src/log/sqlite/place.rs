@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::log::LogError;
 
 /// Where a file was when it was opened, and which one it was.
+#[derive(Clone)]
 pub(super) struct Place {
     path: PathBuf,
     file: FileId,

@@ -10,6 +10,7 @@ use license_types::ServerName;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Result};
 
+use super::carrier::Carrier;
 use super::file_system::{self, Ground};
 use super::older::{self, Older};
 use super::place::Place;
@@ -50,7 +51,9 @@ fn open_on(
     let file = path.canonicalize().map_err(failed)?;
     let presences = Presences::of(&file);
     match prepare(connection, create, patience, &presences) {
-        Ok(Prepared::Ours(connection, older)) => {
+        Ok(Prepared::Ours(mut connection, older)) => {
+            let carrier = Carrier::new(place.clone());
+            carrier.share(&mut connection).map_err(|error| unavailable(&path, told(error)))?;
             let turnstile = match &older {
                 Some(older) => Err(older.to_string()),
                 None if ground.read_only => Err("it lies where nothing can be written".to_owned()),
@@ -59,6 +62,7 @@ fn open_on(
             Ok(SqliteLog {
                 lined_up: None,
                 version: 0,
+                carrier,
                 connection,
                 older,
                 place,
@@ -141,7 +145,7 @@ fn fit(path: &Path, ground: impl FnOnce(&Path) -> io::Result<Ground>) -> Result<
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Cause> {
+pub(super) fn connect(path: &Path) -> Result<Connection, Cause> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(told)
 }
