@@ -44,8 +44,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     thread: Option<JoinHandle<()>>,
-    /// How many pages of the log are carried over, as far as this process knows.
+    /// How long the log was after the last commit.
+    pages: i32,
+    /// How many of them are carried over, as far as this process knows.
     carried: i32,
+    /// How long the log was when it was to end and did not, as while somebody reads.
+    tried: i32,
     /// Whether the thread has something to do, or is doing it.
     is_due: bool,
     is_over: bool,
@@ -93,12 +97,20 @@ impl Drop for Carrier {
 
 impl State {
     /// What to do when the log has so many pages.
-    fn task(&self, pages: i32) -> Task {
-        // A log that is shorter than what was carried over of it is another one.
+    fn task(&mut self, pages: i32) -> Task {
+        if pages < self.pages {
+            // It was begun anew.
+            (self.carried, self.tried) = (0, 0);
+        }
+        self.pages = pages;
+        // The thread may tell of the last log what it carried over.
         let left = if pages < self.carried { pages } else { pages - self.carried };
-        if pages >= LONGEST || pages >= LONG && left < FEW && !self.is_due {
+        let is_long = pages >= LONG && pages - self.tried >= SOME;
+        if is_long && (pages >= LONGEST || left < FEW && !self.is_due) {
+            self.tried = pages;
             Task::Within
         } else if left >= SOME && !self.is_due && !self.is_over {
+            self.is_due = true;
             Task::Beside
         } else {
             Task::Nothing
@@ -111,13 +123,9 @@ impl Shared {
         let mut state = self.lock();
         match state.task(pages) {
             Task::Nothing => {}
-            Task::Within => {
-                // Another process may be at it. If it fails, a later commit tries again.
-                let _ = log.checkpoint();
-                state.carried = 0;
-            }
+            // Another process may be at it. If it fails, a later commit tries again.
+            Task::Within => drop(log.checkpoint()),
             Task::Beside => {
-                state.is_due = true;
                 if state.thread.is_none() {
                     let shared = self.clone();
                     let thread = thread::Builder::new().name("license-carry".to_owned());
@@ -189,20 +197,37 @@ mod tests {
         assert_eq!(task(SOME, 2 * SOME), Task::Beside);
         assert_eq!(task(LONG, LONG + FEW - 1), Task::Within);
         assert_eq!(task(LONG, LONG + FEW), Task::Nothing);
-        assert_eq!(task(LONG - FEW, LONG - 1), Task::Nothing);
+        assert_eq!(task(LONG - 1, LONG - 1), Task::Nothing);
         assert_eq!(task(LONG, LONG + SOME), Task::Beside);
         assert_eq!(task(0, LONGEST), Task::Within);
-        // The log was begun anew since.
-        assert_eq!(task(LONG, 10), Task::Nothing);
+        // Of the last log.
         assert_eq!(task(LONG, SOME), Task::Beside);
 
-        let busy = State { is_due: true, carried: LONG, ..State::default() };
-        assert_eq!(busy.task(LONG + 1), Task::Nothing);
-        assert_eq!(busy.task(LONG + SOME), Task::Nothing);
+        let mut busy = State::default();
+        assert_eq!(busy.task(SOME), Task::Beside);
+        assert_eq!(busy.task(LONG), Task::Nothing);
         assert_eq!(busy.task(LONGEST), Task::Within);
-        let over = State { is_over: true, ..State::default() };
+        let mut over = State { is_over: true, ..State::default() };
         assert_eq!(over.task(SOME), Task::Nothing);
         assert_eq!(over.task(LONGEST), Task::Within);
+    }
+
+    #[test]
+    fn while_a_log_cannot_end_not_every_commit_tries_it() {
+        let mut state = State { carried: LONG, ..State::default() };
+        assert_eq!(state.task(LONG), Task::Within);
+        state.carried = LONG + SOME - 1;
+        assert_eq!(state.task(LONG + SOME - 1), Task::Nothing);
+        assert_eq!(state.task(LONG + SOME), Task::Within);
+        // It ended, and the next one is long.
+        assert_eq!(state.task(1), Task::Nothing);
+        state.carried = LONG;
+        assert_eq!(state.task(LONG), Task::Within);
+
+        let mut late = State { is_due: true, ..State::default() };
+        assert_eq!(late.task(LONGEST), Task::Within);
+        assert_eq!(late.task(LONGEST + SOME - 1), Task::Nothing);
+        assert_eq!(late.task(LONGEST + SOME), Task::Within);
     }
 
     #[test]
