@@ -414,8 +414,9 @@ fn a_program_that_is_started_again_gets_its_license_back_from_a_server() {
     let world = World::new();
     let serving = world.serve("--listen 127.0.0.1:0");
     let named = |session: &str| format!("--server {} --session {session}", serving.url);
-    let killed = world.run(&named("job-7"), &["sh", "-c", "echo ready; exec sleep 600"]);
-    let killed = Running::ready(&mut { killed });
+    // What it runs outlives it, and ends when nobody can write to it any more.
+    let mut killed = world.run(&named("job-7"), &["sh", "-c", "echo ready; read line"]);
+    let killed = Running::ready(killed.stdin(Stdio::piped()));
     killed.send(Signal::KILL);
     drop(killed);
     assert_eq!(world.holders(), ["job-7"], "its lease goes on");
