@@ -86,18 +86,27 @@ fn is_shortened(pool: &Pool, first: u64) -> Result<bool, Error> {
 
 fn verify_once(pool: &Pool, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Error> {
     let mut walk = Walk::default();
+    let (mut limit, mut unread) = (PAGE, None);
     loop {
         let after = walk.head.sequence;
-        let read = pool.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, PAGE));
+        let read = pool.read_log(Vec::new(), move |log, ledger| log.page(ledger, after, limit));
         let page = match read.wait() {
-            Err(error @ Error::LedgerFaulted { .. }) => return Ok(walk.end(Some(error))),
+            // What comes before it in the page is followed one by one: the chain holds up to there.
+            Err(error @ Error::LedgerFaulted { .. }) if unread.is_none() => {
+                (limit, unread) = (1, Some(error));
+                continue;
+            }
+            Err(Error::LedgerFaulted { .. }) => return Ok(walk.end(unread)),
             page => page?,
         };
         if let Err(fault) = page.iter().try_for_each(|entry| walk.follow(entry)) {
             return Ok(walk.end(Some(fault)));
         }
         reached(walk.head.sequence);
-        if page.len() < PAGE {
+        if page.len() < limit {
+            if unread.is_some() {
+                return Ok(walk.end(unread));
+            }
             let fault = if walk.first > 1 { gone(pool, walk.first)? } else { None };
             return Ok(walk.end(fault));
         }

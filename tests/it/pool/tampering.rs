@@ -23,7 +23,7 @@ fn two_licenses() -> (Store, Pool) {
 /// Changes something in the first ledger's log, and says at which entry that shows.
 type Change = (&'static str, u64);
 
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 12] = [
     ("UPDATE entry SET time = '2026-01-04T10:00:00.000Z' WHERE ledger = 1 AND sequence = 3", 3),
     ("UPDATE entry SET token = 7 WHERE ledger = 1 AND sequence = 3", 3),
     ("UPDATE entry SET session_id = 'eve' WHERE ledger = 1 AND sequence = 4", 4),
@@ -41,6 +41,7 @@ const CHANGES: [Change; 11] = [
     ("DELETE FROM entry WHERE ledger = 1 AND sequence = 3", 4),
     ("DELETE FROM entry WHERE ledger = 1 AND sequence = 5", 5),
     ("UPDATE ledger SET chain = 'another' WHERE id = 1", 5),
+    ("UPDATE ledger SET sequence = 3 WHERE id = 1", 4),
 ];
 
 #[test]
@@ -68,6 +69,29 @@ fn a_changed_entry_faults_its_ledger_alone() {
         assert!(!first.sound && second.sound, "{change}: {check:?}");
         let fault = first.fault.as_deref().unwrap();
         assert!(fault.contains(&format!("entry {sequence}")), "{change}: {fault}");
+    }
+}
+
+#[test]
+fn a_chain_is_followed_up_to_an_entry_that_cannot_be_read() {
+    let changes = [
+        ("UPDATE entry SET kind = 'forgotten' WHERE ledger = 1 AND sequence = 3", 2, 3),
+        ("UPDATE entry SET document = '{}' WHERE ledger = 1 AND sequence = 1", 0, 1),
+        ("DELETE FROM entry WHERE ledger = 1 AND sequence = 5", 4, 5),
+        ("UPDATE ledger SET chain = 'another' WHERE id = 1", 5, 5),
+    ];
+    for (change, last, sequence) in changes {
+        let (store, pool) = two_licenses();
+        drop(pool);
+        let file = Connection::open(store.path()).unwrap();
+        assert_eq!(file.execute(change, []).unwrap(), 1, "{change}");
+        drop(file);
+        let check = store.open().license("A").verify_chain(|_| ()).unwrap();
+        assert_eq!(check.last, last, "{change}");
+        let Some(Error::LedgerFaulted { sequence: at, .. }) = check.fault else {
+            panic!("{change}: {check:?}")
+        };
+        assert_eq!(at, sequence, "{change}");
     }
 }
 

@@ -70,7 +70,7 @@ pub enum LogError {
 impl LogError {
     /// Checks the end of a ledger's log, as it was read after the sequence `after`, against the head
     /// that the ledger's row repeats: where an end was lost unnoticed, licenses that are held would
-    /// count as free.
+    /// count as free; and where the head is an older one, a history would end too early.
     pub(super) fn unless_it_ends_at(
         ledger: LedgerId,
         (head, chain): (u64, &str),
@@ -80,13 +80,16 @@ impl LogError {
         let end = last.map_or(after, |entry| entry.sequence);
         let source = if head > end {
             lost_end(head, end)
+        } else if last.is_some_and(|last| head < last.sequence) {
+            format!("the log ends after entry {end}, and its head says that it ends after {head}")
         } else if last.is_some_and(|last| last.sequence == head && last.chain.to_string() != chain)
         {
             format!("the log ends with another entry {head} than its head says")
         } else {
             return Ok(());
         };
-        Err(LogError::Entry { ledger, sequence: head.min(end + 1), source: source.into() })
+        let sequence = if head < end { head + 1 } else { head.min(end + 1) };
+        Err(LogError::Entry { ledger, sequence, source: source.into() })
     }
 }
 
