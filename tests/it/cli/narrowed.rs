@@ -285,6 +285,10 @@ fn days_whose_entries_are_deleted_are_refused_with_the_first_that_can_be_told() 
         ! hint: begin with --since 2026-02-25
         [exit code 2]
 
+        $ license report --time-zone Europe/Berlin --until 2026-02-24
+        ! license: such figures can be told from 2026-02-25 on: entries before are deleted
+        [exit code 2]
+
         $ license report --user bob --since 2026-02-25 --until 2026-02-26
         PERIOD      PRODUCT                         ALLOWED  PEAK  AT                    NONE LEFT  HOURS  RETAINED  REFUSED  SESSIONS  IN VAIN  USER
         2026-02-25  4D SQL Server 808464949 (0025)        1     1  2026-02-25 10:00:00Z     70 min    1.1         1        0         0        0  bob
@@ -300,6 +304,7 @@ fn days_whose_entries_are_deleted_are_refused_with_the_first_that_can_be_told() 
     .assert_eq(&shell.transcript(
         "report --user bob --since 2026-02-01
          report --time-zone Europe/Berlin --from 2026-02-24
+         report --time-zone Europe/Berlin --until 2026-02-24
          report --user bob --since 2026-02-25 --until 2026-02-26
          report --since 2026-02-01 --until 2026-02-01",
     ));

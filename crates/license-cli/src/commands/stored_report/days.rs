@@ -46,7 +46,8 @@ pub(super) fn days(
     progress.wipe(context.env.stderr);
     let mut told = told?;
     if let Some(first) = told.since.filter(|first| start < *first) {
-        begins_later(first, &zone, since, context)?;
+        let is_part = first < end.min(now);
+        begins_later(first, &zone, (since, is_part), context)?;
     }
     say_unknown(&told, context);
     if zone == TimeZone::UTC {
@@ -63,17 +64,19 @@ pub(super) fn days(
 }
 
 /// Says that the figures begin later than asked for, since older entries are deleted. If a beginning was
-/// asked for, that is a failure, so that nobody takes a part for the whole.
+/// asked for, or nothing can be told at all, that is a failure, so that nobody takes a part for the
+/// whole, and days of which nobody knows for days on which nothing happened.
 fn begins_later(
     first: Timestamp,
     zone: &TimeZone,
-    since: Option<Instant>,
+    (since, is_part): (Option<Instant>, bool),
     context: &mut Context<'_, '_>,
 ) -> Result<(), Failure> {
     let first = first.to_zoned(zone.clone()).date();
     let what = format!("such figures can be told from {first} on: entries before are deleted");
     match since {
-        None => context.say(&what),
+        None if is_part => context.say(&what),
+        None => return Err(Failure::usage(what)),
         Some(_) => return Err(Failure::usage(what).hint(format!("begin with --since {first}"))),
     }
     Ok(())
