@@ -72,6 +72,16 @@ impl Context<'_, '_> {
         self.say("no license is installed\nhint: `license install FILE` installs one");
     }
 
+    /// Warns where the store was sealed, so that nobody takes what it held then for what is held now.
+    pub(crate) fn warn_if_sealed(&mut self, licenses: &mut dyn Licenses) -> Result<(), Failure> {
+        if let Some(target) = licenses.successor()? {
+            self.say(&format!(
+                "warning: the store is sealed: {target} took its place, and knows what happened since"
+            ));
+        }
+        Ok(())
+    }
+
     /// Flushes what was written, and waits; gives whether to go on.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<ControlFlow<()>, Failure> {
         self.env.stdout.flush().map_err(not_written)?;

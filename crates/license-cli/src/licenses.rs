@@ -45,6 +45,8 @@ pub(crate) trait Licenses {
     fn verify(&mut self, reached: &mut dyn FnMut(u64)) -> Result<ChainCheck, Failure>;
     /// The figures of each product on each day (UTC) that lies at least partly in `time`.
     fn days(&mut self, time: Range<Timestamp>) -> Result<Vec<ProductDay>, Failure>;
+    /// The store that took the place of this one, if this one is sealed; only on a store.
+    fn successor(&mut self) -> Result<Option<String>, Failure>;
     /// Who shares the store.
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure>;
     /// Reads the whole store and recomputes everything that can be; only on a store.

@@ -254,6 +254,10 @@ impl Licenses for Server {
         Ok(days.unwrap_or_default())
     }
 
+    fn successor(&mut self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
         self.client.store_servers().map_err(failure)
     }

@@ -253,6 +253,10 @@ impl Licenses for Store {
         self.pool.days(time).wait().map_err(|error| failure(&error))
     }
 
+    fn successor(&mut self) -> Result<Option<String>, Failure> {
+        self.pool.successor().wait().map_err(|error| failure(&error))
+    }
+
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
         self.pool.servers().wait().map_err(|error| failure(&error))
     }

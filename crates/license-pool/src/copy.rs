@@ -88,13 +88,13 @@ pub fn copy(
     let CopyOptions { seal, password, target_password } = options;
     let mut source = open_source(from, password.as_deref())?;
     let successor = to.to_string();
-    match source.sealed_to().map_err(CopyError::Read)? {
+    let sealed_before = match source.sealed_to().map_err(CopyError::Read)? {
         // A copy that was interrupted after its source was sealed can still be finished.
         Some(target) if *seal && target != successor => {
             return Err(CopyError::Source(OpenError::Sealed { store: from.to_string(), target }));
         }
-        _ => {}
-    }
+        sealed => sealed.filter(|_| !*seal),
+    };
     let target = open_target(to, target_password.as_deref())?;
     let mut copy = Copy::new(source, target, &mut reached)?;
     copy.rounds()?;
@@ -103,6 +103,7 @@ pub fn copy(
         from: from.to_string(),
         to: successor,
         sealed: *seal,
+        successor: sealed_before,
         ledgers: count(copy.ledgers.len()),
         entries: count(copy.entries),
         faults: copy.faults(),

@@ -29,9 +29,15 @@ fn a_store_is_copied_and_sealed_in_words() {
 
         $ license available 0009
         yes: 808464441 (0009) has 14 of 15 left
+        ! license: warning: the store is sealed: sqlite:/dir/moved.db took its place, and knows what happened since
 
         $ license usage --json --product 0025
         []
+        ! license: warning: the store is sealed: sqlite:/dir/moved.db took its place, and knows what happened since
+
+        $ license store copy sqlite:old.db
+        copied 2 entries of 1 license from sqlite:/dir/license.db to sqlite:/dir/old.db
+        ! license: the store that was copied is sealed: sqlite:/dir/moved.db took its place, and knows what happened since
 
         $ license store copy sqlite:again.db --seal
         ! license: sqlite:/dir/license.db is sealed: sqlite:/dir/moved.db took its place
@@ -48,6 +54,7 @@ fn a_store_is_copied_and_sealed_in_words() {
          release --session ws-12
          available 0009
          usage --json --product 0025
+         store copy sqlite:old.db
          store copy sqlite:again.db --seal
          release --session ws-12 --store sqlite:moved.db",
     ));

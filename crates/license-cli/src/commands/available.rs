@@ -14,6 +14,7 @@ use crate::output::{UNLIMITED, or_unlimited};
 pub(super) fn run(arguments: &Available, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let mut licenses = context.licenses()?;
     let availability = licenses.availability(arguments.product)?;
+    context.warn_if_sealed(licenses.as_mut())?;
     // Who may only retain is not shown the license, and is answered all the same.
     if availability.code == Some(RefusalCode::UnknownProduct) && matches!(licenses.info(), Ok(None))
     {

@@ -11,7 +11,9 @@ use crate::output::text::escaped;
 use crate::output::{UNLIMITED, product};
 
 pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
-    let info = context.licenses()?.info()?;
+    let mut licenses = context.licenses()?;
+    let info = licenses.info()?;
+    context.warn_if_sealed(licenses.as_mut())?;
     if info.is_none() {
         context.nothing_installed();
     }

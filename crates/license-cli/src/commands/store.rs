@@ -60,12 +60,17 @@ fn copy(arguments: &Copy, context: &mut Context<'_, '_>) -> Result<Exit, Failure
     for fault in &copied.faults {
         context.say(&format!("warning: {fault}: it is so in the store that was copied too"));
     }
-    context.say(match copied.sealed {
-        true => "the store that was copied is sealed: start its servers on the copy",
-        false => {
-            "the store that was copied goes on: keep the copy as a backup; --seal would move it"
-        }
-    });
+    if copied.sealed {
+        context.say("the store that was copied is sealed: start its servers on the copy");
+    } else if let Some(target) = &copied.successor {
+        context.say(&format!(
+            "the store that was copied is sealed: {target} took its place, and knows what happened since"
+        ));
+    } else {
+        context.say(
+            "the store that was copied goes on: keep the copy as a backup; --seal would move it",
+        );
+    }
     Ok(if copied.faults.is_empty() { Exit::Done } else { Exit::Refused })
 }
 

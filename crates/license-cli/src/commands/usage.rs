@@ -27,6 +27,7 @@ pub(super) fn run(arguments: &Usage, context: &mut Context<'_, '_>) -> Result<Ex
     }
     let mut licenses = context.licenses()?;
     let held = look(arguments, licenses.as_mut(), context)?;
+    context.warn_if_sealed(licenses.as_mut())?;
     if held.is_empty() && licenses.info()?.is_none() {
         context.nothing_installed();
     }

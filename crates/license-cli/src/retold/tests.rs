@@ -110,6 +110,10 @@ impl Licenses for Shrinking {
         unreachable!("these are told anew")
     }
 
+    fn successor(&mut self) -> Result<Option<String>, Failure> {
+        unreachable!("figures are told of a sealed store too")
+    }
+
     fn servers(&mut self) -> Result<Vec<ServerStatus>, Failure> {
         unreachable!("figures are of all servers")
     }

@@ -33,6 +33,22 @@ impl Pool {
         })
     }
 
+    /// The store that took the place of this one, if this one was sealed when it was copied. What is
+    /// read here is then as it was at that moment: only the other knows what happened since.
+    ///
+    /// ```
+    /// use license_pool::Pool;
+    ///
+    /// assert_eq!(Pool::open("memory:")?.successor().wait()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the store said.
+    pub fn successor(&self) -> Pending<Option<String>> {
+        self.aside(|writer| writer.turns.successor())
+    }
+
     /// The time that entries bear, and whether the store's clock is believed.
     ///
     /// # Errors

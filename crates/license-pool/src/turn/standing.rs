@@ -64,6 +64,12 @@ impl Turns {
         Some(Error::Sealed { target: self.standing.sealed_to.clone()? })
     }
 
+    /// The store that replaced this one, if this one is sealed.
+    pub(crate) fn successor(&mut self) -> Result<Option<String>, Error> {
+        self.clock_state()?;
+        Ok(self.standing.sealed_to.clone())
+    }
+
     /// Whether the store was away and is back, since this was last asked.
     pub(crate) fn is_back(&mut self) -> bool {
         std::mem::take(&mut self.standing.back)
