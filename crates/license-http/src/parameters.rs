@@ -175,7 +175,7 @@ fn text(name: &str, value: &str, longest: usize) -> Result<String, Failure> {
 }
 
 fn number(name: &str, value: &str) -> Result<u64, Failure> {
-    whole(value).ok_or_else(|| wrong(name, "no whole number"))
+    whole(value).ok_or_else(|| wrong(name, &format!("no whole number from 0 to {NUMBER_MAX}")))
 }
 
 /// A number written as digits alone.

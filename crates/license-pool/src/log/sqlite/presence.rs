@@ -84,6 +84,11 @@ impl Presences {
         builder.create(&self.folder)?;
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
+            // Whatever else lies there is not ours.
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_none_or(|name| name.parse::<Digest>().is_err()) {
+                continue;
+            }
             if !is_locked(&File::open(&path)?)? {
                 fs::remove_file(path)?;
             }
@@ -157,5 +162,19 @@ mod tests {
         drop(east);
         assert!(!presences.is_alive(&name).unwrap());
         presences.take(&name).ok().unwrap();
+    }
+
+    #[test]
+    fn what_others_put_beside_the_locks_stays_and_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let presences = Presences::of(&folder.path().join("license.db"));
+        let name = ServerName::new("east").unwrap();
+        let dead = presences.take(&name).ok().unwrap().path.clone();
+        fs::create_dir(presences.folder.join("lost+found")).unwrap();
+        fs::write(presences.folder.join("notes"), "").unwrap();
+        presences.take(&ServerName::new("west").unwrap()).ok().unwrap();
+        assert!(presences.folder.join("lost+found").exists());
+        assert!(presences.folder.join("notes").exists());
+        assert!(!dead.exists());
     }
 }
