@@ -162,6 +162,17 @@ fn a_query_parameter_that_is_not_known_is_named_beside_those_that_are() {
 }
 
 #[test]
+fn a_number_beyond_those_that_json_keeps_is_refused_with_the_largest() {
+    let world = World::sample();
+    let of = |token: &str| format!("/v1/licenses/active/sessions/job-7?token={token}");
+    let answer = world.delete(&of("9007199254740992"));
+    assert_eq!(answer.problem(), "400 bad_request");
+    let problem = answer.value();
+    assert!(problem["detail"].as_str().unwrap().ends_with("from 0 to 9007199254740991"));
+    assert_eq!(world.delete(&of("9007199254740991")).problem(), "404 not_retained");
+}
+
+#[test]
 fn usage_comes_as_lines_to_whom_that_is_dearest() {
     let world = World::sample();
     let lines = "application/x-ndjson";
