@@ -46,6 +46,7 @@ fn the_figures_of_a_user_or_session_are_its_own_and_what_is_allowed_is_for_all()
          report --session web --by month
          report --session odbc --user ann
          report --user =eve --csv
+         report --user nobody --session none --time-zone Europe/Berlin --csv
          report --kind refused
          report --kind retained,refused --since 2026-03-29",
     );
@@ -69,6 +70,9 @@ fn the_figures_of_a_user_or_session_are_its_own_and_what_is_allowed_is_for_all()
         $ license report --user =eve --csv
         period,productId,productName,allowedCount,peakUsedCount,peakAt,secondsWithNothingLeft,heldSeconds,retained,refused,sessionsRefused,trueRefusals,userName
         2026-03-29,808464949,4D SQL Server,1,1,2026-03-29T06:00:00.000Z,66600,59400,1,1,1,1,'=eve
+
+        $ license report --user nobody --session none --time-zone Europe/Berlin --csv
+        period,productId,productName,allowedCount,peakUsedCount,peakAt,secondsWithNothingLeft,heldSeconds,retained,refused,sessionsRefused,trueRefusals,timeZone,userName,sessionId
 
         $ license report --kind refused
         PERIOD      PRODUCT                         ALLOWED  PEAK  AT                    NONE LEFT  HOURS  RETAINED  REFUSED  SESSIONS  IN VAIN

@@ -42,7 +42,7 @@ pub(super) fn run(
     };
     lines.retain(|Line { figures, .. }| arguments.takes(figures));
     if arguments.csv {
-        context.data(&separated(&lines, &arguments.time_zone.0))?;
+        context.data(&separated(&lines, arguments))?;
     } else if !context.json() {
         context.data(&table(&lines, &arguments.time_zone.0, context.width()))?;
     } else if arguments.by == ReportPeriod::Day {
@@ -73,11 +73,10 @@ struct Line {
 }
 
 impl Line {
-    /// Whose figures they are, if not everybody's: the JSON member, the heading and the name.
-    fn whose(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        let user = self.figures.user_name.as_deref().map(|name| ("userName", "user", name));
-        let session = self.figures.session_id.as_ref().map(|id| id.as_str());
-        let session = session.map(|id| ("sessionId", "session", id));
+    /// Whose figures they are, if not everybody's: the heading and the name.
+    fn whose(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let user = self.figures.user_name.as_deref().map(|name| ("user", name));
+        let session = self.figures.session_id.as_ref().map(|id| ("session", id.as_str()));
         user.into_iter().chain(session)
     }
 }
@@ -155,7 +154,7 @@ fn table(lines: &[Line], zone: &TimeZone, width: Option<u16>) -> String {
         "sessions",
         "in vain",
     ];
-    let whose = first.whose().map(|(_, heading, _)| heading);
+    let whose = first.whose().map(|(heading, _)| heading);
     let headings: Vec<&str> = headings.into_iter().chain(whose).collect();
     let mut rows = Rows::new(&headings, width).right_aligned(2..4).right_aligned(5..11);
     for line in lines {
@@ -176,14 +175,15 @@ fn table(lines: &[Line], zone: &TimeZone, width: Option<u16>) -> String {
             figures.sessions_refused.to_string(),
             figures.true_refusals.to_string(),
         ];
-        rows.row(cells.into_iter().chain(line.whose().map(|(.., name)| name.to_owned())));
+        rows.row(cells.into_iter().chain(line.whose().map(|(_, name)| name.to_owned())));
     }
     rows.text()
 }
 
-/// The figures as comma-separated values: the members of the JSON, in their order, with those that few
-/// reports have at the end.
-fn separated(lines: &[Line], zone: &TimeZone) -> String {
+/// The figures as comma-separated values: the members of the JSON, in their order, with those at the end
+/// that only some questions ask for.
+fn separated(lines: &[Line], arguments: &Report) -> String {
+    let zone = &arguments.time_zone.0;
     let headings = [
         "period",
         "productId",
@@ -198,13 +198,14 @@ fn separated(lines: &[Line], zone: &TimeZone) -> String {
         "sessionsRefused",
         "trueRefusals",
     ];
-    let few = |line: &Line| {
-        let zone = line.figures.time_zone.clone().map(|zone| ("timeZone", zone));
-        let whose = line.whose().map(|(member, _, name)| (member, name.to_owned()));
-        zone.into_iter().chain(whose).unzip()
-    };
-    let (more, _): (Vec<&str>, Vec<String>) = lines.first().map(few).unwrap_or_default();
-    let mut text = csv::line(headings.into_iter().chain(more));
+    // Of the question and not of the lines: a report of nothing has the columns too.
+    let asked = [
+        ("timeZone", *zone != TimeZone::UTC && zone.iana_name().is_some()),
+        ("userName", arguments.user.is_some()),
+        ("sessionId", arguments.session.is_some()),
+    ];
+    let asked = asked.into_iter().filter_map(|(member, is_asked)| is_asked.then_some(member));
+    let mut text = csv::line(headings.into_iter().chain(asked));
     for line in lines {
         let Line { period, figures } = line;
         let peak_at = figures.peak_at.as_ref().map(|at| spelled_in(at, zone));
@@ -222,8 +223,9 @@ fn separated(lines: &[Line], zone: &TimeZone) -> String {
             figures.sessions_refused.to_string(),
             figures.true_refusals.to_string(),
         ];
-        let (_, more): (Vec<&str>, Vec<String>) = few(line);
-        text += &csv::line(cells.iter().chain(&more).map(String::as_str));
+        let whose = line.whose().map(|(_, name)| name);
+        let asked = figures.time_zone.as_deref().into_iter().chain(whose);
+        text += &csv::line(cells.iter().map(String::as_str).chain(asked));
     }
     text
 }
