@@ -92,7 +92,8 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     let since = Instant::now();
     while !done() {
         assert!(since.elapsed() < Duration::from_secs(60), "{what} never came");
-        std::thread::yield_now();
+        // The processor is for what is waited for.
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 

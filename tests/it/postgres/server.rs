@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// A machine that is busy with other tests is slow; one that hangs is told apart by this.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
+/// Between two looks at what is waited for, which needs the processor more than who waits.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// A running server; it ends with this, and its data goes.
 pub(crate) struct Server {
     folder: TempDir,
@@ -215,7 +218,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < DEADLINE, "waited too long until {what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(PAUSE);
     }
 }
 

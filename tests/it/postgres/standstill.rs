@@ -57,7 +57,8 @@ fn a_frozen_database_grants_nothing_ends_no_lease_and_is_used_again_when_it_goes
     let database = server.clone().database();
     let clock = clock();
     let options = Pool::options().clock(clock.clone()).server("east".parse().unwrap()).serving();
-    let pool = options.open(&format!("{}?connections=2", database.address())).unwrap();
+    let pool =
+        options.open(&format!("{}?connections=2&connect_timeout=1", database.address())).unwrap();
     pool.install(license("A", 2).as_bytes()).unwrap();
     pool.grant(leased("one"), None).wait().unwrap();
     server.signal("-STOP");
