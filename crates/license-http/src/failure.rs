@@ -206,7 +206,7 @@ impl IntoResponse for Failure {
         let code = self.problem.code;
         // `draining` is a 503 in the course of a normal stop: nothing failed.
         if code.status() >= 500 && code != ProblemCode::Draining {
-            let private = self.private.as_deref().unwrap_or_default();
+            let private = self.private.as_deref();
             tracing::error!(code = code.as_str(), detail = self.problem.detail, private, "failed");
         }
         let text = serde_json::to_vec(&self.problem).expect("a problem has only text keys");

@@ -58,6 +58,9 @@ fn a_store_is_copied_and_sealed_in_words() {
          store copy sqlite:again.db --seal
          release --session ws-12 --store sqlite:moved.db",
     ));
+    assert!(shell.run("info").stderr.contains("moved.db took its place"));
+    let copied = shell.json("store copy sqlite:newer.db --json", "store-copy");
+    assert!(copied["successor"].as_str().unwrap().ends_with("moved.db"), "{copied}");
     let (before, after) =
         (shell.run("history --json"), shell.run("history --json --store sqlite:moved.db"));
     assert!(after.stdout.starts_with(&before.stdout), "{before} {after}");
