@@ -43,3 +43,12 @@ fn a_history_of_which_nothing_was_told_yet_begins_where_the_log_does() {
     let history = world.get(&format!("{HISTORY}?session=job-599")).expect(200);
     assert!(history.text.starts_with("{\"sequence\":1201,"), "{}", history.text);
 }
+
+#[test]
+fn where_a_stream_broke_off_says_nothing_of_what_else_is_asked() {
+    let world = World::sample();
+    for last in ["1", "last"] {
+        let history = world.ask("GET", HISTORY).header("last-event-id", last).send();
+        assert_eq!(history.expect(200).text.lines().count(), 1, "{last}");
+    }
+}

@@ -7,5 +7,6 @@ mod licenses;
 mod metrics;
 mod network;
 mod safety;
+mod screening;
 mod trouble;
 pub(crate) mod world;

@@ -153,15 +153,25 @@ impl<'a> Ask<'a> {
     }
 
     /// Comes from elsewhere.
-    pub(crate) fn from(mut self, peer: &str) -> Self {
-        let own = "192.0.2.1:7427".parse().unwrap();
-        let peer = format!("{peer}:1000").parse().unwrap();
+    pub(crate) fn from(self, peer: &str) -> Self {
+        self.between(&format!("{peer}:1000"), "192.0.2.1:7427")
+    }
+
+    /// Comes over a connection with these ends: the client's and the server's.
+    pub(crate) fn between(mut self, peer: &str, own: &str) -> Self {
+        let (peer, own) = (peer.parse().unwrap(), own.parse().unwrap());
         self.request.extensions_mut().insert(Ends { peer, own });
         self
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
+    /// A header beside another of that name.
+    pub(crate) fn also(mut self, name: &'static str, value: &str) -> Self {
+        self.request.headers_mut().append(name, value.parse().unwrap());
         self
     }
 
