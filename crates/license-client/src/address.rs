@@ -38,6 +38,12 @@ impl FromStr for ServerUrl {
             let cure = "an address holds no user or password: give the credential apart from it";
             return Err(Error::setup(cure));
         }
+        // Without this, a port that is no number up to 65535 would be that of the scheme: what is sent
+        // there would go to another server.
+        let names_a_port = authority.as_str().len() > authority.host().len();
+        if names_a_port && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(Error::setup(format!("{form}, with a port from 1 to 65535")));
+        }
         if url.query().is_some() || text.contains('#') {
             return Err(Error::setup(format!("{form}, without a query")));
         }
@@ -71,9 +77,20 @@ mod tests {
         ] {
             assert_eq!(typed.parse::<ServerUrl>().unwrap().to_string(), understood);
         }
-        for wrong in
-            ["", "localhost:7427", "ftp://a", "http://", "http://a?b", "http://a#b", "http://a b"]
-        {
+        for wrong in [
+            "",
+            "localhost:7427",
+            "ftp://a",
+            "http://",
+            "http://a?b",
+            "http://a#b",
+            "http://a b",
+            "http://a:74270",
+            "http://a:x",
+            "http://a:0",
+            "http://a:",
+            "http://[::1]:74270",
+        ] {
             assert!(wrong.parse::<ServerUrl>().is_err(), "{wrong}");
         }
         let error = "http://ann:secret@host".parse::<ServerUrl>().unwrap_err();

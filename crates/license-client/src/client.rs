@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SendError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,9 @@ impl Client {
         let license = self.license()?;
         match self.retain_of(&license, &retain) {
             // The license that was known was replaced since: look once which one it is now.
-            Err(error) if error.code() == Some(ProblemCode::UnknownLicense) && self.forget() => {
+            Err(error)
+                if error.code() == Some(ProblemCode::UnknownLicense) && self.forget(&license) =>
+            {
                 self.retain_of(&self.license()?, &retain)
             }
             seat => seat,
@@ -284,19 +286,27 @@ impl Client {
         if let Some(license) = &self.shared.license {
             return Ok(license.clone());
         }
-        let mut only = self.shared.only.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(license) = &*only {
+        if let Some(license) = &*self.only() {
             return Ok(license.clone());
         }
+        // Asked without the lock: whoever waited for it would begin to be patient only afterwards.
         let licenses = self.licenses()?;
         // With none or several, let the server refuse: it says why.
         let [license] = &licenses[..] else { return Ok(ACTIVE.into()) };
-        Ok(only.insert(license.license_number.as_str().into()).clone())
+        Ok(self.only().get_or_insert_with(|| license.license_number.as_str().into()).clone())
     }
 
-    /// Forgets which license is the only one; true if it was known.
-    fn forget(&self) -> bool {
-        self.shared.only.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    /// Forgets that this license is the only one; false if nobody looked for that, but it was named.
+    fn forget(&self, license: &Arc<str>) -> bool {
+        let was_looked_for = self.shared.license.is_none() && **license != *ACTIVE;
+        if was_looked_for {
+            self.only().take_if(|only| only == license);
+        }
+        was_looked_for
+    }
+
+    fn only(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.shared.only.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -408,6 +408,18 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn nobody_waits_for_another_to_learn_which_license_there_is() {
+    let server = Stub::after(2, |request| match request.line.as_str() {
+        RELEASE => released(5),
+        _ => granted(5),
+    });
+    let client = client(&server.url);
+    let other = client.retain_async("0009", "job-8", ann());
+    drop(client.retain("0009", "job-7", ann()).unwrap());
+    drop(other.wait().unwrap());
+}
+
+#[test]
 fn a_program_ends_although_nobody_takes_its_releases() {
     let server = Stub::new(|request| match request.line.as_str() {
         RETAIN => granted(5),

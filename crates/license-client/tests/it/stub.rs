@@ -43,12 +43,21 @@ pub(crate) struct Stub {
 impl Stub {
     /// Listens on a free port.
     pub(crate) fn new(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Stub {
+        Stub::after(0, script)
+    }
+
+    /// Answers nobody before so many connections are made.
+    pub(crate) fn after(
+        connections: usize,
+        script: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) -> Stub {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, requests) = channel();
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(script));
         thread::spawn(move || {
-            for connection in listener.incoming() {
+            let first: Vec<_> = listener.incoming().take(connections).collect();
+            for connection in first.into_iter().chain(listener.incoming()) {
                 let (script, sender) = (script.clone(), sender.clone());
                 thread::spawn(move || serve(connection.unwrap(), &script, &sender));
             }
