@@ -131,11 +131,13 @@ impl Credentials {
             return Ok(Caller::anybody());
         }
         let known = self.known().await?;
-        let Some(shown) = headers.get(AUTHORIZATION) else {
-            return match known.is_empty() && origin.is_loopback() {
-                true => Ok(Caller::anybody()),
-                false => Err(unauthorized("the request shows no credential")),
-            };
+        let mut all_shown = headers.get_all(AUTHORIZATION).iter();
+        let shown = match (all_shown.next(), all_shown.next()) {
+            (Some(shown), None) => shown,
+            (None, _) if known.is_empty() && origin.is_loopback() => return Ok(Caller::anybody()),
+            (None, _) => return Err(unauthorized("the request shows no credential")),
+            // Others on the way may take it for the request of another than we do.
+            (Some(_), Some(_)) => return Err(unauthorized("the request shows two credentials")),
         };
         let shown = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
         let secret = shown

@@ -237,3 +237,20 @@ fn unknown(name: &str, known: &[&str]) -> Failure {
 fn wrong(name: &str, rule: &str) -> Failure {
     Failure::bad_request(format!("the parameter {name} is {rule}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_in_seconds_unless_it_names_another_unit() {
+        let read = |text| duration("wait", text).map(|span| span.as_millis());
+        for (text, milliseconds) in [("0", 0), ("30", 30_000), ("30s", 30_000), ("2m", 120_000)] {
+            assert_eq!(read(text).unwrap(), milliseconds, "{text}");
+        }
+        assert_eq!(read("500ms").unwrap(), 500);
+        for text in ["", "s", "1h", "-1", "1.5s", "30 s", "18446744073709551615m", "1e3"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

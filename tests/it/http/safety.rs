@@ -49,6 +49,16 @@ fn the_id_of_a_credential_is_no_secret_and_opens_nothing() {
 }
 
 #[test]
+fn a_request_that_shows_two_credentials_is_nobodys() {
+    let world = World::sample();
+    let secret = world.make(CredentialRole::Viewer);
+    let twice = world.ask("GET", INFO).also("authorization", &format!("Bearer {secret}"));
+    assert_eq!(twice.send().problem(), "401 unauthorized");
+    let beside = world.ask("GET", INFO).also("authorization", "Basic YTpi");
+    assert_eq!(beside.send().problem(), "401 unauthorized");
+}
+
+#[test]
 fn once_there_is_a_credential_every_request_needs_one() {
     let world = World::sample();
     for path in ["/healthz", "/readyz", "/v1/schemas", "/openapi.json", "/"] {
