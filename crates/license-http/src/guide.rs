@@ -250,6 +250,7 @@ pub mod secure {}
 /// | a server is frozen, then wakes | it finds itself replaced before it can answer anything |
 /// | clocks jump | leases are counted by time that elapsed; dates of rights by a clock that is not believed when it leaps |
 /// | a store is restored from a backup | what was granted since is not known to it: who holds that learns it when it renews; for all others leases begin afresh |
+/// | a store was moved with `license store copy --seal` | its servers answer 503 `store_unavailable` and name the other store to whoever would change something, and at `/readyz`; what they show is as it was then |
 /// | an entry of the log is damaged | that license alone is answered 503 `ledger_faulted`; its history stays readable |
 ///
 /// Never more than was bought: every grant is decided and made durable in one order of all servers

@@ -137,3 +137,24 @@ fn told_to_stop_it_grants_nothing_new_and_what_is_held_stays_held() {
     server.running.stop();
     assert_eq!(store.open().usage(None).unwrap().len(), 1);
 }
+
+#[test]
+fn who_waits_or_follows_hears_at_once_that_the_server_stops() {
+    let store = Store::new();
+    let mut server = Server::on(&store, "a", Options::new().drain(10 * PATIENCE));
+    assert_eq!(server.retain("0025", "first").0, 201);
+    let mut events = server.connect();
+    let head = events.head("GET", "/v1/licenses/active/events");
+    events.write(&format!("{head}\r\n"));
+    assert_eq!(events.status().0, 200);
+    let mut second = server.connect();
+    let waits = thread::spawn(move || second.retain("0025", "second", "?wait=600s"));
+    server.waits(1);
+    server.running.begin_stop();
+    let (status, problem) = waits.join().unwrap();
+    assert_eq!((status, &problem["code"]), (503, &json!("draining")));
+    let until = Instant::now() + PATIENCE;
+    while events.line() != "0" {
+        assert!(Instant::now() < until, "the stream goes on");
+    }
+}
