@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::arguments::Everywhere;
 use crate::environment::{Env, variables};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::licenses::{Licenses, RetainSeat};
 use crate::output::{json, name_of, secrets::masked, text::escaped_lines};
@@ -313,6 +314,14 @@ pub(crate) fn say(env: &mut Env<'_>, text: &str) {
 /// The failure of a file that cannot be read.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read {}: {error}", name_of(path)))
+}
+
+/// How a command ends whose exit code is an answer: it stands although the reader of stdout has gone.
+pub(crate) fn answered(written: Result<(), Failure>, answer: Exit) -> Result<Exit, Failure> {
+    match written {
+        Ok(()) | Err(Failure::ReaderGone) => Ok(answer),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The failure of data that cannot be written to stdout.

@@ -15,7 +15,7 @@ use crate::output::{name_of, place, secrets::masked, text::escaped};
 /// A command that failed or was refused.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The reader of stdout has gone: nothing is said, and the exit code is 0.
+    /// The reader of stdout has gone: nothing is said, and the exit code is 0 where it is no answer.
     ReaderGone,
     /// Any other failure.
     Told(Box<Told>),

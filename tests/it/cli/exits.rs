@@ -1,5 +1,8 @@
 //! Exit codes: one for each way in which a command can end.
 
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
 use expect_test::expect;
 use license_cli::Exit;
 
@@ -104,6 +107,46 @@ fn three_is_refused() {
          info --license-number NONE
          validate bad.json",
     );
+}
+
+/// Takes nothing, as a pipe that nobody reads.
+struct Unread;
+
+impl Write for Unread {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_answer_stands_although_nobody_reads_it() {
+    let shell = Shell::installed();
+    shell.run("retain --product 0025 --session a --reason report");
+    shell.file("bad.json", "[{}]");
+    shell.file("cut.json", "[{");
+    let store = std::fs::read(shell.path("license.db")).unwrap();
+    let at = store.windows(6).position(|window| window == b"report").unwrap();
+    shell.file("damaged.db", [&store[..at], b"nobody", &store[at + 6..]].concat());
+    for (line, exit) in [
+        ("available 0009", Exit::Done),
+        ("available 0025", Exit::Refused),
+        ("available 0025 --json", Exit::Refused),
+        ("validate bad.json", Exit::Refused),
+        ("validate bad.json --json", Exit::Refused),
+        ("validate bad.json --summary", Exit::Refused),
+        ("validate bad.json --summary --json", Exit::Refused),
+        ("validate cut.json", Exit::Usage),
+        ("store check", Exit::Done),
+        ("store check --store sqlite:damaged.db", Exit::Refused),
+    ] {
+        let words = line.split(' ');
+        let output = shell.run_into(&mut Unread, words, |_| ControlFlow::Break(()));
+        assert_eq!(output.exit, exit, "license {line}");
+    }
 }
 
 #[test]

@@ -138,6 +138,12 @@ fn what_cannot_be_asked_of_files_is_said_with_the_cure() {
         ! hint: `license report` reads it beside usage reports
         [exit code 2]
 
+        $ license usage --from monday.json --at 2026-01-03
+        ! license: invalid value '2026-01-03' for '--at <TIME>': write an instant as 2026-01-31T12:00:00Z
+        ! 
+        ! For more information, try '--help'.
+        [exit code 2]
+
         $ license usage --at 2026-01-03T00:00:00Z
         ! license: the following required arguments were not provided:
         !   --from <FILE>...
@@ -208,6 +214,7 @@ fn what_cannot_be_asked_of_files_is_said_with_the_cure() {
          usage --from monday.json --watch
          usage --from monday.json tuesday.ndjson --at 2026-01-03T00:00:00Z
          usage --from info.json
+         usage --from monday.json --at 2026-01-03
          usage --at 2026-01-03T00:00:00Z
          usage --from bad.json
          report --from cut.json

@@ -150,7 +150,7 @@ pub(crate) struct Exports {
     pub from: Vec<PathBuf>,
     /// When the file was exported, once for each in their order [default: when the file was last
     /// modified; for stdin now]
-    #[arg(long, value_name = "TIME", requires = "from")]
+    #[arg(long, value_name = "TIME", requires = "from", value_parser = timestamp)]
     pub at: Vec<Timestamp>,
 }
 
@@ -336,6 +336,10 @@ where
 fn session(text: &str) -> Result<SessionId, String> {
     let rule = "an id has 1 to 128 letters, digits and ._:@-";
     text.parse().map_err(|_| rule.to_owned())
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write an instant as 2026-01-31T12:00:00Z".to_owned())
 }
 
 fn token(text: &str) -> Result<Token, String> {

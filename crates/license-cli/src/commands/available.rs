@@ -5,7 +5,7 @@ use license_types::{Availability, RefusalCode};
 
 use super::info;
 use crate::arguments::Available;
-use crate::context::Context;
+use crate::context::{Context, answered};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::licenses::Licenses;
@@ -20,13 +20,13 @@ pub(super) fn run(arguments: &Available, context: &mut Context<'_, '_>) -> Resul
     {
         context.nothing_installed();
     }
-    if context.json() {
-        context.value(&availability)?;
+    let written = if context.json() {
+        context.value(&availability)
     } else {
         let is_unlimited = is_unlimited(&availability, licenses.as_mut(), context.env.clock.now());
-        context.data(&sentence(&availability, is_unlimited))?;
-    }
-    Ok(if availability.available { Exit::Done } else { Exit::Refused })
+        context.data(&sentence(&availability, is_unlimited))
+    };
+    answered(written, if availability.available { Exit::Done } else { Exit::Refused })
 }
 
 /// Whether the number that stands for an unlimited right is one, and not what limited rights add up

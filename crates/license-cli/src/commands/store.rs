@@ -5,7 +5,7 @@ use license_pool::CopyOptions;
 use license_types::{LedgerCheck, StoreCheck, StoreCopy};
 
 use crate::arguments::{Copy, Store, StoreCommand};
-use crate::context::Context;
+use crate::context::{Context, answered};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::progress::Progress;
@@ -23,18 +23,18 @@ pub(super) fn run(arguments: &Store, context: &mut Context<'_, '_>) -> Result<Ex
 
 fn check(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
     let check = context.licenses()?.check()?;
-    if context.json() {
-        context.value(&check)?;
+    let written = if context.json() {
+        context.value(&check)
     } else {
         let text = text(&check, context.width());
-        context.data(&text)?;
-    }
+        context.data(&text)
+    };
     let sound = check.faults.is_empty() && check.ledgers.iter().all(|ledger| ledger.sound);
     if !sound {
         context
             .say("the store is damaged: keep a copy as it is, then restore the last sound backup");
     }
-    Ok(if sound { Exit::Done } else { Exit::Refused })
+    answered(written, if sound { Exit::Done } else { Exit::Refused })
 }
 
 fn copy(arguments: &Copy, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {

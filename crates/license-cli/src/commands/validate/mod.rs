@@ -11,7 +11,7 @@ use license_validate::rules::{Rule, Rules};
 use license_validate::{Judge, Malformed, Notice, Summary};
 
 use crate::arguments::{Asked, Validate};
-use crate::context::{Context, not_written, say, unreadable};
+use crate::context::{Context, answered, not_written, say, unreadable};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -47,7 +47,8 @@ fn judged(
         }
         match file(judge, path, &mut report, context) {
             Ok(()) => {}
-            Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
+            // Nobody reads on, but what was found up to here was found.
+            Err(Failure::ReaderGone) => return Ok(exit(&report.total, report.unread)),
             // An unreadable file must not hide what is wrong with the others.
             Err(failure) => {
                 context.say(&failure.to_string());
@@ -76,9 +77,10 @@ impl Report {
     fn end(self, arguments: &Validate, context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
         let complete = !self.is_full();
         let Report { kinds, total, unread, .. } = self;
+        let mut written = Ok(());
         if let Some(kinds) = kinds {
             let (kinds, others) = kinds.sorted();
-            match context.json() {
+            written = match context.json() {
                 true => context.value(&ViolationSummary {
                     records: count(total.records),
                     valid: count(total.valid),
@@ -88,16 +90,16 @@ impl Report {
                     complete,
                     kinds,
                     others: count(others),
-                })?,
-                false => context.data(&table(&kinds, others, context.width()))?,
-            }
+                }),
+                false => context.data(&table(&kinds, others, context.width())),
+            };
         }
         context.say(&sentence(&total, unread));
         if let Some(max) = arguments.max_violations.filter(|_| !complete) {
             let found = counted(max.into(), "violation");
             context.say(&format!("stopped after {found} (--max-violations); there may be more"));
         }
-        Ok(exit(&total, unread))
+        answered(written, exit(&total, unread))
     }
 }
 
@@ -188,11 +190,14 @@ fn file(
     });
     progress.wipe(env.stderr);
     faults.iter().for_each(|fault| say(env, fault));
-    if let Some(error) = broken {
-        return Err(not_written(error));
+    let summary = summary.map_err(|error| unreadable(path, &error));
+    if let Ok(summary) = &summary {
+        report.total += *summary;
     }
-    report.total += summary.map_err(|error| unreadable(path, &error))?;
-    Ok(())
+    match broken {
+        Some(error) => Err(not_written(error)),
+        None => summary.map(|_| ()),
+    }
 }
 
 /// The message for a record on which the two validators disagree.
