@@ -52,3 +52,13 @@ fn where_a_stream_broke_off_says_nothing_of_what_else_is_asked() {
         assert_eq!(history.expect(200).text.lines().count(), 1, "{last}");
     }
 }
+
+#[test]
+fn a_parameter_that_is_given_twice_is_refused_whatever_it_says() {
+    let world = World::sample();
+    world.get(&format!("{HISTORY}?limit=1")).expect(200);
+    for query in ["limit=1&limit=1", "limit=1&kind=installed&limit=2"] {
+        let answer = world.get(&format!("{HISTORY}?{query}"));
+        assert_eq!(answer.problem(), "400 bad_request", "{query}");
+    }
+}
