@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use license_http::Options;
-use license_pool::Pool;
 use license_pool::log::MemoryLog;
+use license_pool::{Clock as _, Pool};
 use license_tests::around::Outside;
 
 use super::world::{SAMPLE, World};
@@ -61,4 +61,22 @@ fn a_parameter_that_is_given_twice_is_refused_whatever_it_says() {
         let answer = world.get(&format!("{HISTORY}?{query}"));
         assert_eq!(answer.problem(), "400 bad_request", "{query}");
     }
+}
+
+#[test]
+fn a_report_of_one_product_and_of_some_days_tells_nothing_of_others() {
+    let world = World::sample();
+    world.retain("0009", "job-7").expect(201);
+    world.retain("0025", "job-7").expect(201);
+    let told = |query: &str| -> Vec<u64> {
+        let days = world.get(&format!("/v1/licenses/active/report{query}")).expect(200).value();
+        days.as_array().unwrap().iter().map(|day| day["productId"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(told(""), [808_464_441, 808_464_949]);
+    assert_eq!(told("?product=0025"), [808_464_949]);
+    let today = clock().now().to_string();
+    let (today, _) = today.split_once('T').unwrap();
+    assert_eq!(told(&format!("?product=0025&from={today}&to={today}")), [808_464_949]);
+    assert!(told(&format!("?to={today}T00:00:00Z")).is_empty());
+    assert!(told("?from=9999-01-01").is_empty());
 }
