@@ -8,6 +8,9 @@ use crate::servers::Servers;
 use crate::transport::Transport;
 use crate::{Client, Error, Secret};
 
+/// The longest time for one request: clocks cannot count to the end of the longest [`Duration`].
+const TIMEOUT_MAX: Duration = Duration::from_hours(365 * 24);
+
 /// How to set up a [`Client`]: `Client::options().credential(…).connect("https://licenses.example")`.
 #[derive(Clone, Debug)]
 #[must_use = "there is no client before `connect`"]
@@ -57,9 +60,9 @@ impl Options {
     }
 
     /// How long one request to one server may take, not counting the wait for a license: 10 seconds
-    /// unless set.
+    /// unless set, and a year at most.
     pub fn timeout(mut self, timeout: Duration) -> Options {
-        self.timeout = timeout;
+        self.timeout = timeout.min(TIMEOUT_MAX);
         self
     }
 

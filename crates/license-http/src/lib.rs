@@ -32,7 +32,7 @@
 //!
 //! | limit | value | answer |
 //! |---|---|---|
-//! | body | 64 KiB, of a license 1 MiB | 413 |
+//! | body | 64 KiB, of a list to renew 256 KiB, of a license 1 MiB | 413 |
 //! | depth of JSON | 127 | 400 |
 //! | each text of a session, and the reason | 1024 characters, none of them U+0000 | 400 |
 //! | sessions in a list to renew | 1000 | 400 |

@@ -371,11 +371,12 @@ fn callers_of_this_machine_have_no_rate_before_the_first_credential() {
 }
 
 #[test]
-fn a_list_to_renew_is_no_longer_than_a_thousand() {
+fn a_list_to_renew_is_no_longer_than_a_thousand_of_the_longest_names() {
     let world = World::sample();
     let renew = |count: usize| {
-        let sessions: Vec<Value> =
-            (0..count).map(|n| json!({"sessionId": n.to_string()})).collect();
+        let sessions: Vec<Value> = (0..count)
+            .map(|n| json!({"sessionId": format!("{n:0>128}"), "state": "postponed"}))
+            .collect();
         let list = json!({ "sessions": sessions });
         world.ask("POST", "/v1/licenses/active/renew").json(&list).send()
     };
