@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use license_pool::{Error, OpenError, Pool};
 use rusqlite::config::DbConfig;
@@ -66,6 +67,14 @@ fn a_store_that_must_exist_is_not_created() {
     assert!(store.names().is_empty());
     drop(store.open());
     options().must_exist().open(&store.url()).unwrap();
+}
+
+#[test]
+fn a_store_may_be_waited_for_without_end() {
+    let store = Store::new();
+    let pool = options().patience(Duration::MAX).open(&store.url()).unwrap();
+    pool.install(license("A", 1).as_bytes()).unwrap();
+    assert_eq!(pool.licenses().unwrap(), ["A"]);
 }
 
 #[test]

@@ -119,7 +119,8 @@ impl Options {
     /// How long to wait for a process that keeps a shared file to itself, before requests are answered
     /// with [`Error::StoreBusy`](crate::Error::StoreBusy), and for the store to tell whether a commit
     /// was made, before they are answered with
-    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown). Ten seconds by default.
+    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown). Ten seconds by default; for a file a
+    /// day at most.
     pub fn patience(mut self, patience: Duration) -> Options {
         self.patience = patience;
         self

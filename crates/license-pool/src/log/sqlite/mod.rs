@@ -63,14 +63,17 @@ pub struct SqliteLog {
     presence: Option<Presence>,
 }
 
+/// The longest wait for others: SQLite cannot count to the end of the longest [`Duration`].
+const PATIENCE_MAX: Duration = Duration::from_hours(24);
+
 impl SqliteLog {
     /// Opens the store at `path`; where there is none, creates it if `create` says so. Waits for
-    /// the turns of other processes as long as `patience` lasts.
+    /// the turns of other processes as long as `patience` lasts, a day at most.
     ///
     /// # Errors
     /// See [`OpenError`]: what is no license store, or one of a newer format, is left as it is.
     pub fn open(path: &Path, create: bool, patience: Duration) -> Result<SqliteLog, OpenError> {
-        open::open(path, create, patience)
+        open::open(path, create, patience.min(PATIENCE_MAX))
     }
 
     /// The connection for whoever reads, which shows what was committed before.
