@@ -1,8 +1,10 @@
 //! Licenses that come and go.
 
+use license_http::Options;
 use serde_json::json;
 
 use super::world::{SAMPLE, World};
+use crate::pool::world::sample;
 
 #[test]
 fn a_license_goes_once_nobody_holds_any_of_it_and_its_history_stays() {
@@ -74,4 +76,24 @@ fn a_document_that_is_no_license_is_refused_with_every_violation() {
     assert_eq!(violations(&february), [(at, 0)]);
     assert_eq!(violations("null"), [(String::new(), 0)]);
     assert_eq!(violations("{} // empty").len(), 1);
+}
+
+#[test]
+fn a_list_to_renew_of_a_license_that_is_not_there_is_refused_as_a_whole() {
+    let world = World::sample();
+    let list = json!({ "sessions": [{ "sessionId": "job-7" }] });
+    let renew = |license: &str| {
+        world.ask("POST", &format!("/v1/licenses/{license}/renew")).json(&list).send()
+    };
+    assert_eq!(renew("none").problem(), "404 unknown_license");
+    let told = renew("active").expect(200).value();
+    assert_eq!(told["sessions"][0]["problem"]["code"], "not_retained");
+}
+
+#[test]
+fn who_asks_for_no_lease_gets_that_of_the_server() {
+    let lease = license_pool::LeaseSeconds::new(120).unwrap();
+    let world = World::over(sample(), Options::new().lease(lease)).administered();
+    let granted = world.retain("0009", "job-7").expect(201).value();
+    assert_eq!(granted["lease"]["leaseSeconds"], 120);
 }

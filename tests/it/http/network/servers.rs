@@ -132,6 +132,7 @@ fn told_to_stop_it_grants_nothing_new_and_what_is_held_stays_held() {
     }
     let (status, problem) = kept.retain("0009", "job-8", "");
     assert_eq!((status, &problem["code"]), (503, &json!("draining")));
+    assert_eq!(kept.retain("0025", "job-7", "").0, 503, "it holds another product");
     assert_eq!(token(&kept.retain("0009", "job-7", "")), (200, &json!(1)));
     drop(kept);
     server.running.stop();
