@@ -1,22 +1,30 @@
 //! The history over HTTP: told to its end, or seen to break off.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use license_http::Options;
 use license_pool::log::MemoryLog;
-use license_pool::{Clock as _, Pool};
+use license_pool::{Clock as _, ManualClock, Pool};
 use license_tests::around::Outside;
 
 use super::world::{SAMPLE, World};
 use crate::pool::world::{Shortened, clock, retain};
 
-/// A server of a log of 1201 entries, which is more than two pages; only the last one stays.
-fn overtaken() -> World {
-    let (clock, log) = (clock(), MemoryLog::default());
-    let pool = Pool::options().local().clock(clock.clone()).open_log(log.clone()).unwrap();
+/// A log of 1201 entries, which is more than two pages.
+fn long(clock: &Arc<ManualClock>, log: MemoryLog) -> Pool {
+    let pool = Pool::options().local().clock(clock.clone()).open_log(log).unwrap();
     pool.install(SAMPLE.as_bytes()).unwrap();
     for session in 0..600 {
         retain(&pool, "0009", &format!("job-{session}")).unwrap().release().unwrap();
     }
+    pool
+}
+
+/// A server of such a log, of which only the last entry stays.
+fn overtaken() -> World {
+    let (clock, log) = (clock(), MemoryLog::default());
+    drop(long(&clock, log.clone()));
     clock.advance(SignedDuration::from_hours(1));
     // While the second of its pages is read.
     let log = Outside(Shortened { log, clock: clock.clone(), reads: 2 });
@@ -51,6 +59,17 @@ fn where_a_stream_broke_off_says_nothing_of_what_else_is_asked() {
         let history = world.ask("GET", HISTORY).header("last-event-id", last).send();
         assert_eq!(history.expect(200).text.lines().count(), 1, "{last}");
     }
+}
+
+#[test]
+fn a_history_has_no_more_entries_than_were_asked_for_and_begins_after_the_one_named() {
+    let world = World::over(long(&clock(), MemoryLog::default()), Options::new()).administered();
+    for limit in [1, 2, 512, 513, 1200, 1201, 5000] {
+        let history = world.get(&format!("{HISTORY}?limit={limit}")).expect(200);
+        assert_eq!(history.text.lines().count(), limit.min(1201), "{limit}");
+    }
+    let history = world.get(&format!("{HISTORY}?after=1199&limit=1")).expect(200);
+    assert!(history.text.starts_with("{\"sequence\":1200,"), "{}", history.text);
 }
 
 #[test]

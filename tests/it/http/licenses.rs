@@ -97,3 +97,24 @@ fn who_asks_for_no_lease_gets_that_of_the_server() {
     let granted = world.retain("0009", "job-7").expect(201).value();
     assert_eq!(granted["lease"]["leaseSeconds"], 120);
 }
+
+#[test]
+fn a_session_that_gives_one_product_back_holds_its_others() {
+    let world = World::sample();
+    for product in ["0007", "0009", "0025"] {
+        world.retain(product, "job-7").expect(201);
+    }
+    let session = "/v1/licenses/active/sessions/job-7";
+    let released = |path: &str| {
+        let receipt = world.delete(&format!("{session}{path}")).expect(200).value();
+        let released = receipt["released"].as_array().unwrap().iter();
+        released.map(|it| it["token"].as_u64().unwrap()).collect::<Vec<u64>>()
+    };
+    assert_eq!(released("/products/0009"), [2]);
+    assert_eq!(world.delete(&format!("{session}/products/0009")).problem(), "404 not_retained");
+    // A release that comes late names the retention that it means.
+    let late = world.delete(&format!("{session}/products/0025?token=2"));
+    assert_eq!(late.problem(), "404 not_retained");
+    assert_eq!(released("/products/0025?token=3"), [3]);
+    assert_eq!(released(""), [1]);
+}
