@@ -55,9 +55,19 @@ impl FromStr for StoreUrl {
             Some(("postgres" | "postgresql", _)) => {
                 PostgresUrl::parse(text).map(StoreUrl::Postgres).or_else(invalid)
             }
+            #[cfg(not(feature = "sqlite"))]
+            Some(("sqlite", _)) => invalid(left_out("sqlite")),
+            #[cfg(not(feature = "postgres"))]
+            Some(("postgres" | "postgresql", _)) => invalid(left_out("postgres")),
             _ => invalid(format!("write {}", FORMS.join(" or "))),
         }
     }
+}
+
+/// Why a store cannot be named whose kind a build leaves out, with the cure.
+#[cfg(not(all(feature = "postgres", feature = "sqlite")))]
+fn left_out(feature: &str) -> String {
+    format!("it was built without such stores: the feature `{feature}` of license-pool adds them")
 }
 
 /// What names a store in this build.
@@ -101,6 +111,14 @@ impl fmt::Display for StoreUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(not(feature = "postgres"))]
+    #[test]
+    fn a_store_that_the_build_leaves_out_is_told_with_the_feature_that_adds_it() {
+        let error = "postgres://ann:secret@db/x".parse::<StoreUrl>().unwrap_err().to_string();
+        assert!(error.contains("`postgres://ann:***@db/x`"), "{error}");
+        assert!(error.contains("the feature `postgres` of license-pool"), "{error}");
+    }
 
     #[test]
     fn a_password_is_masked_wherever_it_stands() {
