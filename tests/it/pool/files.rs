@@ -78,6 +78,17 @@ fn a_store_may_be_waited_for_without_end() {
 }
 
 #[test]
+fn a_server_has_a_lease_of_a_second_to_a_day_whatever_is_asked_for() {
+    for (asked, seconds) in [(Duration::ZERO, (1, 0)), (Duration::MAX, (86_400, 86_400))] {
+        let named = options().server("east".parse().unwrap()).lease(asked).grace(asked);
+        let store = Store::new();
+        let pool = named.open(&store.url()).unwrap();
+        let server = &pool.servers().wait().unwrap()[0];
+        assert_eq!((server.lease_seconds.get(), server.grace_seconds.get()), seconds);
+    }
+}
+
+#[test]
 fn a_missing_store_is_named_by_its_absolute_path() {
     let error = options().must_exist().open("sqlite:no/such.db").unwrap_err();
     let OpenError::Missing { store } = error else { panic!("{error:?}") };

@@ -24,6 +24,8 @@ pub const LOCAL: &str = "local";
 
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
+/// The most that either may be.
+const DAY: Duration = Duration::from_hours(24);
 
 /// How many connections to a database a server has, by default.
 #[cfg(feature = "postgres")]
@@ -134,16 +136,18 @@ impl Options {
     }
 
     /// The lease of a session that retains by one and asks for no other: after so long without a
-    /// renewal it has ended. The server itself shows every third of it that it lives. 90 s by default.
+    /// renewal it has ended. The server itself shows every third of it that it lives. 90 s by default; a
+    /// second at least and a day at most.
     pub fn lease(mut self, lease: Duration) -> Options {
-        self.lease = lease;
+        // A server must find time for more than its beats.
+        self.lease = lease.clamp(Duration::from_secs(1), DAY);
         self
     }
 
     /// How long beyond its lease this server may be silent before others take over what it serves.
-    /// 90 s by default.
+    /// 90 s by default, and a day at most.
     pub fn grace(mut self, grace: Duration) -> Options {
-        self.grace = grace;
+        self.grace = grace.min(DAY);
         self
     }
 
@@ -290,8 +294,6 @@ impl Options {
         let history = self.keep.history.or(keeps.then_some(HISTORY));
         let keep = Keep { history, ..self.keep };
         let server = Arc::new(name);
-        // Whatever was asked for, a server must find time for more than its beats.
-        let lease = self.lease.max(Duration::from_secs(1));
         let logs = spread(log, connections)?;
         let of = u8::try_from(logs.len()).expect("no more than there are connections");
         let (senders, requests): (Vec<_>, Vec<_>) = logs.iter().map(|_| mpsc::channel()).unzip();
@@ -301,7 +303,7 @@ impl Options {
         let lane = |(place, (log, requests))| {
             let share = Share { place, of };
             let (server, instance) = (server.clone(), instance.clone());
-            let actor = Actor { server, epoch, instance, role, share, lease };
+            let actor = Actor { server, epoch, instance, role, share, lease: self.lease };
             let archives = Archives::new(self.clock.clone(), keep.clone(), threaded);
             let (clock, commits, bell) = (self.clock.clone(), commits.clone(), bell.clone());
             let turns = Turns::new(log, clock, actor, self.loaded_max, archives, commits, bell)
