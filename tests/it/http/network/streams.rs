@@ -99,7 +99,11 @@ fn who_follows_the_only_license_hears_of_its_end_and_of_its_return() {
     };
     let other = SAMPLE_LICENSE.replace("SAMPLE-0001", "OTHER-1");
     server.pool.install(other.as_bytes()).unwrap();
-    server.pool.license("SAMPLE-0001").uninstall().unwrap();
+    let followed = server.pool.license("SAMPLE-0001");
+    let ann = license_pool::Session::rest("ann", "job-7", "192.0.2.1");
+    drop(followed.retain("0009", "job-7", ann).unwrap());
+    assert_eq!([kind(), kind()], ["retained", "released"]);
+    followed.uninstall().unwrap();
     assert_eq!(kind(), "uninstalled");
     server.pool.install(SAMPLE_LICENSE.as_bytes()).unwrap();
     assert_eq!(kind(), "installed");
