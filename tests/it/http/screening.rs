@@ -122,6 +122,10 @@ fn a_caller_behind_a_proxy_is_not_this_machine() {
         let answer = open().ask("GET", INFO).header(header, "127.0.0.1").send();
         assert_eq!(answer.problem(), "401 unauthorized", "{header}");
     }
+    let mapped = open();
+    let mapped = mapped.ask("GET", INFO).between("[::ffff:127.0.0.1]:9", "[::1]:9");
+    let answer = mapped.header("x-forwarded-for", "127.0.0.1").send();
+    assert_eq!(answer.problem(), "401 unauthorized");
     let proxy = "127.0.0.1".parse().unwrap();
     let world = World::over(sample(), Options::new().trusted_proxy(proxy));
     assert_eq!(proxied(&world, "192.0.2.7").problem(), "401 unauthorized");

@@ -122,7 +122,19 @@ fn the_lines_of_the_reference_system_are_written_for_whom_asks() {
     }
     server.end(Signal::TERM);
     log = fs::read_to_string(world.path("usage.log")).unwrap();
-    assert_eq!(later(&log), 2, "{log}");
+    assert_eq!((later(&log), log.lines().count()), (2, 5), "{log}");
+    // What was written before is not written again.
+    let mut again = world.serve("--usage-log usage.log");
+    let words = "retain --product 0009 --session again --license-number DEMO-2002";
+    done(&world, &again, words);
+    while later(&log) < 3 {
+        assert!(Instant::now() < until, "{log}");
+        log = fs::read_to_string(world.path("usage.log")).unwrap();
+    }
+    again.end(Signal::TERM);
+    log = fs::read_to_string(world.path("usage.log")).unwrap();
+    assert_eq!(log.lines().count(), 6, "{log}");
+    assert!(log.lines().last().unwrap().contains("retained (current use 2)"), "{log}");
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines[0], "what was there stays");
     let rest = "by user Eve with IP 198.51.100.7 with token 1: CLIENT";
