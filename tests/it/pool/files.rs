@@ -78,8 +78,13 @@ fn a_store_may_be_waited_for_without_end() {
 }
 
 #[test]
-fn a_server_has_a_lease_of_a_second_to_a_day_whatever_is_asked_for() {
-    for (asked, seconds) in [(Duration::ZERO, (1, 0)), (Duration::MAX, (86_400, 86_400))] {
+fn any_lease_and_grace_may_be_asked_for_and_each_is_held_to_its_bounds() {
+    let days = Duration::from_hours(3 * 24);
+    for (asked, seconds) in [
+        (Duration::ZERO, (1, 0)),
+        (days, (86_400, 3 * 86_400)),
+        (Duration::MAX, (86_400, 365 * 86_400)),
+    ] {
         let named = options().server("east".parse().unwrap()).lease(asked).grace(asked);
         let store = Store::new();
         let pool = named.open(&store.url()).unwrap();

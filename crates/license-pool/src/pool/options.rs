@@ -24,8 +24,9 @@ pub const LOCAL: &str = "local";
 
 const LEASE: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(90);
-/// The most that either may be.
-const DAY: Duration = Duration::from_hours(24);
+const LEASE_MAX: Duration = Duration::from_hours(24);
+/// More than anybody waits for a server, and little enough for every store to count.
+const GRACE_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// How many connections to a database a server has, by default.
 #[cfg(feature = "postgres")]
@@ -140,14 +141,14 @@ impl Options {
     /// second at least and a day at most.
     pub fn lease(mut self, lease: Duration) -> Options {
         // A server must find time for more than its beats.
-        self.lease = lease.clamp(Duration::from_secs(1), DAY);
+        self.lease = lease.clamp(Duration::from_secs(1), LEASE_MAX);
         self
     }
 
     /// How long beyond its lease this server may be silent before others take over what it serves.
-    /// 90 s by default, and a day at most.
+    /// 90 s by default, and a year at most.
     pub fn grace(mut self, grace: Duration) -> Options {
-        self.grace = grace.min(DAY);
+        self.grace = grace.min(GRACE_MAX);
         self
     }
 
