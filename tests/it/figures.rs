@@ -173,6 +173,21 @@ fn days_after_the_one_to_which_the_clock_is_set_back_at_once_are_not_told() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_to_midnight_leaves_what_the_day_had_counted() {
+    let mut ledger = held("1").ledger().clone();
+    let mut told = Vec::new();
+    let times = ["2026-01-02T10:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T10:00:00Z"];
+    for time in times {
+        let entry = ledger.seal(Event::ClockCorrected, &Stamp::local(), time.parse().unwrap());
+        ledger.apply(&entry).unwrap();
+        told.extend(ledger.take_figures());
+    }
+    let told = days(told);
+    let [day] = &told.into_values().collect::<Vec<_>>()[..] else { panic!("one day has ended") };
+    assert_eq!((day.date.as_str(), day.retained.get()), ("2026-01-01", 1));
+}
+
+#[test]
 fn an_entry_that_faults_ends_no_day() {
     let mut ledger = held("1").ledger().clone();
     let later = "2026-03-01T12:00:00Z".parse().unwrap();

@@ -3,6 +3,7 @@
 
 use fastrand::Rng;
 use license_core::{Chunk, Digest, Entry, Event, Ledger, Restoration, RestoreError, Stamp};
+use license_types::Token;
 
 use crate::histories::{crowd, history};
 
@@ -148,9 +149,32 @@ fn times_that_no_clock_can_show_are_not_believed_nor_do_they_harm() {
     }
 }
 
-/// A number as snapshots have it.
+#[test]
+fn a_last_token_after_which_there_is_none_is_not_believed() {
+    let midnight = "2026-01-05T00:00:00Z".parse().unwrap();
+    let mut ledger = Ledger::new();
+    let entry = ledger.draft(Event::ClockCorrected, &Stamp::local(), midnight);
+    ledger.apply(&entry).unwrap();
+    let [chunk] = &snapshot(&ledger)[..] else { panic!("it is small") };
+    let time = varint(midnight.as_millisecond());
+    // It follows the time of the last entry.
+    let at = chunk.bytes.windows(time.len()).position(|it| it == time).unwrap() + time.len();
+    assert_eq!(chunk.bytes[at], 0);
+    for last in [u64::MAX, Token::MAX.get()] {
+        let mut bytes = chunk.bytes.clone();
+        drop(bytes.splice(at..=at, varint_of(last)));
+        let digest = Some(Digest::of(&bytes));
+        let restored = restore(&[Chunk { bytes, digest }]);
+        assert!(matches!(restored, Err(RestoreError::Contradiction { .. })), "{restored:?}");
+    }
+}
+
+/// A number that may be negative, as snapshots have it.
 fn varint(number: i64) -> Vec<u8> {
-    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    varint_of(((number << 1) ^ (number >> 63)).cast_unsigned())
+}
+
+fn varint_of(mut rest: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while rest >= 0x80 {
         bytes.push(u8::try_from(rest & 0x7F).unwrap() | 0x80);

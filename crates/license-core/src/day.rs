@@ -237,6 +237,8 @@ impl Books<'_> {
     }
 
     pub(crate) fn set_back(&mut self, at: i64) {
+        // Only the figures of a day as it was first start at midnight.
+        let at = at.max(midnight(at) + 1);
         let Books { products, license, day } = self;
         day.lose_hope(day.now);
         day.set_hopes_back(at);

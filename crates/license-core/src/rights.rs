@@ -35,7 +35,8 @@ impl Expiry {
     }
 
     fn has_passed(self, time: Timestamp) -> bool {
-        time.as_second() >= self.end
+        // Whole seconds of the time would round it up before 1970.
+        time.as_millisecond() >= self.end.saturating_mul(1000)
     }
 }
 

@@ -149,6 +149,9 @@ impl Restoration {
         if version != VERSION {
             return Err(RestoreError::Version { version });
         }
+        if last_token >= Token::MAX.get() {
+            return Err(contradiction("tokens"));
+        }
         let license = license.map(|text| License::parse(text.as_bytes()).map(Arc::new));
         let license = license.transpose().map_err(RestoreError::License)?;
         let mut ledger = Ledger {
