@@ -53,8 +53,8 @@ struct PoolEngine {
 
 impl PoolEngine {
     fn new(backend: Backend) -> PoolEngine {
-        let latest = Timestamp::UNIX_EPOCH;
-        let clock = Arc::new(ManualClock::new(latest));
+        let latest = Timestamp::MIN;
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         PoolEngine { pools: BTreeMap::new(), backend, clock, latest }
     }
 
