@@ -48,14 +48,15 @@ pub(crate) fn modified(path: &Path, directory: &Path) -> Result<Option<Timestamp
 
 /// Whether the name says that each line is a record, and not the whole file one document.
 pub(crate) fn is_lines(path: &Path) -> bool {
-    matches!(extension(path), Some("ndjson" | "jsonl"))
+    matches!(extension(path).as_deref(), Some("ndjson" | "jsonl"))
 }
 
-/// The extension of the name, or the one before it if it is that of a compression.
-fn extension(path: &Path) -> Option<&str> {
-    match path.extension()?.to_str() {
-        Some("gz" | "zst") => Path::new(path.file_stem()?).extension()?.to_str(),
-        extension => extension,
+/// The extension of the name in small letters, or the one before it if it is that of a compression.
+fn extension(path: &Path) -> Option<String> {
+    let last = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+    match last(path)?.as_str() {
+        "gz" | "zst" => last(Path::new(path.file_stem()?)),
+        extension => Some(extension.to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use license_types::{Problem, ProblemCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::moment::Moment;
@@ -202,10 +203,21 @@ fn told(problem: Problem, retry_after: Option<Duration>) -> Verdict {
 }
 
 fn problem(body: Body) -> Result<Problem, String> {
-    match body {
-        Body::Whole(body) => serde_json::from_slice(&body).map_err(|error| error.to_string()),
-        Body::Stream(_) => Err("a stream".to_owned()),
-    }
+    let body = match body {
+        Body::Whole(body) => body,
+        Body::Stream(_) => return Err("a stream".to_owned()),
+    };
+    serde_json::from_slice(&body).map_err(|error| match serde_json::from_slice(&body) {
+        Ok(Unknown { code, detail }) => format!("{detail} ({code})"),
+        Err(_) => error.to_string(),
+    })
+}
+
+/// A problem of a server that is newer than this client, which does not know its code.
+#[derive(Deserialize)]
+struct Unknown {
+    code: String,
+    detail: String,
 }
 
 /// The error for an answer that no license server gives.

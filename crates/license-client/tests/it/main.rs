@@ -402,6 +402,14 @@ fn what_answers_like_no_license_server_is_told_apart() {
 }
 
 #[test]
+fn a_problem_that_only_a_newer_server_knows_is_told_in_its_words() {
+    let body = NOTHING_THERE.replace("not_found", "out_of_paper").replace("this path", "the tray");
+    let server = Stub::new(move |_| Reply::Raw(raw(409, "application/problem+json", &body)));
+    let error = client(&server.url).info().unwrap_err().to_string();
+    assert!(error.ends_with("there is nothing at the tray (out_of_paper)"), "{error}");
+}
+
+#[test]
 fn a_program_ends_although_nobody_takes_its_releases() {
     let server = Stub::new(|request| match request.line.as_str() {
         RETAIN => granted(5),

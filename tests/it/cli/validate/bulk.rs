@@ -159,7 +159,7 @@ fn compressed_input_is_told_by_its_bytes() {
     shell.file("usage.bin", ZSTD);
     shell.file("skipped.zst", [b"\x5a\x2a\x4d\x18\x02\0\0\0ab", ZSTD].concat());
     shell.file("two.ndjson.zst", [ZSTD, ZSTD].concat());
-    shell.file("two.jsonl.gz", [GZIP, GZIP].concat());
+    shell.file("Two.JSONL.GZ", [GZIP, GZIP].concat());
     shell.file("cut.zst", &ZSTD[..ZSTD.len() - 9]);
     shell.file("cut.gz", &GZIP[..GZIP.len() - 9]);
     let mut changed = ZSTD.to_vec();
@@ -170,7 +170,7 @@ fn compressed_input_is_told_by_its_bytes() {
         $ license validate --schema retention usage.json usage.bin skipped.zst -
         ! license: 4 records: valid
 
-        $ license validate two.ndjson.zst two.jsonl.gz
+        $ license validate two.ndjson.zst Two.JSONL.GZ
         ! license: 4 records: valid
 
         $ license validate cut.zst
@@ -190,7 +190,7 @@ fn compressed_input_is_told_by_its_bytes() {
 
     "#]].assert_eq(&shell.transcript(
         "validate --schema retention usage.json usage.bin skipped.zst -
-         validate two.ndjson.zst two.jsonl.gz
+         validate two.ndjson.zst Two.JSONL.GZ
          validate cut.zst
          validate cut.gz
          validate changed.zst",

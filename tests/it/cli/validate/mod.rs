@@ -72,7 +72,7 @@ fn every_value_of_a_stream_is_judged_as_one_record() {
         "usage.ndjson",
         format!("{record}\n{}\n", record.replace("\"token\":1,", "\"token\":0,")),
     );
-    shell.file("one.jsonl", &record);
+    shell.file("One.JSONL", &record);
     shell.file("broken.ndjson", format!("{record}\n{{\"a\": \n{record}\n"));
     expect![[r#"
         $ license validate usage.ndjson
@@ -80,7 +80,7 @@ fn every_value_of_a_stream_is_judged_as_one_record() {
         ! license: 2 records: 1 invalid, with 1 violation
         [exit code 3]
 
-        $ license validate one.jsonl
+        $ license validate One.JSONL
         ! license: 1 record: valid
 
         $ license validate broken.ndjson
@@ -95,7 +95,7 @@ fn every_value_of_a_stream_is_judged_as_one_record() {
 
     "#]].assert_eq(&shell.transcript(
         "validate usage.ndjson
-         validate one.jsonl
+         validate One.JSONL
          validate broken.ndjson
          validate --json broken.ndjson",
     ));
