@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use license_pool::{Alarms, Pool};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -46,6 +46,8 @@ const HEAD_BYTES_MAX: usize = 32 << 10;
 const BACKLOG: i32 = 1024;
 /// The pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a client may send nothing after its last answer before its connection ends.
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +196,7 @@ impl Server {
 
 /// Answers the requests of one connection, until it closes or is to close.
 async fn answered(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     ends: Ends,
     state: State,
     limits: &Limits,
@@ -206,14 +208,32 @@ async fn answered(
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
     builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    {
+        let connection = builder.serve_connection(TokioIo::new(&mut stream), service);
+        let mut connection = pin!(connection);
+        let is_to_close = tokio::select! {
+            // An error concerns this connection alone, and its client notices by itself.
+            _ = connection.as_mut() => false,
+            _ = ending.wait_for(|ending| *ending) => true,
+        };
+        if is_to_close {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+            return;
+        }
+    }
     tokio::select! {
-        // An error concerns this connection alone, and its client notices by itself.
-        _ = connection.as_mut() => return,
+        _ = timeout(limits.body, exhausted(stream)) => {}
         _ = ending.wait_for(|ending| *ending) => {}
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+}
+
+/// Reads what a client still sends that was answered for the last time, as where its body is too large. If
+/// its connection ended before, it would be told that it was reset, and perhaps never see the answer.
+async fn exhausted(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut thrown_away = vec![0; 8 << 10];
+    let _ = stream.shutdown().await;
+    while let Ok(Ok(1..)) = timeout(LINGER_PAUSE, stream.read(&mut thrown_away)).await {}
 }
 
 /// A server that runs on a runtime of its own; dropping it stops it and waits until it has.

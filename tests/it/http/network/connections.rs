@@ -47,6 +47,16 @@ fn a_body_that_is_not_said_to_be_json_is_not_waited_for() {
 }
 
 #[test]
+fn who_sends_far_too_much_is_told_so_and_not_cut_off() {
+    let store = Store::new();
+    let server = Server::on(&store, "a", Options::new());
+    let body = json!(" ".repeat(20 << 20));
+    for (path, told) in [("/v1/licenses", 413), ("/v1/nothing", 404)] {
+        assert_eq!(server.ask("POST", path, Some(&body)).0, told);
+    }
+}
+
+#[test]
 fn a_connection_on_which_nothing_is_asked_is_let_go() {
     let store = Store::new();
     let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
