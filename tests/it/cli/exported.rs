@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::shell::{LICENSE, Shell, conforming};
 
 /// A retention as a 4D Server writes it, of a session of the REST shape.
-fn retained(token: u64, user: &str, used: u64, time: &str) -> Value {
+pub(super) fn retained(token: u64, user: &str, used: u64, time: &str) -> Value {
     json!({
         "productId": 808464441, "productName": "4D Client", "productUsedCount": used,
         "productBalance": 15 - used, "token": token, "time": time, "reason": "CLIENT",
@@ -24,7 +24,7 @@ fn retained(token: u64, user: &str, used: u64, time: &str) -> Value {
 }
 
 /// The same, of a SQL session and another product.
-fn sql(token: u64, user: &str, time: &str) -> Value {
+pub(super) fn sql(token: u64, user: &str, time: &str) -> Value {
     let mut retained = retained(token, user, 1, time);
     retained["productId"] = json!(808464949);
     retained["productName"] = json!("=4D SQL \"Server\"");

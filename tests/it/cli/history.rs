@@ -7,7 +7,7 @@ use std::time::Duration;
 use expect_test::expect;
 use jiff::SignedDuration;
 use license_cli::Exit;
-use license_pool::{Options, Pool, Session};
+use license_pool::{Options, Pool, Release, Session, Target};
 use serde_json::json;
 
 use super::shell::{Shell, conforming};
@@ -303,6 +303,12 @@ fn a_spreadsheet_gets_text_and_no_formulas() {
 #[test]
 fn who_gets_an_anonymized_history_learns_no_name() {
     let shell = two_users();
+    let store = pool(&shell, |options| options);
+    let seat = store.retain("0009", "job", Session::rest("ann", "job", "::1")).unwrap();
+    let note = Some("since Zoe asked".into());
+    let release = Release { note, ..Release::new(Target::Token(seat.token())) };
+    store.release_with(release).wait().unwrap();
+    drop((seat, store));
     let names = [
         "Ann",
         "ann",
@@ -318,11 +324,16 @@ fn who_gets_an_anonymized_history_learns_no_name() {
         "Payroll",
         "Example",
         "example.com",
+        "Zoe",
     ];
     let plain = shell.run("history --json").stdout;
     let digests = plain.lines().map(|line| conforming(line, "entry"));
     let digests: Vec<String> = digests
-        .flat_map(|entry| [entry["chain"].clone(), entry["event"]["descriptionDigest"].clone()])
+        .flat_map(|entry| {
+            let event = &entry["event"];
+            let digests = [&entry["chain"], &event["descriptionDigest"], &event["documentDigest"]];
+            digests.map(Clone::clone)
+        })
         .filter_map(|digest| Some(digest.as_str()?.to_owned()))
         .collect();
     assert!(names.iter().all(|name| plain.contains(name)), "{plain}");
@@ -343,6 +354,9 @@ fn who_gets_an_anonymized_history_learns_no_name() {
     assert_ne!(client["userName"], eve["userName"]);
     assert_eq!(entries[1]["event"]["sessionId"], entries[7]["event"]["sessionId"]);
     assert_ne!(shell.run("history --anonymize --json").stdout, shown, "a key for each run");
+    shell.file("unbroken", "0123456789abcdef");
+    let by = |key: &str| shell.run(&format!("history --anonymize --anonymize-key {key}")).stdout;
+    assert_eq!(by("key"), by("unbroken"), "an editor adds a line break");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod hostile;
 mod install;
 mod json;
 mod narrowed;
+mod proven;
 mod reports;
 mod retain;
 mod server;

@@ -272,6 +272,12 @@ fn what_was_allowed_by_a_license_that_is_replaced_and_deleted_is_told_in_utc() {
     let allowed: BTreeSet<u64> =
         left.iter().map(|day| day["allowedCount"].as_u64().unwrap()).collect();
     assert_eq!(allowed, BTreeSet::from([15, 17]), "before it was replaced, and since");
+    // The days of another zone are not kept, and nobody knows what the license before allowed.
+    let elsewhere = shell.run("report --json --session ever --time-zone Africa/Abidjan");
+    assert!(elsewhere.stderr.contains("can be told from 2026-03-07 on"), "{elsewhere}");
+    assert_eq!(days(&elsewhere.stdout).len(), 2);
+    // What began after the oldest entry that is left was not held before.
+    assert_eq!(days(&shell.run("report --json --session last").stdout).len(), 1);
 }
 
 #[test]
@@ -312,6 +318,16 @@ fn days_whose_entries_are_deleted_are_refused_with_the_first_that_can_be_told() 
          report --user bob --since 2026-02-25 --until 2026-02-26
          report --since 2026-02-01 --until 2026-02-01",
     ));
+}
+
+#[test]
+fn where_every_entry_is_deleted_nothing_is_told_of_the_days_up_to_now() {
+    let shell = two_months();
+    shell.clock.advance(SignedDuration::from_hours(1));
+    pool(&shell, |options| options.history(Duration::ZERO)).archive().unwrap();
+    let told = shell.run("report --user bob");
+    assert_eq!(told.exit, Exit::Usage, "{told}");
+    assert!(told.stderr.contains("can be told from 2026-03-07 on"), "{told}");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `report` and `servers` on a store.
 
+use std::fs;
+
 use expect_test::expect;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use super::shell::{Shell, conforming};
 
@@ -60,6 +63,59 @@ fn a_store_tells_what_became_of_each_day() {
         nothing was retained or refused
 
     "#]].assert_eq(&page.replace("\r\n", "\n"));
+}
+
+#[test]
+fn a_month_is_called_and_allows_what_its_last_day_does() {
+    let mut shell = two_days();
+    shell.transcript("retain --product 0025 --session early\n release --session early");
+    shell.clock.set("2026-02-02T02:00:00Z".parse().unwrap());
+    let license = fs::read_to_string(shell.path("license.json")).unwrap();
+    let mut license: Value = serde_json::from_str(&license).unwrap();
+    let products = license["products"].as_array_mut().unwrap();
+    let sql = products.iter_mut().find(|product| product["id"] == 808_464_949).unwrap();
+    sql["name"] = "4D SQL".into();
+    sql["rights"].as_array_mut().unwrap().push(json!({"count": 4}));
+    sql["allowedCount"] = 5.into();
+    shell.file("renewed.json", license.to_string());
+    shell.become_admin();
+    let page = shell.transcript(
+        "install renewed.json
+         retain --product 0025 --session late
+         report --by month --product 0025 --since 2026-02-01",
+    );
+    expect![[r#"
+        $ license install renewed.json
+        replaced license DEMO-2001 (unsigned)
+        PRODUCT                        ALLOWED BEFORE    ALLOWED  HELD  OVER
+        4D Client 808464441 (0009)                 15         15     0     0
+        4D SQL 808464949 (0025)                     1          5     0     0
+        4D REST Only 808464439 (0007)       unlimited  unlimited     0     0
+
+        $ license retain --product 0025 --session late
+        token 5: 4D SQL 808464949 (0025), 1 used, 4 left, since 2026-02-02 02:01:00Z
+
+        $ license report --by month --product 0025 --since 2026-02-01
+        PERIOD   PRODUCT                  ALLOWED  PEAK  AT                    NONE LEFT  HOURS  RETAINED  REFUSED  SESSIONS  IN VAIN
+        2026-02  4D SQL 808464949 (0025)        5     1  2026-02-01 02:00:00Z      1 min    0.0         2        0         0        0
+
+    "#]].assert_eq(&page);
+}
+
+#[test]
+fn any_of_the_kinds_that_are_asked_for_makes_a_line() {
+    let shell = two_days();
+    let asked = |kinds: &str| {
+        let days = shell.json(&format!("report --json {kinds}"), "license-report");
+        let days = days.as_array().unwrap();
+        days.iter().map(|day| format!("{} {}", day["date"], day["productId"])).collect::<Vec<_>>()
+    };
+    expect![[r#"
+        "2026-01-05" 808464441
+        "2026-01-05" 808464949
+        "2026-01-06" 808464439"#]]
+    .assert_eq(&asked("--kind retained,refused").join("\n"));
+    expect![[r#""2026-01-05" 808464949"#]].assert_eq(&asked("--kind refused").join("\n"));
 }
 
 #[test]

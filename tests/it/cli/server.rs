@@ -260,7 +260,7 @@ fn a_server_that_is_not_there_is_named() {
 #[test]
 fn a_credential_comes_from_a_file_or_the_environment_and_is_never_shown() {
     let (mut shell, _running) = remote();
-    shell.variables.remove(OsStr::new("LICENSE_CREDENTIAL"));
+    let secret = shell.variables.remove(OsStr::new("LICENSE_CREDENTIAL")).unwrap();
     assert_eq!(shell.run("info").exit, Exit::Refused);
     shell.file("credential", "");
     let output = shell.run("info --credential-file credential");
@@ -270,4 +270,7 @@ fn a_credential_comes_from_a_file_or_the_environment_and_is_never_shown() {
     let output = shell.run("info");
     assert_eq!(output.exit, Exit::Usage, "{output}");
     assert!(!output.stderr.contains("two words"), "{output}");
+    // A flag counts more than a variable.
+    shell.file("credential", secret.into_encoded_bytes());
+    assert_eq!(shell.run("info --credential-file credential").exit, Exit::Done);
 }

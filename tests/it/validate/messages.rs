@@ -46,11 +46,15 @@ fn of_duplicated_members_the_last_is_judged_and_placed() {
 
 #[test]
 fn members_with_odd_names_are_pointed_at() {
-    let problem = json!({"a/b": 1, "m~n": 2, "": 3, "code": 4});
+    let problem = json!({"a/b": 1, "m~n": 2, "": 3, "code": 4, "o~1p": 5});
     let found = check("problem", Profile::Documented, &problem.to_string());
-    for pointer in ["/a~1b ", "/m~0n ", "/ "] {
+    for pointer in ["/a~1b ", "/m~0n ", "/ ", "/o~01p "] {
         assert!(found.iter().any(|line| line.starts_with(pointer)), "{pointer}: {found:#?}");
     }
+    let found = Validator::new("problem", Profile::Documented).unwrap();
+    let found = found.check(b"{\n \"o~1p\": 5, \"code\": \"internal\"}").unwrap();
+    let odd = found.iter().find(|violation| violation.instance_path == "/o~01p").unwrap();
+    assert_eq!((odd.line.get(), odd.column.get()), (2, 10));
 }
 
 #[test]
@@ -67,6 +71,8 @@ fn a_message_never_holds_more_than_the_start_of_a_value() {
         assert!(violations.len() > 8);
         for violation in violations {
             assert!(violation.message.chars().count() < 250, "{}", violation.message);
+            let shows_part = violation.message.contains("xxx");
+            assert_eq!(violation.message.contains("xxx…"), shows_part, "{}", violation.message);
         }
     }
 }

@@ -159,6 +159,18 @@ fn fifty_megabytes_of_ndjson_are_judged_with_progress() {
 }
 
 #[test]
+fn who_has_heard_enough_of_the_progress_ends_the_reading() {
+    let records = format!("{RECORD}\n").repeat(10_000);
+    let summary = observed().read(records.as_bytes(), |notice| match notice {
+        Notice::Progress { .. } => ControlFlow::Break(()),
+        Notice::Violation(_) | Notice::Malformed(_) | Notice::Disagreement { .. } => {
+            panic!("{notice:?}")
+        }
+    });
+    assert!(summary.unwrap().records < 10_000);
+}
+
+#[test]
 fn values_are_masked_in_streams_too() {
     let wrong = RECORD.replace("\"token\": 1", "\"token\": -77");
     let (lines, _) = told(&observed().masked(true), format!("[{wrong}]"));

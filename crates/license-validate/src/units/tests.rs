@@ -178,6 +178,12 @@ fn a_broken_value_that_spans_lines_loses_no_other() {
         "{}\n{\n  \"a\": 1,\n}\n{\n  \"b\": 2\n}\n",
         &["1:1 Record {}", "4:1 ! trailing comma", "5:1 Record {\n  \"b\": 2\n}"],
     );
+    // What follows it and begins like no record is part of it.
+    check(
+        DOCUMENT,
+        "{}\n{\"a\": 1 2\nx\n{\"b\": 2}\n",
+        &["1:1 Record {}", "2:9 ! expected `,` or `}`", "4:1 Record {\"b\": 2}"],
+    );
 }
 
 #[test]
