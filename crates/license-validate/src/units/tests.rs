@@ -181,8 +181,8 @@ fn a_broken_value_that_spans_lines_loses_no_other() {
     // What follows it and begins like no record is part of it.
     check(
         DOCUMENT,
-        "{}\n{\"a\": 1 2\nx\n{\"b\": 2}\n",
-        &["1:1 Record {}", "2:9 ! expected `,` or `}`", "4:1 Record {\"b\": 2}"],
+        "{}\n{\"a\": 1,\nx\n{\"b\": 2}\n",
+        &["1:1 Record {}", "3:1 ! key must be a string", "4:1 Record {\"b\": 2}"],
     );
 }
 
