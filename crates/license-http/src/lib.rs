@@ -47,6 +47,9 @@
 //! | requests of a credential | [10,000 a second](Limits::requests_per_second), twice as many at once | 429 |
 //! | requests of an address with wrong credentials | [30 a minute](Limits::failures_per_minute) | 429 |
 //!
+//! What a client still sends when it was answered for the last time is read and thrown away, as long as a
+//! body may take and with no pause above two seconds, so that it sees the answer and no reset connection.
+//!
 //! Credentials are cached for a quarter of a second, so one may still be answered for that long after it
 //! was revoked.
 
