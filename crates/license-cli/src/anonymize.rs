@@ -179,10 +179,9 @@ impl Pseudonyms {
         self.hash("digest", digest.as_str()).into()
     }
 
-    /// The pseudonym of a UUID, the same for every spelling: with or without dashes, in either case.
+    /// The pseudonym of a UUID, the same for every spelling.
     fn uuid(&self, uuid: &Uuid) -> Uuid {
-        let spelling = uuid.as_str().replace('-', "").to_ascii_uppercase();
-        let digits = hex(&self.hash("uuid", &spelling)[..16]).to_ascii_uppercase();
+        let digits = hex(&self.hash("uuid", &uuid.digits())[..16]).to_ascii_uppercase();
         Uuid::new(digits).expect("32 hexadecimal digits are a UUID")
     }
 

@@ -188,11 +188,7 @@ impl Described for observed::Session {
 
     fn key(&self) -> Option<String> {
         match self {
-            // A UUID means the same with dashes and without, in either case.
-            observed::Session::Client(session) => Some(format!(
-                "client {}",
-                session.id.as_str().replace('-', "").to_ascii_uppercase()
-            )),
+            observed::Session::Client(session) => Some(format!("client {}", session.id.digits())),
             observed::Session::Rest(session) => Some(format!("rest {}", session.session_id)),
             observed::Session::Sql(_) => None,
         }

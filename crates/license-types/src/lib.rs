@@ -32,6 +32,7 @@ mod right_count;
 pub mod schemas;
 mod session;
 mod text;
+mod uuid;
 
 pub use generated::{documented, observed};
 

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::figures::{Figures, Question, TooMany};
 use crate::instant::span;
 use crate::output::table::Rows;
-use crate::output::{csv, instant, instant_in, product, spelled_in};
+use crate::output::{csv, hours, instant, instant_in, product, spelled_in};
 
 pub(super) fn run(
     arguments: &arguments::Report,
@@ -123,7 +123,6 @@ fn table(figures: &[UsageFigures], zone: &TimeZone, width: Option<u16>) -> Strin
     ];
     let mut rows = Rows::new(&headings, width).right_aligned(2..5).right_aligned(6..10);
     for line in figures {
-        let tenths = line.held_seconds.get() / 360;
         rows.row([
             line.period.to_string(),
             product(&line.product_name, line.product_id),
@@ -134,7 +133,7 @@ fn table(figures: &[UsageFigures], zone: &TimeZone, width: Option<u16>) -> Strin
             line.users.to_string(),
             line.sessions.to_string(),
             line.retentions.to_string(),
-            format!("{}.{}", tenths / 10, tenths % 10),
+            hours(line.held_seconds.get()),
         ]);
     }
     rows.text()

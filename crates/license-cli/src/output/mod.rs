@@ -78,6 +78,12 @@ pub(crate) fn spelled_in(time: &DateTime, zone: &TimeZone) -> String {
     }
 }
 
+/// License-hours, cut to tenths: a table never shows more than was held.
+pub(crate) fn hours(held_seconds: u64) -> String {
+    let tenths = held_seconds / 360;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
 /// The word for a number without limit.
 pub(crate) const UNLIMITED: &str = "unlimited";
 

@@ -111,10 +111,7 @@ impl Ruling<'_> {
 
     fn held(&mut self, retention: &Retention) {
         let (at, id) = match &retention.session {
-            // A UUID means the same with dashes and without, in either case.
-            Session::Client(session) => {
-                ("/session/ID", session.id.as_str().replace('-', "").to_ascii_uppercase())
-            }
+            Session::Client(session) => ("/session/ID", session.id.digits()),
             Session::Rest(session) => ("/session/sessionID", session.session_id.clone()),
             Session::Sql(_) => return, // nothing tells one from another
         };

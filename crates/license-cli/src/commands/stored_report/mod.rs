@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::instant::Instant;
 use crate::output::table::Rows;
-use crate::output::{csv, instant_in, or_unlimited, product, spelled_in};
+use crate::output::{csv, hours, instant_in, or_unlimited, product, spelled_in};
 
 mod days;
 
@@ -159,7 +159,6 @@ fn table(lines: &[Line], zone: &TimeZone, width: Option<u16>) -> String {
     let mut rows = Rows::new(&headings, width).right_aligned(2..4).right_aligned(5..11);
     for line in lines {
         let Line { period, figures } = line;
-        let tenths = figures.held_seconds.get() / 360;
         let minutes = figures.seconds_with_nothing_left.get().div_ceil(60);
         let at = figures.peak_at.as_ref().map(|at| instant_in(at.timestamp(), zone));
         let cells = [
@@ -169,7 +168,7 @@ fn table(lines: &[Line], zone: &TimeZone, width: Option<u16>) -> String {
             figures.peak_used_count.to_string(),
             at.unwrap_or_default(),
             format!("{minutes} min"),
-            format!("{}.{}", tenths / 10, tenths % 10),
+            hours(figures.held_seconds.get()),
             figures.retained.to_string(),
             figures.refused.to_string(),
             figures.sessions_refused.to_string(),
