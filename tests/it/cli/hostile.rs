@@ -16,7 +16,7 @@ fn hostile_text_is_escaped_for_people_and_kept_for_programs() {
     let name = serde_json::to_string(&format!("4D {ESCAPE}\nClient{REVERSED}")).unwrap();
     let license = LICENSE
         .replace(r#""4D Client""#, &name)
-        .replace("Example Ltd", "Ex\\u001b[31mample\\u2066")
+        .replace("Example Ltd", "Ex\\u001b[31mample\\u2066\\nfor Eve")
         .replace("DEMO-2001", "DEMO\\u202e-2001");
     shell.file("license.json", license);
     let session = format!(
@@ -57,7 +57,7 @@ fn hostile_text_is_escaped_for_people_and_kept_for_programs() {
 
         $ license info
         4D Server v20, license DEMO\u{202e}-2001, valid until 2036-06-02
-        for Ex\u{1b}[31mample\u{2066}, Ann Example <ann@example.com>
+        for Ex\u{1b}[31mample\u{2066}\nfor Eve, Ann Example <ann@example.com>
         PRODUCT                                                                USED    ALLOWED       LEFT  RIGHTS
         4D \u{1b}[2J\u{1b}]0;owned\u{7}\nClient\u{202e}nimda 808464441 (0009)     1         15         14  5 until 2035-02-01, 10 until 2034-11-01, 10 until 2015-11-01 (expired)
         4D SQL Server 808464949 (0025)                                            0          1          1  1

@@ -28,12 +28,12 @@ pub(super) fn run(context: &mut Context<'_, '_>) -> Result<Exit, Failure> {
 }
 
 fn headline(info: &LicenseInfo, now: Timestamp) -> String {
-    let mut text = format!("{}, license {}", info.name, info.license_number);
+    let mut license = format!("{}, license {}", info.name, info.license_number);
     if let Some(date) = &info.expiration_date {
-        text += &format!(", valid until {}", until(date, now));
+        license += &format!(", valid until {}", until(date, now));
     }
-    text += &format!("\nfor {}, {} <{}>", info.company_name, info.user_name, info.user_mail);
-    text.lines().map(|line| escaped(line).into_owned() + "\n").collect()
+    let holder = format!("for {}, {} <{}>", info.company_name, info.user_name, info.user_mail);
+    [license, holder].map(|line| escaped(&line).into_owned() + "\n").concat()
 }
 
 fn products(info: &LicenseInfo, now: Timestamp, width: Option<u16>) -> String {
