@@ -374,6 +374,21 @@ fn a_program_runs_under_a_license_of_a_server() {
 }
 
 #[test]
+fn a_license_that_the_program_itself_released_is_no_mistake() {
+    let world = World::new();
+    let serving = world.serve("--listen 127.0.0.1:0");
+    let license = env!("CARGO_BIN_EXE_license");
+    for place in ["", &format!("--server {}", serving.url)] {
+        let release = format!("{license} release --session job-7 {place} > released");
+        let run = world.run(&format!("{place} --session job-7"), &["sh", "-c", &release]);
+        let ended = { run }.output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+        assert_eq!(world.holders(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_program_runs_on_while_its_server_restarts() {
     let world = World::new();
     let mut first = world.serve("--listen 127.0.0.1:0");

@@ -41,6 +41,7 @@ fn a_revoked_credential_stays_listed_and_is_never_in_force_again() {
     for _ in 0..2 {
         let revoked = shell.run(&format!("credential revoke {id}"));
         assert_eq!(revoked.exit, Exit::Done, "{revoked}");
+        shell.clock.advance(jiff::SignedDuration::from_mins(1));
     }
     let list = shell.json("credential list --json", "credential-list");
     assert_eq!(list[0]["revokedAt"], "2026-01-05T10:00:00.000Z");

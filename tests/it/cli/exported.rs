@@ -93,6 +93,9 @@ fn exported_reports_are_shown_as_one_table_and_the_same_record_once() {
          usage --from monday.json tuesday.ndjson --product 0025
          usage --from null.json --at 2026-01-03T00:00:00Z",
     ));
+    // In one file it stands twice because the file says so twice.
+    shell.file("twice.json", json!([ann(), ann()]).to_string());
+    assert_eq!(shell.run("usage --from twice.json").stdout.matches("Ann").count(), 2);
     let output = shell.run("usage --json --from monday.json tuesday.ndjson");
     let observed = Validator::new("license-usage", Profile::Observed).unwrap();
     assert_eq!(observed.check(output.stdout.as_bytes()), Ok(Vec::new()));

@@ -213,7 +213,7 @@ fn without_chain(text: &str) -> String {
 }
 
 /// A busy day: ann's client and etl, eve who is refused and then granted.
-fn two_users() -> Shell {
+pub(super) fn two_users() -> Shell {
     let shell = Shell::installed();
     let client = json!({
         "type": "remote", "userName": "Ann, \"A.\"", "machineName": "WS-12", "systemUserName": "ann",
@@ -238,26 +238,6 @@ fn two_users() -> Shell {
          release --session odbc",
     );
     shell
-}
-
-#[test]
-fn what_a_user_retained_is_followed_to_its_release() {
-    expect![[r#"
-        $ license history --user =eve
-             4  2026-01-05 10:02:00Z  local  refused 808464949 (0025) to odbc of =eve (no_license_left, 1 of 1 used)
-             7  2026-01-05 10:05:00Z  local  retained token 3: 4D SQL Server 808464949 (0025) for odbc of =eve (1 used, 0 left, CLIENT)
-             9  2026-01-05 10:07:00Z  local  released token 3: 808464949 (0025) of odbc
-
-        $ license history --user ann --from 2026-01-05T10:03:00Z
-             6  2026-01-05 10:04:00Z  local  released token 2: 808464949 (0025) of etl
-
-        $ license history --user nobody
-
-    "#]].assert_eq(&two_users().transcript(
-        "history --user =eve
-         history --user ann --from 2026-01-05T10:03:00Z
-         history --user nobody",
-    ));
 }
 
 #[test]
@@ -435,7 +415,7 @@ impl Write for Deletes<'_> {
     }
 }
 
-fn pool(shell: &Shell, options: impl FnOnce(Options) -> Options) -> Pool {
+pub(super) fn pool(shell: &Shell, options: impl FnOnce(Options) -> Options) -> Pool {
     let file = format!("sqlite:{}", shell.path("license.db").display());
     options(Pool::options().local().clock(shell.clock.clone())).open(&file).unwrap()
 }

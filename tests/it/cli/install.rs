@@ -126,6 +126,10 @@ fn a_license_that_was_replaced_comes_back_only_on_demand() {
     let refused = shell.run("install license.json");
     assert_eq!(refused.exit, Exit::Usage, "{refused}");
     assert!(refused.stderr.contains("hint: --replaces DEMO-2002"), "{refused}");
+    let same = LICENSE.replace("DEMO-2001", "DEMO-2002").replace("Example Ltd", "Example Inc");
+    shell.file("same.json", same);
+    let same = shell.run("install same.json --replaces DEMO-2002").stdout;
+    assert!(same.starts_with("replaced license DEMO-2002 (unsigned)\n"), "{same}");
     let back = shell.run("install license.json --replaces DEMO-2002");
     assert_eq!(back.exit, Exit::Done, "{back}");
     assert!(back.stdout.starts_with("installed license DEMO-2001"), "{back}");

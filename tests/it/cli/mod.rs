@@ -6,6 +6,7 @@ mod credentials;
 mod engine;
 mod exits;
 mod exported;
+mod followed;
 mod help;
 mod history;
 mod hostile;

@@ -341,6 +341,7 @@ fn a_server_tells_the_same() {
         "report --session ever --csv",
         "report --session long",
         "report --user eve --since 2026-01-01",
+        "report --until 2026-01-20",
         "history --server-name local --kind released",
         "history --server-name there",
     ];
@@ -353,5 +354,5 @@ fn a_server_tells_the_same() {
         assert_eq!(direct, through, "{line}");
     }
     shell.variables.remove(OsStr::new("LICENSE_SERVER"));
-    assert!(direct[6].lines().count() > 5 && direct[7].is_empty(), "{direct:?}");
+    assert!(direct[7].lines().count() > 5 && direct[8].is_empty(), "{direct:?}");
 }

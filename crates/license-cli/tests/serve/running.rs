@@ -184,6 +184,12 @@ fn a_license_is_installed_at_the_start_but_never_put_back() {
     // By hand it comes back.
     world.run("install renewed.json");
     assert_eq!(numbers(&world), "DEMO-2001");
+    // Replaced under another number.
+    world.file("other.json", &LICENSE.replace("DEMO-2001", "DEMO-2002"));
+    world.run("install other.json --replaces DEMO-2001");
+    let said = start("renewed.json");
+    assert!(said.contains("renewed.json was replaced by license DEMO-2002"), "{said}");
+    assert_eq!(numbers(&world), "DEMO-2002");
     assert!(world.run("history --verify --kind uninstalled").contains("uninstalled license"));
 }
 
@@ -216,6 +222,15 @@ fn all_that_a_server_needs_may_stand_in_variables_and_what_is_typed_counts_more(
         assert!(said.iter().all(|line| line.starts_with(first)), "{said:?}");
         assert!(world.path("usage.log").exists());
     }
+    let mut server = Serve::started(&mut serve("--allowed-host typed.example"));
+    let host = |name: &str| ask_as(&server, name).contains("200 OK");
+    assert!(host("typed.example") && !host("other.example"));
+    server.end(Signal::TERM);
+    let mut tls = serve("--plain-http");
+    tls.envs([("LICENSE_TLS_CERTIFICATE", "none.pem"), ("LICENSE_TLS_KEY", "none.key")]);
+    let mut server = Serve::started(&mut tls);
+    assert!(server.url.starts_with("http:"), "{}", server.url);
+    server.end(Signal::TERM);
     for (name, value) in [
         ("LICENSE_LOG", "xml"),
         ("LICENSE_TRUSTED_PROXY", "somewhere"),
