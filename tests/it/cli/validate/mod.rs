@@ -64,6 +64,13 @@ fn what_others_publish_is_accepted_as_observed_and_judged_as_documented() {
 }
 
 #[test]
+fn a_report_of_nothing_is_said_to_be_valid() {
+    let shell = Shell::new();
+    shell.file("none.json", "[]");
+    assert_eq!(shell.run("validate none.json").stderr, "license: 0 records: valid\n");
+}
+
+#[test]
 fn every_value_of_a_stream_is_judged_as_one_record() {
     let shell = Shell::new();
     let record: serde_json::Value = serde_json::from_str(PUBLISHED).unwrap();
